@@ -27,3 +27,41 @@ install: .venv/.ready ## set up .venv from the locked, hashed requirements
 lock: install ## recompile the hashed requirement locks from requirements/*.in
 	@for n in layer dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url requirements/$$n.in -o requirements/$$n.txt; done
+
+JARS := build/kafka-jars
+
+.PHONY: lock jars up demo test test-slow check contracts format
+
+$(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
+	@$(PY) -m local.parts.jars $(JARS)
+	@touch $@
+
+jars: $(JARS)/.ready ## download the Kafka broker that runs locally (once, about 100 MB)
+
+up: install jars ## the whole platform on this machine; Ctrl-C stops it
+	@.venv/bin/stoa up
+
+demo: install jars ## what `up` is for, without a person: push, serve, update, break, remove
+	@.venv/bin/stoa demo
+
+test: install jars ## every test that takes seconds (under 15 minutes on 2 cores)
+	@$(PY) -m pytest -q -m "not slow"
+
+test-slow: install jars ## the long ones: 20 broker kills, the largest documents
+	@$(PY) -m pytest -q -m slow
+
+check: install ## format, lint, types, directions, playbooks, contracts, architecture
+	@.venv/bin/ruff format --check -q .
+	@.venv/bin/ruff check -q .
+	@.venv/bin/mypy layers/shared/python/stoa functions cdk local
+	@.venv/bin/lint-imports --no-cache
+	@ANSIBLE_HOME=build/ansible .venv/bin/ansible-lint --offline -q --profile production playbooks
+	@$(PY) -m local.contracts --check
+	@$(PY) -m pytest -q tests/architecture
+	@echo "check: all clean"
+
+contracts: install ## regenerate openapi/, events/ and the tables of docs/flows.md
+	@$(PY) -m local.contracts
+
+format: install ## let ruff format and fix what it can
+	@.venv/bin/ruff format -q . && .venv/bin/ruff check --fix -q .

@@ -1,0 +1,121 @@
+"""The event map on one page: topics, functions, what triggers what. Pure data.
+
+Four readers, nothing written twice: the CDK stacks, local/, the creation of topics, and the
+generated AsyncAPI document with docs/flows.md.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic. `key` says what the message key is; `dlq` adds `<name>.dlq` for parked records."""
+
+    name: str
+    key: str
+    summary: str
+    partitions: int = 6
+    retention_days: int = 7
+    cleanup: Literal["delete", "compact,delete"] = "delete"
+    dlq: bool = True
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Kafka event source mapping; its consumer group is `<function>.<topic>`."""
+
+    topic: str
+    batch_size: int = 10
+    window_s: float = 0.0
+    partial_batch: bool = True
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function; its handler is `functions/<name>/handler.py::handler`.
+
+    A function with sources and a schedule uses its ticks to go on with parked keys.
+    """
+
+    name: str
+    summary: str
+    memory_mb: int = 512
+    timeout_s: int = 60
+    http: bool = False
+    sources: tuple[Source, ...] = ()
+    every_s: int | None = None
+    produces: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+
+
+DLQ_RETENTION_DAYS = 30
+
+TOPICS = (
+    Topic("git-pushes", "project/ref", "A push that GitLab announced and we accepted"),
+    Topic("deploy-requests", "tenant/api", "One API is to be deployed to, or removed from, one environment"),
+    Topic("deploy-results", "tenant/api", "How a deploy request ended"),
+)
+
+FUNCTIONS = (
+    Function(
+        "api",
+        "HTTP: webhooks of GitLab and AWX, deployments, health",
+        memory_mb=1024,
+        timeout_s=29,
+        http=True,
+        produces=("git-pushes", "deploy-requests", "deploy-results"),
+        grants=("database", "kafka:write", "awx"),
+    ),
+    Function(
+        "git_pushes_to_deploy_requests",
+        "Compares the push in GitLab and asks for one deployment per API and environment",
+        timeout_s=120,
+        sources=(Source("git-pushes"),),
+        every_s=60,
+        produces=("deploy-requests", "deploy-results"),
+        grants=("database", "kafka:write", "gitlab"),
+    ),
+    Function(
+        "deploy_requests_to_awx",
+        "Prepares the artefact, takes the lane, launches the AWX job",
+        timeout_s=120,
+        sources=(Source("deploy-requests"),),
+        every_s=60,
+        produces=("deploy-results",),
+        grants=("database", "kafka:write", "gitlab", "awx", "vault:subkeys"),
+    ),
+    Function(
+        "deploy_results_to_status",
+        "Closes the trace of a deployment: one row per result, with its times",
+        sources=(Source("deploy-results"),),
+        every_s=60,
+        grants=("database",),
+    ),
+    Function(
+        "awx_reconciler",
+        "Reads unfinished jobs back from AWX, so that a lost notification loses nothing",
+        timeout_s=60,
+        every_s=60,
+        produces=("deploy-results",),
+        grants=("database", "kafka:write", "awx"),
+    ),
+    Function(
+        "outbox_relay",
+        "Publishes what a request had to leave in the outbox",
+        timeout_s=60,
+        every_s=60,
+        produces=("git-pushes", "deploy-requests", "deploy-results"),
+        grants=("database", "kafka:write"),
+    ),
+)
+
+
+def topics_with_dlq() -> tuple[Topic, ...]:
+    """Every topic to create, dead-letter topics included."""
+    parked = (
+        Topic(f"{t.name}.dlq", t.key, f"Records of {t.name} that cannot be processed, with the reason",
+              partitions=t.partitions, retention_days=DLQ_RETENTION_DAYS, dlq=False)
+        for t in TOPICS if t.dlq
+    )  # fmt: skip
+    return (*TOPICS, *parked)

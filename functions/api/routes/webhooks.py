@@ -1,0 +1,122 @@
+"""What GitLab and AWX tell us. Authenticated before anything is parsed or stored."""
+
+import hashlib
+import re
+from typing import Annotated, Any
+
+import pydantic
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.api.problems import RESPONSES
+from functions.api.security import awx_notification, gitlab_delivery
+from stoa.bootstrap import app
+from stoa.gitops.events import PushAccepted
+from stoa.kernel import ids
+from stoa.kernel.clock import iso, now
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.log import bind, log
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=RESPONSES)
+
+SHA = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
+KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
+
+
+class Project(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    default_branch: str | None = None
+
+
+class Push(BaseModel):
+    """The part of GitLab's push event that we use; e-mails and commits[] are left alone on purpose."""
+
+    model_config = ConfigDict(extra="ignore")
+    ref: str = Field(min_length=1, max_length=500)
+    before: str = Field(pattern=SHA)
+    after: str = Field(pattern=SHA)
+    project_id: int = Field(ge=1, lt=2**63)
+    user_id: int | None = None
+    project: Project
+
+
+class Kind(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    object_kind: str
+
+
+class Notification(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    id: int = Field(ge=1, lt=2**63)
+
+
+async def body(request: Request) -> bytes:
+    return await request.body()
+
+
+Raw = Annotated[bytes, Depends(body)]
+
+
+@router.post("/gitlab", status_code=202)
+def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
+    """202 with the trace id for a push that may deploy something, 200 for what is ignored."""
+    gitlab_delivery(request.headers, raw)
+    kind = _parsed(Kind, raw).object_kind
+    if kind != "push":
+        return _ignored(f"{kind} events start nothing")
+    push = _parsed(Push, raw)
+    if not push.after.strip("0"):
+        return _ignored("the branch was deleted")
+    if push.ref != f"refs/heads/{push.project.default_branch}":
+        return _ignored("only the default branch is deployed")
+    trace_id = app().gitops.accept_push(_accepted(push, _delivery_id(request, raw)))
+    bind(trace_id=trace_id)
+    return JSONResponse({"status": "accepted", "trace_id": trace_id}, status_code=202)
+
+
+@router.post("/awx/job-complete", status_code=202, dependencies=[Depends(awx_notification)])
+def awx_job_finished(raw: Raw) -> JSONResponse:
+    """A hint: the job is read back from AWX; the reconciler does it if that fails now."""
+    data = _parsed(dict[str, Any], raw)
+    if "id" not in data:
+        return _ignored("a test notification")
+    job_id = _parsed(Notification, raw).id
+    try:
+        known = app().deployments.job_finished(job_id)
+    except Transient as error:
+        log.warning("awx.hint_left_to_reconciler", system=error.system, detail=error.detail, awx_job_id=job_id)
+        known = True
+    return JSONResponse({"status": "noted" if known else "unknown job"}, status_code=202)
+
+
+def _parsed(kind: Any, raw: bytes) -> Any:
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(raw)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise Refused("INVALID_PAYLOAD", f"{where}: {first['msg']}", field=where) from error
+
+
+def _delivery_id(request: Request, raw: bytes) -> str:
+    """`Idempotency-Key` is stable per event; an unusable one is replaced by a hash of the body."""
+    given = request.headers.get("idempotency-key", "")
+    return given if KEY.match(given) else "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def _accepted(push: Push, push_id: str) -> PushAccepted:
+    return {
+        "trace_id": ids.trace_id(),
+        "push_id": push_id,
+        "project_id": push.project_id,
+        "ref": push.ref,
+        "before": push.before,
+        "after": push.after,
+        "pusher": f"gitlab:{push.user_id or 'unknown'}",
+        "received_at": iso(now()),
+    }
+
+
+def _ignored(reason: str) -> JSONResponse:
+    return JSONResponse({"status": "ignored", "reason": reason})

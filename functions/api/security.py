@@ -1,0 +1,93 @@
+"""Who may call: machine secrets and the development token, compared in constant time.
+
+An empty configured secret refuses everything.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from stoa.bootstrap import app
+from stoa.kernel.errors import Refused
+from stoa.kernel.identity import Actor
+from stoa.kernel.settings import Secret
+
+SIGNATURE_AGE_S = 300
+BEARER = "Bearer "
+
+
+def same(secret: Secret, given: str) -> bool:
+    """Bytes, because comparing str raises on non-ASCII input."""
+    return bool(secret) and hmac.compare_digest(secret.reveal().encode(), given.encode())
+
+
+def gitlab_delivery(headers: Mapping[str, str], raw: bytes) -> None:
+    """A signature that is present must verify; without one the token must match. Raises Refused 401."""
+    settings = app().settings
+    signature = headers.get("webhook-signature")
+    if signature is not None:
+        genuine = signed(
+            settings.webhook_signing_secret,
+            headers.get("webhook-id", ""),
+            headers.get("webhook-timestamp", ""),
+            raw,
+            signature,
+            time.time(),
+        )
+    else:
+        genuine = same(settings.webhook_secret, headers.get("x-gitlab-token", ""))
+    if not genuine:
+        raise _unauthorized("neither the signature nor X-Gitlab-Token proves that this is our GitLab")
+
+
+def signed(secret: Secret, message_id: str, timestamp: str, raw: bytes, header: str, now: float) -> bool:
+    """Standard Webhooks: `v1,<base64 HMAC-SHA256 of "{id}.{timestamp}.{body}">`, one of a list.
+
+    Source: https://www.standardwebhooks.com, secrets are `whsec_` and base64.
+    """
+    # isdigit alone accepts digits that int refuses
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
+        return False
+    try:
+        key = base64.b64decode(secret.reveal().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    if not key or abs(now - int(timestamp)) > SIGNATURE_AGE_S:
+        return False
+    want = base64.b64encode(hmac.new(key, f"{message_id}.{timestamp}.".encode() + raw, hashlib.sha256).digest())
+    entries = [part.removeprefix("v1,").encode() for part in header.split() if part.startswith("v1,")]
+    return any([hmac.compare_digest(entry, want) for entry in entries])
+
+
+def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
+    if not same(app().settings.awx_webhook_secret, x_stoa_token):
+        raise _unauthorized("X-Stoa-Token is not the one that AWX was given")
+
+
+def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
+    if not same(app().settings.artefact_token, _bearer(authorization)):
+        raise _unauthorized("only an AWX job may read artefacts")
+
+
+def developer(authorization: Annotated[str, Header()] = "") -> Actor:
+    """The static development token; it stands in until identities are verified."""
+    if not same(app().settings.dev_token, _bearer(authorization)):
+        raise _unauthorized("send Authorization: Bearer with the development token")
+    return Actor("machine:developer")
+
+
+Developer = Annotated[Actor, Depends(developer)]
+
+
+def _bearer(authorization: str) -> str:
+    return authorization.removeprefix(BEARER) if authorization.startswith(BEARER) else ""
+
+
+def _unauthorized(detail: str) -> Refused:
+    return Refused("UNAUTHORIZED", detail, status=401)

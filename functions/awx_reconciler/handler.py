@@ -1,0 +1,5 @@
+"""every minute -> unfinished jobs read back from AWX."""
+
+from stoa.entrypoints.schedule import scheduled
+
+handler = scheduled("awx_reconciler", lambda app: app.deployments.reconcile())

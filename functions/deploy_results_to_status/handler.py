@@ -1,0 +1,5 @@
+"""deploy-results -> what each environment serves."""
+
+from stoa.entrypoints.kafka import kafka_consumer
+
+handler = kafka_consumer("deploy_results_to_status", lambda app: app.deployments.record_result)

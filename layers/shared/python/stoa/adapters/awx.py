@@ -1,0 +1,156 @@
+"""AWX API v2: look up, launch, read back. Source: AWX 24.6.1 API, in the words it uses."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import Secret
+
+FINAL = frozenset({"successful", "failed", "error", "canceled"})
+PAGE = 200
+RETRY_STATUS = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True)
+class Job:
+    """`status` is AWX's word; `settled` means that its results may be read."""
+
+    id: int
+    status: str
+    settled: bool
+    artifacts: dict[str, Any]
+    explanation: str
+    started: str | None
+    finished: str | None
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+
+class Awx:
+    """A client for one AWX. Raises Transient when AWX is away or misconfigured, Refused when it says no."""
+
+    def __init__(self, url: str, token: Secret, *, organization: str = "STOA", timeout_s: float = 10.0) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._organization = organization
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._templates: dict[str, int] = {}
+
+    def find(self, skip_tags: str) -> list[Job]:
+        """Jobs launched with exactly these skip tags, the oldest first."""
+        body = self._call("GET", "/api/v2/jobs/", params={"skip_tags": skip_tags, "order_by": "id"})
+        return [_job(entry) for entry in body["results"]]
+
+    def launch(self, template: str, *, extra_vars: Mapping[str, Any], skip_tags: str) -> Job:
+        """Starts a job. Raises Refused when AWX ignored a field, after canceling what it started."""
+        number = self._template(template)
+        try:
+            body = self._call(
+                "POST",
+                f"/api/v2/job_templates/{number}/launch/",
+                json={"extra_vars": dict(extra_vars), "skip_tags": skip_tags},
+            )
+        except Refused as error:
+            self._templates.pop(template, None)
+            raise Refused("AWX_LAUNCH_REFUSED", error.detail) from error
+        if body.get("ignored_fields"):
+            self.cancel(int(body["id"]))
+            raise Refused("AWX_FIELDS_IGNORED", f"the template ignored: {', '.join(sorted(body['ignored_fields']))}")
+        return _job(body)
+
+    def jobs(self, ids: Sequence[int]) -> list[Job]:
+        """The jobs among `ids` that AWX still has."""
+        found = []
+        for start in range(0, len(ids), PAGE):
+            wanted = ",".join(str(i) for i in ids[start : start + PAGE])
+            body = self._call("GET", "/api/v2/jobs/", params={"id__in": wanted, "page_size": str(PAGE)})
+            found += [_job(entry) for entry in body["results"]]
+        return found
+
+    def job(self, job_id: int) -> Job:
+        return _job(self._call("GET", f"/api/v2/jobs/{job_id}/"))
+
+    def cancel(self, job_id: int) -> None:
+        """Asks AWX to stop a job; one that has ended stays as it is."""
+        try:
+            self._call("POST", f"/api/v2/jobs/{job_id}/cancel/")
+        except Refused as error:
+            if error.status != 405:
+                raise
+
+    def ping(self) -> None:
+        self._call("GET", "/api/v2/ping/")
+
+    def _template(self, name: str) -> int:
+        if name not in self._templates:
+            params = {"name": name, "organization__name": self._organization}
+            found = self._call("GET", "/api/v2/job_templates/", params=params)["results"]
+            if not found:
+                raise Transient("awx", f"there is no job template {name}", alarm=True, sent=False)
+            prompts = self._call("GET", f"/api/v2/job_templates/{found[0]['id']}/launch/")
+            if not (prompts.get("ask_variables_on_launch") and prompts.get("ask_skip_tags_on_launch")):
+                detail = f"template {name} does not prompt for variables and skip tags"
+                raise Transient("awx", detail, alarm=True, sent=False)
+            self._templates[name] = int(found[0]["id"])
+        return self._templates[name]
+
+    def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token.reveal()}", "Accept": "application/json"}
+        try:
+            answer = self._session.request(
+                method, self._url + path, headers=headers, timeout=self._timeout_s, allow_redirects=False, **request
+            )
+        except requests.ConnectTimeout as error:
+            raise Transient("awx", "no connection in time", sent=False) from error
+        except requests.ConnectionError as error:
+            raise Transient("awx", "the connection failed", sent=not _never_connected(error)) from error
+        except requests.RequestException as error:
+            raise Transient("awx", type(error).__name__) from error
+        return _body(answer)
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    # urllib3 wraps a refused connection in MaxRetryError(reason=NewConnectionError)
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError")
+
+
+def _body(answer: requests.Response) -> dict[str, Any]:
+    status = answer.status_code
+    if status in (401, 403):
+        raise Transient("awx", f"{status}: the token is not accepted", alarm=True)
+    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
+        raise Transient("awx", f"answered {status}")
+    if not answer.content:
+        if status < 300:
+            return {}
+        raise Refused("AWX_REFUSED", f"answered {status}", status=status)
+    if "json" not in answer.headers.get("Content-Type", ""):
+        raise Transient("awx", f"answered {status} with {answer.headers.get('Content-Type')}")
+    try:
+        body = answer.json()
+    except requests.JSONDecodeError as error:
+        raise Transient("awx", "answered with broken JSON") from error
+    if status >= 400:
+        raise Refused("AWX_REFUSED", f"answered {status}: {json.dumps(body)[:500]}", status=status)
+    return dict(body)
+
+
+def _job(body: Mapping[str, Any]) -> Job:
+    artifacts = body.get("artifacts")
+    return Job(
+        id=int(body["id"]),
+        status=str(body["status"]),
+        settled=bool(body.get("event_processing_finished", False)),
+        artifacts=artifacts if isinstance(artifacts, dict) else {},
+        explanation=str(body.get("job_explanation") or ""),
+        started=body.get("started"),
+        finished=body.get("finished"),
+    )

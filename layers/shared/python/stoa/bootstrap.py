@@ -1,0 +1,103 @@
+"""The composition root: clients are built once per container, at first use, and handed to the flows."""
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from stoa.kernel.database import Database
+from stoa.kernel.publisher import Publisher
+from stoa.kernel.settings import Settings, settings
+
+# Loading every adapter would cost each function the imports of all; they are imported where they are
+# built, and nowhere else.
+if TYPE_CHECKING:
+    from stoa.adapters.awx import Awx
+    from stoa.adapters.gitlab import GitLab
+    from stoa.adapters.kafka import Producer
+    from stoa.adapters.vault import Vault
+    from stoa.deployments.flows import Deployments
+    from stoa.deployments.queries import DeploymentQueries
+    from stoa.gitops.flows import GitOps
+
+REQUEST_WAIT_S = 0.03
+CONSUMER_WAIT_S = 1.0
+
+
+class App:
+    """Everything one container needs. `publish_wait_s` is how long a commit waits for its publishing."""
+
+    def __init__(self, settings: Settings, *, publish_wait_s: float) -> None:
+        self.settings = settings
+        self._publish_wait_s = publish_wait_s
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url, self.settings.database_role)
+
+    @cached_property
+    def producer(self) -> "Producer":
+        from stoa.adapters.kafka import Producer  # noqa: PLC0415
+
+        return Producer(self.settings.kafka_bootstrap)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        # its own connection: it works beside the request, in another thread
+        own = Database(self.settings.database_url, self.settings.database_role)
+        return Publisher(own, lambda rows: self.producer.send(rows), wait_s=self._publish_wait_s)
+
+    @cached_property
+    def awx(self) -> "Awx":
+        from stoa.adapters.awx import Awx  # noqa: PLC0415
+
+        return Awx(self.settings.awx_url, self.settings.awx_token, timeout_s=self.settings.awx_timeout_s)
+
+    @cached_property
+    def gitlab(self) -> "GitLab":
+        from stoa.adapters.gitlab import GitLab  # noqa: PLC0415
+
+        return GitLab(self.settings.gitlab_url, self.settings.gitlab_token)
+
+    @cached_property
+    def vault(self) -> "Vault":
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+
+        return Vault(self.settings.vault_url, self.settings.vault_token)
+
+    @cached_property
+    def deployments(self) -> "Deployments":
+        from stoa.deployments.flows import Deployments  # noqa: PLC0415
+
+        return Deployments(
+            database=self.database,
+            publish=self.publisher.soon,
+            awx=self.awx,
+            prepare=lambda d: self.gitops.prepare(d.project_id, d.commit, d.lane.key, d.lane.environment, d.action),
+            public_url=self.settings.public_url,
+            launch_may_arrive_s=self.settings.launch_may_arrive_s,
+        )
+
+    @cached_property
+    def deployment_queries(self) -> "DeploymentQueries":
+        from stoa.deployments.queries import DeploymentQueries  # noqa: PLC0415
+
+        return DeploymentQueries(self.database)
+
+    @cached_property
+    def gitops(self) -> "GitOps":
+        from stoa.gitops.flows import GitOps  # noqa: PLC0415
+
+        return GitOps(
+            database=self.database,
+            publish=self.publisher.soon,
+            request=lambda *wanted: self.deployments.request(*wanted),
+            gitlab=lambda: self.gitlab,
+            vault=lambda: self.vault,
+        )
+
+
+@cache
+def app() -> App:
+    """The App of this container."""
+    read = settings()
+    wait = REQUEST_WAIT_S if read.function == "api" else CONSUMER_WAIT_S
+    return App(read, publish_wait_s=wait)

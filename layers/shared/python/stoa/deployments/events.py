@@ -1,0 +1,132 @@
+"""The messages of a deployment: what is asked for, and how it ended."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from stoa.deployments.model import RESULT_STATUS, Deployment, ResultStatus, Verdict
+from stoa.kernel.clock import iso
+from stoa.kernel.envelope import Event
+from stoa.kernel.identity import SYSTEM
+
+REQUESTS = "deploy-requests"
+RESULTS = "deploy-results"
+REQUESTED = "stoa.deployment.requested"
+FINISHED = "stoa.deployment.finished"
+
+
+class Wanted(TypedDict):
+    """One deployment that a push or a person asks for, before it has an id.
+
+    `refused` holds a problem when it may not be carried out: it is recorded as failed at once.
+    """
+
+    tenant: str
+    api: str
+    environment: str
+    action: Literal["deploy", "undeploy"]
+    refused: NotRequired[dict[str, Any]]
+
+
+class Cause(TypedDict):
+    """Who or what asks, at which commit of which GitLab project."""
+
+    project_id: int
+    commit: str
+    trigger: str
+    actor: str
+    trace_id: str
+
+
+class DeployRequested(TypedDict):
+    """Value on deploy-requests. `api_id` is the API's slug; `generation` counts tenant/api/environment."""
+
+    trace_id: str
+    deployment_id: str
+    tenant: str
+    api_id: str
+    environment: str
+    action: Literal["deploy", "undeploy"]
+    triggered_by: str
+    project_id: int
+    commit: str
+    generation: int
+    requested_at: str
+
+
+class DeployFinished(TypedDict):
+    """Value on deploy-results. `duration_ms` runs from the request to its end; `gateway_response` is
+    what the playbook published, null when it never ran."""
+
+    trace_id: str
+    deployment_id: str
+    tenant: str
+    api_id: str
+    environment: str
+    action: Literal["deploy", "undeploy"]
+    generation: int
+    status: ResultStatus
+    awx_job_id: int | None
+    duration_ms: int
+    gateway_response: dict[str, Any] | None
+    verified: bool
+    commit: str
+    api_version: str | None
+    error: dict[str, Any] | None
+    finished_at: str
+
+
+def requested(d: Deployment) -> Event:
+    value: DeployRequested = {
+        "trace_id": d.trace_id,
+        "deployment_id": d.id,
+        "tenant": d.lane.tenant,
+        "api_id": d.lane.api,
+        "environment": d.lane.environment,
+        "action": d.action,
+        "triggered_by": d.trigger,
+        "project_id": d.project_id,
+        "commit": d.commit,
+        "generation": d.generation,
+        "requested_at": iso(d.requested_at),
+    }
+    return _event(REQUESTS, REQUESTED, d, value, d.requested_by, d.requested_at)
+
+
+def finished(d: Deployment, ended: Verdict, at: datetime) -> Event:
+    value: DeployFinished = {
+        "trace_id": d.trace_id,
+        "deployment_id": d.id,
+        "tenant": d.lane.tenant,
+        "api_id": d.lane.api,
+        "environment": d.lane.environment,
+        "action": d.action,
+        "generation": d.generation,
+        "status": RESULT_STATUS[ended.state],
+        "awx_job_id": d.awx_job_id,
+        "duration_ms": int((at - d.requested_at).total_seconds() * 1000),
+        "gateway_response": ended.result,
+        "verified": bool(ended.result and ended.result.get("verified")),
+        "commit": d.commit,
+        "api_version": d.api_version,
+        "error": ended.error,
+        "finished_at": iso(at),
+    }
+    return _event(RESULTS, FINISHED, d, value, SYSTEM.id, at)
+
+
+def _event(topic: str, kind: str, d: Deployment, value: Mapping[str, Any], actor: str, at: datetime) -> Event:
+    return Event(
+        topic=topic,
+        key=d.lane.key,
+        type=kind,
+        subject=d.lane.subject,
+        tenant=d.lane.tenant,
+        actor=actor,
+        trace_id=d.trace_id,
+        time=at,
+        data=value,
+        generation=d.generation,
+    )

@@ -1,0 +1,302 @@
+"""From a wanted deployment to its final state. One public method per trigger."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from stoa.adapters.awx import Awx, Job
+from stoa.deployments import events, store
+from stoa.deployments.model import (
+    Deployment,
+    Holder,
+    Lane,
+    Turn,
+    Verdict,
+    extra_vars,
+    next_turn,
+    problem,
+    verdict,
+)
+from stoa.gitops.events import Prepared
+from stoa.kernel import ids, outbox
+from stoa.kernel.clock import now, sleep
+from stoa.kernel.database import Connection, Database, enter
+from stoa.kernel.envelope import Event, Message
+from stoa.kernel.errors import Refused, Transient
+
+TEMPLATES = {"deploy": "deploy-api", "undeploy": "undeploy-api"}
+
+# AWX may notify a moment before it has stored the last event of the job
+HINT_READS = 8
+HINT_PAUSE_S = 0.1
+
+Prepare = Callable[[Deployment], Prepared]
+
+
+@dataclass(frozen=True)
+class Deployments:
+    """`publish` takes outbox keys after a commit; `prepare` reads Git for one deployment.
+
+    `launch_may_arrive_s` is how long a launch call without an answer may still reach AWX: longer than
+    the client's timeout plus AWX's own work.
+    """
+
+    database: Database
+    publish: Callable[[Iterable[str]], None]
+    awx: Awx
+    prepare: Prepare
+    public_url: str
+    launch_may_arrive_s: float
+
+    def request(
+        self, connection: Connection, cause: events.Cause, wanted: Sequence[events.Wanted]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """a push or a person -> deploy-requests. In the caller's transaction; returns ids and outbox keys."""
+        made = [self._insert(connection, cause, w) for w in sorted(wanted, key=_subject)]
+        keys = outbox.add(connection, [event for _, event in made])
+        return tuple(d.id for d, _ in made), keys
+
+    def launch(self, message: Message) -> None:
+        """deploy-requests -> an AWX job, or a place in the lane behind the one that runs."""
+        deployment = self._load(message)
+        if deployment.state == "failed" and deployment.error and not deployment.awx_job_id:
+            # the first delivery refused it but may have died before it was parked
+            raise Refused(str(deployment.error["code"]), str(deployment.error["detail"]))
+        if deployment.final:
+            return
+        if not deployment.prepared:
+            self._prepare(deployment)
+        if self._take_turn(deployment.lane, deployment.id):
+            self._ensure_launched(deployment.lane, deployment.id)
+
+    def job_finished(self, job_id: int) -> bool:
+        """AWX's notification, a hint -> the job read back and, if it is over, deploy-results.
+
+        False when no deployment waits for this job.
+        """
+        with self.database.transaction() as connection:
+            holder = store.holder_of_job(connection, job_id)
+        if holder is None:
+            return False
+        job = self.awx.job(job_id)
+        for _ in range(HINT_READS):
+            if not job.final or job.settled:
+                break
+            sleep(HINT_PAUSE_S)
+            job = self.awx.job(job_id)
+        self._settle(holder, job)
+        return True
+
+    def reconcile(self) -> int:
+        """every minute -> results that no notification told of, launches that a crash left open."""
+        with self.database.transaction() as connection:
+            held = store.busy_lanes(connection)
+        by_job = {h.awx_job_id: h for h in held if h.awx_job_id is not None}
+        jobs = {job.id: job for job in self.awx.jobs(sorted(by_job))}
+        for job_id, holder in by_job.items():
+            if job_id in jobs:
+                self._settle(holder, jobs[job_id])
+            else:
+                gone = problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
+                self._close(holder, Verdict("failed", None, gone))
+        for holder in held:
+            if holder.awx_job_id is None and holder.deployment_id is not None:
+                self._ensure_launched(holder.lane, holder.deployment_id)
+        return len(held)
+
+    def give_up(self, message: Message, error: Refused) -> None:
+        """a parked deploy-request -> a failed result, so that nobody waits for it."""
+        tenant, deployment_id = message.tenant, str(message.data.get("deployment_id"))
+        with self.database.transaction(tenant) as connection:
+            deployment = store.get(connection, deployment_id)
+        if deployment is not None and deployment.state == "requested":
+            self._refuse(deployment, error)
+
+    def record_result(self, message: Message) -> None:
+        """deploy-results -> what each environment serves, one row per API, older generations ignored."""
+        value = message.data
+        try:
+            with self.database.transaction(message.tenant) as connection:
+                store.record_status(connection, value)
+        except KeyError as error:
+            raise Refused("BAD_RESULT", f"the result has no {error.args[0]}") from error
+
+    def _insert(self, connection: Connection, cause: events.Cause, w: events.Wanted) -> tuple[Deployment, Event]:
+        at = now()
+        lane = Lane(w["tenant"], w["api"], w["environment"])
+        enter(connection, lane.tenant)
+        refused = w.get("refused")
+        deployment = Deployment(
+            id=ids.deployment_id(),
+            lane=lane,
+            action=w["action"],
+            generation=store.next_generation(connection, lane.subject),
+            state="failed" if refused else "requested",
+            project_id=cause["project_id"],
+            commit=cause["commit"],
+            trigger=cause["trigger"],
+            requested_by=cause["actor"],
+            trace_id=cause["trace_id"],
+            requested_at=at,
+            error=refused,
+            finished_at=at if refused else None,
+        )
+        store.insert(connection, deployment)
+        store.step(connection, deployment, "requested", "success", at, at)
+        if refused:
+            return deployment, events.finished(deployment, Verdict("failed", None, refused), at)
+        return deployment, events.requested(deployment)
+
+    def _load(self, message: Message) -> Deployment:
+        deployment_id = message.data.get("deployment_id")
+        if not isinstance(deployment_id, str) or not message.tenant:
+            raise Refused("BAD_REQUEST_EVENT", "the event names no deployment or no tenant", field="deployment_id")
+        with self.database.transaction(message.tenant) as connection:
+            deployment = store.get(connection, deployment_id)
+        if deployment is None:
+            raise Refused("UNKNOWN_DEPLOYMENT", f"there is no deployment {deployment_id}", field="deployment_id")
+        return deployment
+
+    def _prepare(self, deployment: Deployment) -> None:
+        started = now()
+        try:
+            prepared = self.prepare(deployment)
+        except Refused as error:
+            self._refuse(deployment, error)
+            raise
+        with self.database.transaction(deployment.lane.tenant) as connection:
+            if prepared.document is not None and prepared.sha256 is not None:
+                store.put_artefact(
+                    connection,
+                    tenant=deployment.lane.tenant,
+                    sha256=prepared.sha256,
+                    openapi_type=prepared.openapi_type,
+                    document=prepared.document,
+                    report=prepared.report or {},
+                    at=started,
+                )
+            store.set_prepared(
+                connection,
+                deployment.id,
+                version=prepared.api_version,
+                launch_vars=prepared.launch_vars,
+                sha256=prepared.sha256,
+            )
+            store.step(connection, deployment, "prepare", "success", started, now())
+
+    def _refuse(self, deployment: Deployment, error: Refused) -> None:
+        at = now()
+        said = problem(error.code, error.detail, file=error.file, line=error.line, field=error.field, hint=error.hint)
+        ended = Verdict("failed", None, said)
+        with self.database.transaction(deployment.lane.tenant) as connection:
+            if not store.finish(connection, deployment.id, ended, at):
+                return
+            store.step(connection, deployment, "prepare", "failed", at, at, error.where())
+            keys = outbox.add(connection, [events.finished(deployment, ended, at)])
+        self.publish(keys)
+
+    def _take_turn(self, lane: Lane, deployment_id: str) -> bool:
+        """True when the deployment holds the lane now; otherwise it waits there, or was superseded."""
+        with self.database.transaction(lane.tenant) as connection:
+            holder = store.lock_lane(connection, lane)
+            if holder.deployment_id is not None:
+                if holder.deployment_id != deployment_id:
+                    self._note_waiting(connection, deployment_id, holder.deployment_id)
+                return holder.deployment_id == deployment_id
+            turn, keys = self._next(connection, holder)
+        self.publish(keys)
+        return turn.holder is not None and turn.holder.id == deployment_id
+
+    def _note_waiting(self, connection: Connection, deployment_id: str, behind: str) -> None:
+        deployment = store.get(connection, deployment_id)
+        if deployment is not None and deployment.state == "requested":
+            store.step(connection, deployment, "lane", "in_progress", now(), None, f"waits for {behind}")
+
+    def _next(self, connection: Connection, holder: Holder) -> tuple[Turn, tuple[str, ...]]:
+        at = now()
+        turn = next_turn(store.waiting(connection, holder.lane), holder.last_generation)
+        newer = turn.holder.id if turn.holder else f"generation {holder.last_generation}"
+        ended = Verdict("superseded", None, problem("SUPERSEDED", f"a newer request took its place: {newer}"))
+        said = []
+        for old in turn.superseded:
+            if store.finish(connection, old.id, ended, at):
+                store.end_open_steps(connection, old.id, "success", at)
+                said.append(events.finished(old, ended, at))
+        if turn.holder is not None:
+            store.hold_lane(connection, turn.holder)
+            store.end_open_steps(connection, turn.holder.id, "success", at)
+        return turn, outbox.add(connection, said)
+
+    def _ensure_launched(self, lane: Lane, deployment_id: str) -> None:
+        """Looks for the job first, always: the call before may have arrived after all."""
+        tag = f"stoa-{deployment_id}"
+        found = self.awx.find(tag)
+        if found:
+            for extra in found[1:]:
+                self.awx.cancel(extra.id)
+            self._set_job(lane, deployment_id, found[0])
+            return
+        at = now()
+        window = timedelta(seconds=self.launch_may_arrive_s)
+        with self.database.transaction(lane.tenant) as connection:
+            claimed = store.start_launch(connection, deployment_id, now=at, not_after=at - window)
+            holder = store.holder_of(connection, deployment_id)
+            deployment = store.get(connection, deployment_id)
+            if claimed and deployment is not None:
+                store.step(connection, deployment, "awx_trigger", "in_progress", at)
+        if holder is None or holder.awx_job_id is not None or deployment is None:
+            return
+        if not claimed:
+            raise Transient("awx", "a launch that got no answer may still arrive")
+        self._call_awx(deployment, holder, tag)
+
+    def _call_awx(self, deployment: Deployment, holder: Holder, tag: str) -> None:
+        try:
+            job = self.awx.launch(
+                TEMPLATES[deployment.action], extra_vars=extra_vars(deployment, self.public_url), skip_tags=tag
+            )
+        except Transient as error:
+            if not error.sent:
+                with self.database.transaction() as connection:
+                    store.launch_not_sent(connection, deployment.id)
+            raise
+        except Refused as error:
+            self._close(holder, Verdict("failed", None, problem(error.code, error.detail)))
+            return
+        self._set_job(deployment.lane, deployment.id, job)
+
+    def _set_job(self, lane: Lane, deployment_id: str, job: Job) -> None:
+        at = now()
+        with self.database.transaction(lane.tenant) as connection:
+            store.set_job(connection, deployment_id, job.id)
+            deployment = store.get(connection, deployment_id)
+            if deployment is not None:
+                store.step(connection, deployment, "awx_trigger", "success", at, at, f"AWX job {job.id}")
+                store.step(connection, deployment, "awx_running", "in_progress", at)
+
+    def _settle(self, holder: Holder, job: Job) -> None:
+        if job.final and job.settled:
+            self._close(holder, verdict(job.status, job.artifacts, job.explanation))
+
+    def _close(self, holder: Holder, ended: Verdict) -> None:
+        """Final state, result event and the lane's next turn in one transaction; then the next launch."""
+        at = now()
+        with self.database.transaction(holder.lane.tenant) as connection:
+            locked = store.lock_lane(connection, holder.lane)
+            if locked.deployment_id != holder.deployment_id or locked.deployment_id is None:
+                return
+            deployment = store.get(connection, locked.deployment_id)
+            store.free_lane(connection, holder.lane)
+            keys: tuple[str, ...] = ()
+            if deployment is not None and store.finish(connection, deployment.id, ended, at):
+                good = "success" if ended.state == "succeeded" else "failed"
+                store.end_open_steps(connection, deployment.id, good, at)
+                keys = outbox.add(connection, [events.finished(deployment, ended, at)])
+            turn, more = self._next(connection, locked)
+        self.publish((*keys, *more))
+        if turn.holder is not None:
+            self._ensure_launched(holder.lane, turn.holder.id)
+
+
+def _subject(w: events.Wanted) -> str:
+    return f"{w['tenant']}/{w['api']}/{w['environment']}"

@@ -1,0 +1,241 @@
+"""A batch of Kafka records -> one flow per record, in order per key.
+
+Permanent errors go to `<topic>.dlq` and are acknowledged; transient ones leave the record and every
+later one of its key where they are; unknown ones are counted before the work and parked after five
+tries. See docs/adr/0004-errors-decide-where-a-record-goes.md.
+"""
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from stoa.bootstrap import App, app
+from stoa.kernel import clock, inbox
+from stoa.kernel.database import Database
+from stoa.kernel.envelope import Message, decode, headers, position
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.log import bind, log
+from stoa.kernel.outbox import Row, Send
+
+MAX_TRIES = 5
+RESERVE_MS = 5_000
+WAIT_S = 2.0
+PARK_AFTER_S = 600.0
+WELL_WITHIN_S = 60.0
+SYSTEM_IS_DOWN_AFTER = 2
+PARKED_AT_ONCE = 100
+
+Record = Mapping[str, Any]
+Handle = Callable[[Message], None]
+GiveUp = Callable[[Message, Refused], None]
+
+
+@dataclass
+class Batch:
+    """What one invocation learned: which keys wait, which systems do not answer."""
+
+    remaining_ms: Callable[[], int]
+    failed: list[Record] = field(default_factory=list)
+    blocked: set[tuple[str, int, str]] = field(default_factory=set)
+    down: Counter[str] = field(default_factory=Counter)
+
+    def must_wait(self, lane: tuple[str, int, str]) -> bool:
+        no_time = self.remaining_ms() < RESERVE_MS
+        no_use = any(times >= SYSTEM_IS_DOWN_AFTER for times in self.down.values())
+        return lane in self.blocked or no_time or no_use
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """One function's way through its records. `partial` says whether its mapping takes partial answers."""
+
+    function: str
+    database: Database
+    send: Send
+    handle: Handle
+    give_up: GiveUp | None
+    partial: bool
+    time_scale: float = 1.0
+
+    def process(self, event: Record, remaining_ms: Callable[[], int]) -> dict[str, Any]:
+        """Answers with `batchItemFailures`; raises RuntimeError instead where that is not understood."""
+        batch = Batch(remaining_ms)
+        for records in event["records"].values():
+            for record in sorted(records, key=lambda r: int(r["offset"])):
+                self._one(record, batch)
+        if batch.failed:
+            self._wait(batch)
+            if not self.partial:
+                raise RuntimeError(f"{len(batch.failed)} records are to be tried again")
+        return {"batchItemFailures": [_identifier(record) for record in batch.failed]}
+
+    def retry_parked(self) -> int:
+        """Goes on with what was parked for its key, in order; returns how many records were done."""
+        done, heads = 0, self._heads()
+        while heads:
+            released = [head for head in heads if self._release(head)]
+            done += len(released)
+            keys = {head.key for head in released}
+            heads = [head for head in self._heads() if head.key in keys]
+        return done
+
+    def _heads(self) -> list[inbox.Parked]:
+        with self.database.transaction() as connection:
+            return inbox.parked_heads(connection, f"{self.function}.", PARKED_AT_ONCE)
+
+    def _one(self, record: Record, batch: Batch) -> None:
+        key = str(record.get("key") or "")
+        lane = (record["topic"], record["partition"], key)
+        if batch.must_wait(lane):
+            batch.blocked.add(lane)
+            batch.failed.append(record)
+            return
+        try:
+            self._try(record, key)
+        except Transient as error:
+            log.warning("record.waits", system=error.system, detail=error.detail, alarm=error.alarm)
+            batch.down[error.system] += 1
+            if not self._park_key(record, key):
+                batch.blocked.add(lane)
+                batch.failed.append(record)
+        except Exception:  # noqa: BLE001  the shell: a bug is counted, and parked after five tries
+            log.exception("record.failed")
+            batch.blocked.add(lane)
+            batch.failed.append(record)
+
+    def _try(self, record: Record, key: str) -> None:
+        consumer, at = self._group(record), position(record)
+        with self.database.transaction() as connection:
+            if inbox.is_parked(connection, consumer, key):
+                inbox.park(connection, consumer, key, at, dict(record))
+                return
+            tries = inbox.attempt(connection, consumer, at)
+        message: Message | None = None
+        try:
+            message = decode(record)
+            bind(trace_id=message.trace_id, event_id=message.id)
+            if tries > MAX_TRIES:
+                raise Refused("GAVE_UP", f"the record was tried {MAX_TRIES} times and never came to an end")
+            self.handle(message)
+        except Refused as error:
+            self._dead_letter(record, message, error, tries)
+        except Transient:
+            with self.database.transaction() as connection:
+                inbox.forget_attempts(connection, consumer, at)
+            raise
+        with self.database.transaction() as connection:
+            inbox.forget_attempts(connection, consumer, at)
+            inbox.went_on(connection, consumer, key, clock.now())
+
+    def _dead_letter(self, record: Record, message: Message | None, error: Refused, tries: int) -> None:
+        """The result first, then the record: a crash in between brings the record back."""
+        log.error("record.refused", code=error.code, detail=error.where())
+        if message is not None and self.give_up is not None:
+            self.give_up(message, error)
+        at = position(record)
+        said = {
+            "dlq_topic": at.topic,
+            "dlq_partition": str(at.partition),
+            "dlq_offset": str(at.offset),
+            "dlq_consumer": self._group(record),
+            "dlq_code": error.code,
+            "dlq_reason": error.where(),
+            "dlq_tries": str(tries),
+            "dlq_at": clock.iso(clock.now()),
+        }
+        key = _raw(record.get("key")).decode("utf-8", "replace")
+        self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
+
+    def _park_key(self, record: Record, key: str) -> bool:
+        """Parks a key that waited too long while the consumer got other work done."""
+        consumer, now = self._group(record), clock.now()
+        try:
+            with self.database.transaction() as connection:
+                since = inbox.waiting_since(connection, consumer, key, now)
+                success = inbox.last_success(connection, consumer)
+                patience = timedelta(seconds=PARK_AFTER_S / self.time_scale)
+                well = timedelta(seconds=WELL_WITHIN_S / self.time_scale)
+                if now - since < patience or success is None or now - success > well:
+                    return False
+                inbox.park(connection, consumer, key, position(record), dict(record))
+        except Transient:
+            return False
+        log.error("record.parked", since=clock.iso(since))
+        return True
+
+    def _release(self, head: inbox.Parked) -> bool:
+        try:
+            self._handle_parked(head)
+        except Transient as error:
+            log.warning("record.still_parked", system=error.system, detail=error.detail)
+            return False
+        with self.database.transaction() as connection:
+            inbox.unpark(connection, head.id)
+            inbox.went_on(connection, self._group(head.record), head.key, clock.now())
+        return True
+
+    def _handle_parked(self, head: inbox.Parked) -> None:
+        message: Message | None = None
+        try:
+            message = decode(head.record)
+            self.handle(message)
+        except Refused as error:
+            self._dead_letter(head.record, message, error, 1)
+
+    def _group(self, record: Record) -> str:
+        return f"{self.function}.{record['topic']}"
+
+    def _wait(self, batch: Batch) -> None:
+        """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
+        spare_s = (batch.remaining_ms() - RESERVE_MS) / 1000
+        clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
+
+
+def _raw(encoded: object) -> bytes:
+    """The bytes of a key or value; what is not base64 is kept as it came."""
+    text = encoded if isinstance(encoded, str) else ""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return text.encode()
+
+
+def _identifier(record: Record) -> dict[str, Any]:
+    return {
+        "itemIdentifier": {"partition": f"{record['topic']}-{record['partition']}", "offset": int(record["offset"])}
+    }
+
+
+def kafka_consumer(
+    function: str,
+    flow: Callable[[App], Handle],
+    give_up: Callable[[App], GiveUp] | None = None,
+    *,
+    partial: bool = True,
+) -> Callable[[Record, Any], dict[str, Any]]:
+    """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked."""
+
+    @cache
+    def consumer() -> Consumer:
+        built = app()
+        return Consumer(
+            function=function,
+            database=built.database,
+            send=lambda rows: built.producer.send(rows),
+            handle=flow(built),
+            give_up=give_up(built) if give_up else None,
+            partial=partial,
+            time_scale=built.settings.time_scale,
+        )
+
+    def handler(event: Record, context: Any) -> dict[str, Any]:
+        if "records" not in event:
+            return {"released": consumer().retry_parked()}
+        return consumer().process(event, context.get_remaining_time_in_millis)
+
+    return handler

@@ -1,0 +1,119 @@
+"""The SQL of pushes, branches and project registrations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from stoa.gitops.events import PushAccepted
+from stoa.kernel.database import Connection, Row
+
+
+def put_push(connection: Connection, push: PushAccepted, at: datetime) -> bool:
+    """False when a push with this id is stored already."""
+    row = connection.execute(
+        "INSERT INTO pushes (id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, received_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'accepted', %s) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            push["push_id"], push["project_id"], push["ref"], push["before"], push["after"], push["pusher"],
+            push["trace_id"], at,
+        ),
+    ).fetchone()  # fmt: skip
+    return row is not None
+
+
+def trace_of(connection: Connection, push_id: str) -> str | None:
+    row = connection.execute("SELECT trace_id FROM pushes WHERE id = %s", (push_id,)).fetchone()
+    return row["trace_id"] if row else None
+
+
+def push(connection: Connection, push_id: str) -> Row | None:
+    """The push as it is stored, with its state and outcome."""
+    return connection.execute(
+        "SELECT id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at,"
+        " processed_at FROM pushes WHERE id = %s",
+        (push_id,),
+    ).fetchone()
+
+
+def close_push(
+    connection: Connection, push_id: str, *, state: str, outcome: Sequence[dict[str, Any]], at: datetime
+) -> bool:
+    """Ends the processing of a push; False when it has ended before."""
+    row = connection.execute(
+        "UPDATE pushes SET state = %s, outcome = %s, processed_at = %s WHERE id = %s AND state = 'accepted'"
+        " RETURNING id",
+        (state, Jsonb(list(outcome)), at, push_id),
+    ).fetchone()
+    return row is not None
+
+
+def head(connection: Connection, project_id: int, ref: str) -> str | None:
+    """The last commit of the branch that was turned into deploy requests."""
+    row = connection.execute(
+        "SELECT head FROM branches WHERE project_id = %s AND ref = %s", (project_id, ref)
+    ).fetchone()
+    return row["head"] if row else None
+
+
+def set_head(connection: Connection, project_id: int, ref: str, sha: str) -> None:
+    connection.execute(
+        "INSERT INTO branches (project_id, ref, head) VALUES (%s, %s, %s)"
+        " ON CONFLICT (project_id, ref) DO UPDATE SET head = excluded.head",
+        (project_id, ref, sha),
+    )
+
+
+def tenants(connection: Connection, project_id: int) -> frozenset[str]:
+    """The tenants that this GitLab project may touch."""
+    rows = connection.execute("SELECT tenant FROM project_tenants WHERE project_id = %s", (project_id,))
+    return frozenset(row["tenant"] for row in rows)
+
+
+def source(connection: Connection, tenant: str) -> Row | None:
+    """The project of a tenant with its newest processed commit: project_id, head."""
+    return connection.execute(
+        "SELECT p.project_id, b.head FROM project_tenants p JOIN branches b USING (project_id)"
+        " WHERE p.tenant = %s ORDER BY p.project_id LIMIT 1",
+        (tenant,),
+    ).fetchone()
+
+
+def register(connection: Connection, project_id: int, tenant: str) -> None:
+    connection.execute(
+        "INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (project_id, tenant),
+    )
+
+
+def own_commits(connection: Connection, project_id: int, shas: Sequence[str]) -> frozenset[str]:
+    """Those of `shas` that the platform itself announced before it made them."""
+    rows = connection.execute(
+        "SELECT sha FROM commit_intents WHERE project_id = %s AND sha = ANY(%s)", (project_id, list(shas))
+    )
+    return frozenset(row["sha"] for row in rows)
+
+
+def pushes(connection: Connection, limit: int) -> list[Row]:
+    """The newest pushes first."""
+    return list(
+        connection.execute(
+            "SELECT id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at,"
+            " processed_at FROM pushes ORDER BY received_at DESC LIMIT %s",
+            (limit,),
+        )
+    )
+
+
+def started(connection: Connection, idempotency_key: str) -> str | None:
+    """The deployment that an earlier request with this key asked for."""
+    connection.execute("SELECT pg_advisory_xact_lock(3, hashtext(%s))", (idempotency_key,))
+    row = connection.execute("SELECT deployment_id FROM started_by_hand WHERE key = %s", (idempotency_key,)).fetchone()
+    return row["deployment_id"] if row else None
+
+
+def put_started(connection: Connection, idempotency_key: str, deployment_id: str) -> None:
+    connection.execute(
+        "INSERT INTO started_by_hand (key, deployment_id) VALUES (%s, %s)", (idempotency_key, deployment_id)
+    )

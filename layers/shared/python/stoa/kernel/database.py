@@ -1,0 +1,78 @@
+"""One PostgreSQL connection per container, transactions that enter a tenant, errors that mean "down".
+
+Row-level security keeps tenants apart: a transaction sees the rows of the tenant it entered, and
+none without one. `admin_read` switches to the role whose policy may read every tenant.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from stoa.kernel.errors import Transient
+from stoa.kernel.settings import Secret
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+# a container that is frozen in the middle of a transaction must not keep its locks
+IDLE_IN_TRANSACTION_MS = 10_000
+STATEMENT_MS = 20_000
+
+
+def enter(connection: Connection, tenant: str) -> None:
+    """From here to the end of the transaction, rows of this tenant are the ones that exist."""
+    connection.execute("SELECT set_config('app.tenant', %s, true)", (tenant,))
+
+
+class Database:
+    """Lazily connected; reconnects after the server went away. Not for use by two threads at once."""
+
+    def __init__(self, url: Secret, role: str) -> None:
+        self._url = url
+        self._role = role
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away."""
+        try:
+            connection = self._connected()
+            with connection.transaction():
+                if admin_read:
+                    connection.execute("SET LOCAL ROLE stoa_admin_read")
+                if tenant is not None:
+                    enter(connection, tenant)
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise Transient("database", type(error).__name__) from error
+
+    def ready(self) -> bool:
+        """Whether a statement gets through."""
+        try:
+            with self.transaction() as connection:
+                connection.execute("SELECT 1")
+        except Transient:
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url.reveal(),
+                autocommit=True,
+                row_factory=dict_row,
+                prepare_threshold=None,  # RDS Proxy pins a session that has prepared statements
+                connect_timeout=5,
+                options=f"-c role={self._role} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+                f" -c statement_timeout={STATEMENT_MS} -c timezone=UTC",
+            )
+        return self._connection

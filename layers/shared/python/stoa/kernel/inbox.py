@@ -1,0 +1,105 @@
+"""What a consumer remembers of the records it was given: done, tried, waiting, parked.
+
+Every function takes the consumer's name (its group id), so that families of one topic stay apart.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from stoa.kernel.database import Connection
+from stoa.kernel.envelope import Position
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A record that waits in PostgreSQL, because its key stayed transient while others went on."""
+
+    id: int
+    key: str
+    record: dict[str, Any]
+
+
+def claim(connection: Connection, consumer: str, event_id: str) -> bool:
+    """True for the first transaction that claims the event; commit it with the effect."""
+    row = connection.execute(
+        "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING event_id",
+        (consumer, event_id),
+    ).fetchone()
+    return row is not None
+
+
+def attempt(connection: Connection, consumer: str, at: Position) -> int:
+    """Counts a try, before the work, and returns which one it is (1 for the first)."""
+    row = connection.execute(
+        "INSERT INTO attempts (consumer, topic, partition, record_offset, tries) VALUES (%s, %s, %s, %s, 1)"
+        " ON CONFLICT (consumer, topic, partition, record_offset) DO UPDATE SET tries = attempts.tries + 1"
+        " RETURNING tries",
+        (consumer, at.topic, at.partition, at.offset),
+    ).fetchone()
+    return int(row["tries"]) if row else 1
+
+
+def forget_attempts(connection: Connection, consumer: str, at: Position) -> None:
+    """The record was done, parked, or failed for a reason outside itself: it starts from zero."""
+    connection.execute(
+        "DELETE FROM attempts WHERE consumer = %s AND topic = %s AND partition = %s AND record_offset = %s",
+        (consumer, at.topic, at.partition, at.offset),
+    )
+
+
+def waiting_since(connection: Connection, consumer: str, key: str, now: datetime) -> datetime:
+    """Notes that the key could not go on, and returns since when it cannot."""
+    row = connection.execute(
+        "INSERT INTO waiting_keys (consumer, key, since) VALUES (%s, %s, %s)"
+        " ON CONFLICT (consumer, key) DO UPDATE SET key = excluded.key RETURNING since",
+        (consumer, key, now),
+    ).fetchone()
+    since: datetime = row["since"] if row else now
+    return since
+
+
+def went_on(connection: Connection, consumer: str, key: str, now: datetime) -> None:
+    """The key was processed: it waits no longer, and the consumer is known to get work done."""
+    connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
+    connection.execute(
+        "INSERT INTO consumer_progress (consumer, last_success) VALUES (%s, %s)"
+        " ON CONFLICT (consumer) DO UPDATE SET last_success = excluded.last_success"
+        " WHERE consumer_progress.last_success < excluded.last_success - interval '1 second'",
+        (consumer, now),
+    )
+
+
+def last_success(connection: Connection, consumer: str) -> datetime | None:
+    row = connection.execute("SELECT last_success FROM consumer_progress WHERE consumer = %s", (consumer,)).fetchone()
+    return row["last_success"] if row else None
+
+
+def park(connection: Connection, consumer: str, key: str, at: Position, record: dict[str, Any]) -> None:
+    """Puts the record at the end of its key's queue; a redelivered one is there already."""
+    connection.execute(
+        "INSERT INTO parked (consumer, key, topic, partition, record_offset, record) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (consumer, topic, partition, record_offset) DO NOTHING",
+        (consumer, key, at.topic, at.partition, at.offset, Jsonb(record)),
+    )
+
+
+def is_parked(connection: Connection, consumer: str, key: str) -> bool:
+    row = connection.execute("SELECT 1 FROM parked WHERE consumer = %s AND key = %s LIMIT 1", (consumer, key))
+    return row.fetchone() is not None
+
+
+def parked_heads(connection: Connection, function: str, limit: int) -> list[Parked]:
+    """The oldest parked record of each key, over all consumer groups of a function."""
+    found = connection.execute(
+        "SELECT DISTINCT ON (key) id, key, record FROM parked WHERE starts_with(consumer, %s)"
+        " ORDER BY key, id LIMIT %s",
+        (function, limit),
+    )
+    return [Parked(row["id"], row["key"], row["record"]) for row in found]
+
+
+def unpark(connection: Connection, parked_id: int) -> None:
+    connection.execute("DELETE FROM parked WHERE id = %s", (parked_id,))

@@ -1,0 +1,95 @@
+"""State first, then events: rows written with the change, published by whoever comes first.
+
+The request and the relay call the same publisher. It holds a lock per key while it sends that key's
+rows by sequence, so two publishers cannot swap two events of one key; a row is published at least
+once, with the same event id each time.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg.types.json import Jsonb
+
+from stoa.kernel.database import Connection, Database
+from stoa.kernel.envelope import Event
+
+ROWS_PER_KEY = 500
+
+
+@dataclass(frozen=True)
+class Row:
+    seq: int
+    topic: str
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+
+# What the publisher needs of Kafka: every row acknowledged, in order per key, or Transient.
+Send = Callable[[Sequence[Row]], None]
+
+
+def add(connection: Connection, events: Iterable[Event]) -> tuple[str, ...]:
+    """Writes events in the caller's transaction and returns their keys, for `publish`.
+
+    The lock makes sequence order and commit order of a key the same; keys are locked in order, so
+    that two transactions with the same keys cannot wait for each other.
+    """
+    rows = list(events)
+    keys = tuple(sorted({event.key for event in rows}))
+    for key in keys:
+        connection.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", (key,))
+    for event in rows:
+        connection.execute(
+            "INSERT INTO outbox (event_id, topic, key, headers, value) VALUES (%s, %s, %s, %s, %s)",
+            (event.id, event.topic, event.key, Jsonb(event.headers()), event.value()),
+        )
+    return keys
+
+
+def waiting_keys(database: Database, limit: int) -> list[str]:
+    """Keys with unpublished rows, the longest waiting first."""
+    with database.transaction() as connection:
+        found = connection.execute(
+            "SELECT key FROM outbox WHERE published_at IS NULL GROUP BY key ORDER BY min(seq) LIMIT %s", (limit,)
+        )
+        return [row["key"] for row in found]
+
+
+def publish(database: Database, send: Send, keys: Sequence[str]) -> int:
+    """Sends the unpublished rows of `keys` and marks them; returns how many. Raises Transient.
+
+    A key that another publisher is sending is left to it.
+    """
+    with database.transaction() as connection:
+        rows = [row for key in sorted(keys) if _locked(connection, key) for row in _unpublished(connection, key)]
+        if rows:
+            send(rows)
+            connection.execute(
+                "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", ([row.seq for row in rows],)
+            )
+    return len(rows)
+
+
+def oldest_age_s(database: Database) -> float:
+    """Seconds that the oldest unpublished row has waited; 0.0 when there is none."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS age"
+            " FROM outbox WHERE published_at IS NULL"
+        ).fetchone()
+    return float(row["age"] or 0.0) if row else 0.0
+
+
+def _locked(connection: Connection, key: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_xact_lock(2, hashtext(%s)) AS locked", (key,)).fetchone()
+    return bool(row and row["locked"])
+
+
+def _unpublished(connection: Connection, key: str) -> list[Row]:
+    found = connection.execute(
+        "SELECT seq, topic, key, headers, value FROM outbox"
+        " WHERE key = %s AND published_at IS NULL ORDER BY seq LIMIT %s",
+        (key, ROWS_PER_KEY),
+    )
+    return [Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])) for row in found]

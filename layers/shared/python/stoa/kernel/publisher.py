@@ -1,0 +1,62 @@
+"""Publishing right after the commit, without ever making the request wait for a broker."""
+
+import threading
+from collections.abc import Iterable
+
+from stoa.kernel import outbox
+from stoa.kernel.database import Database
+from stoa.kernel.errors import Transient
+from stoa.kernel.log import log
+
+KEYS_AT_ONCE = 50
+
+
+class Publisher:
+    """Sends rows of the outbox from a thread of its own, with a connection of its own.
+
+    `soon` waits at most `wait_s`; what was not sent by then goes on in the background, and what
+    fails stays in the outbox for the relay.
+    """
+
+    def __init__(self, database: Database, send: outbox.Send, *, wait_s: float) -> None:
+        self._database = database
+        self._send = send
+        self._wait_s = wait_s
+        self._lock = threading.Lock()
+        self._pending: set[str] = set()
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def soon(self, keys: Iterable[str]) -> None:
+        """Publishes the keys' rows now if Kafka answers in time. Never raises."""
+        with self._lock:
+            self._pending.update(keys)
+            if self._pending and self._idle.is_set():
+                self._idle.clear()
+                threading.Thread(target=self._drain, name="outbox", daemon=True).start()
+        self._idle.wait(self._wait_s)
+
+    def relay(self) -> int:
+        """Publishes everything that waits, the oldest key first; returns how many rows. Raises Transient."""
+        sent = 0
+        while keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE):
+            published = outbox.publish(self._database, self._send, keys)
+            sent += published
+            if published == 0:
+                break
+        return sent
+
+    def _drain(self) -> None:
+        while keys := self._take():
+            try:
+                outbox.publish(self._database, self._send, keys)
+            except Transient as error:
+                log.warning("outbox.left_to_relay", system=error.system, detail=error.detail, keys=len(keys))
+
+    def _take(self) -> list[str]:
+        with self._lock:
+            keys = sorted(self._pending)[:KEYS_AT_ONCE]
+            self._pending.difference_update(keys)
+            if not keys:
+                self._idle.set()
+            return keys

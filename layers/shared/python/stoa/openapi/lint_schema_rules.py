@@ -1,0 +1,59 @@
+"""What 3.0 asks of a Schema Object beyond the shape of its fields."""
+
+from __future__ import annotations
+
+from stoa.openapi.document import Node
+from stoa.openapi.inspection import Inspection
+
+_NOT_EMPTY = ("allOf", "anyOf", "oneOf", "enum", "required")
+_COUNTS = ("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties")
+_INTERESTING = frozenset(
+    {*_NOT_EMPTY, *_COUNTS, "multipleOf", "exclusiveMinimum", "exclusiveMaximum", "nullable", "discriminator"}
+)
+
+
+def check_schema(schema: Node, pointer: str, inspection: Inspection) -> None:
+    """Report what the field table cannot say."""
+    if schema.get("type") == "array" and "items" not in schema:
+        inspection.warn(pointer, "array-without-items", "an array needs `items`")
+    if _INTERESTING.isdisjoint(schema):
+        return
+    _check_sizes(schema, pointer, inspection)
+    _check_bounds(schema, pointer, inspection)
+    if schema.get("nullable") is True:
+        _check_nullable(schema, pointer, inspection)
+    discriminator = schema.get("discriminator")
+    mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
+    if isinstance(mapping, dict) and not all(isinstance(value, str) for value in mapping.values()):
+        inspection.error(f"{pointer}/discriminator/mapping", "wrong-value", "must map strings to strings")
+
+
+def _check_sizes(schema: Node, pointer: str, inspection: Inspection) -> None:
+    for keyword in _NOT_EMPTY:
+        if schema.get(keyword) == []:
+            inspection.error(f"{pointer}/{keyword}", "empty-list", "must not be empty")
+    required = schema.get("required")
+    if isinstance(required, list) and len(set(map(str, required))) != len(required):
+        inspection.error(f"{pointer}/required", "not-unique", "names a property twice")
+    for keyword in _COUNTS:
+        value = schema.get(keyword)
+        if isinstance(value, int) and value < 0:
+            inspection.error(f"{pointer}/{keyword}", "wrong-value", "must not be negative")
+
+
+def _check_bounds(schema: Node, pointer: str, inspection: Inspection) -> None:
+    multiple = schema.get("multipleOf")
+    if isinstance(multiple, int | float) and multiple <= 0:
+        inspection.error(f"{pointer}/multipleOf", "wrong-value", "must be greater than 0")
+    for exclusive, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(schema.get(exclusive), bool) and limit not in schema:
+            inspection.error(f"{pointer}/{exclusive}", "bound-alone", f"says nothing without `{limit}`")
+
+
+def _check_nullable(schema: Node, pointer: str, inspection: Inspection) -> None:
+    enum = schema.get("enum")
+    if isinstance(enum, list) and None not in enum:
+        inspection.warn(pointer, "nullable-enum-without-null", "null is refused, because `enum` does not list it")
+    composed = not schema.keys().isdisjoint(("allOf", "anyOf", "oneOf"))
+    if composed and "type" not in schema:
+        inspection.warn(pointer, "nullable-without-type", "`nullable` works only beside `type`; null is refused")

@@ -1,0 +1,148 @@
+"""Writes the contracts that are generated: events/, openapi/stoa.json and the tables of docs/flows.md.
+
+`python -m local.contracts` writes them; with `--check` it writes nothing and fails when one is stale.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from cdk.wiring import FUNCTIONS, TOPICS, Function, Topic
+from functions.api.app import build
+from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
+from stoa.gitops.events import PUSH_ACCEPTED, PushAccepted
+
+ROOT = Path(__file__).resolve().parents[1]
+VALUES: dict[str, tuple[str, Any]] = {
+    "git-pushes": (PUSH_ACCEPTED, PushAccepted),
+    "deploy-requests": (REQUESTED, DeployRequested),
+    "deploy-results": (FINISHED, DeployFinished),
+}
+HEADERS = {
+    "ce_specversion": "always 1.0",
+    "ce_id": "event id, the same at every redelivery",
+    "ce_type": "what happened",
+    "ce_source": "who says so",
+    "ce_time": "when it was committed",
+    "ce_subject": "what it is about",
+    "ce_partitionkey": "the message key",
+    "ce_generation": "counts the subject; a consumer with one row per subject ignores an older one",
+    "ce_tenant": "whose it is; _platform for our own",
+    "ce_actor": "who caused it, a stable id",
+    "ce_traceparent": "W3C trace context",
+}
+
+
+def schema(topic: str) -> dict[str, Any]:
+    """The JSON Schema of a topic's value."""
+    kind, value = VALUES[topic]
+    made = TypeAdapter(value).json_schema()
+    made["properties"] = {"event_id": {"title": "Event Id", "type": "string"}, **made["properties"]}
+    made["required"] = ["event_id", *made["required"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind, **_without(made, "title")}
+
+
+def asyncapi() -> dict[str, Any]:
+    """AsyncAPI 3: a channel per topic, who sends and who receives."""
+    channels = {t.name: _channel(t) for t in TOPICS}
+    operations = {}
+    for function in FUNCTIONS:
+        for name in function.produces:
+            operations[f"{function.name}.sends.{name}"] = _operation("send", name)
+        for source in function.sources:
+            operations[f"{function.name}.receives.{source.topic}"] = _operation("receive", source.topic)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "STOA Platform events", "version": "2.0.0"},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+    }
+
+
+def flows() -> str:
+    """The tables of docs/flows.md."""
+    rows = ["| function | started by | does | then |", "|---|---|---|---|"]
+    rows += [f"| `{f.name}` | {_triggers(f)} | {f.summary} | {_names(f.produces)} |" for f in FUNCTIONS]
+    rows += ["", "| topic | key | partitions | retention | clean-up | what it says |", "|---|---|---|---|---|---|"]
+    rows += [
+        f"| `{t.name}` | {t.key} | {t.partitions} | {t.retention_days} d | {t.cleanup} | {t.summary} |" for t in TOPICS
+    ]
+    return "\n".join(rows)
+
+
+def contracts() -> dict[Path, str]:
+    """Every generated file with its text."""
+    page = ROOT / "docs/flows.md"
+    marked = re.sub(
+        r"(<!-- wiring -->\n).*?(\n<!-- /wiring -->)",
+        lambda found: found[1] + flows() + found[2],
+        page.read_text(),
+        flags=re.DOTALL,
+    )
+    made = {ROOT / f"events/{name}.schema.json": _json(schema(name)) for name in VALUES}
+    made[ROOT / "events/asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, width=110)
+    made[ROOT / "openapi/stoa.json"] = _json(build().openapi())
+    made[page] = marked
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    stale = [path for path, text in contracts().items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"stale: {path.relative_to(ROOT)}: run `make contracts` and commit it", file=sys.stderr)
+        return 1 if stale else 0
+    for path, text in contracts().items():
+        path.write_text(text)
+    print(f"wrote {len(stale)} changed contracts")
+    return 0
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    headers = {"type": "object", "properties": {k: {"type": "string", "description": v} for k, v in HEADERS.items()}}
+    message = {"headers": headers, "payload": {"$ref": f"./{topic.name}.schema.json"}}
+    kafka = {"topic": topic.name, "partitions": topic.partitions, "topicConfiguration": _configuration(topic)}
+    return {
+        "address": topic.name,
+        "description": f"{topic.summary}. Key: {topic.key}.",
+        "messages": {VALUES[topic.name][0]: message},
+        "bindings": {"kafka": {**kafka, "bindingVersion": "0.5.0"}},
+    }
+
+
+def _configuration(topic: Topic) -> dict[str, Any]:
+    return {"cleanup.policy": topic.cleanup.split(","), "retention.ms": topic.retention_days * 86_400_000}
+
+
+def _operation(action: str, topic: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+
+
+def _triggers(function: Function) -> str:
+    said = ["HTTP"] if function.http else []
+    said += [f"`{s.topic}`, up to {s.batch_size} records" for s in function.sources]
+    if function.every_s:
+        said.append(f"every {function.every_s} s")
+    return "; ".join(said)
+
+
+def _names(topics: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in topics) or "-"
+
+
+def _without(made: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in made.items() if k != key}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Where the local platform keeps its state, and the secrets and ports it made for itself."""
+
+import hashlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRETS = (
+    "gitlab_token",
+    "awx_token",
+    "awx_password",
+    "gateway_password",
+    "webhook_secret",
+    "awx_webhook_secret",
+    "dev_token",
+    "artefact_token",
+    "backend_password",
+)
+
+
+def default_home() -> Path:
+    """`STOA_HOME`, or `.stoa` in the clone; for root a folder under /var/tmp, see local/parts/postgres.py."""
+    if given := os.environ.get("STOA_HOME"):
+        return Path(given).resolve()
+    if os.geteuid() == 0:
+        return Path("/var/tmp") / f"stoa-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
+    return ROOT / ".stoa"
+
+
+class Home:
+    """A folder of state. Secrets and ports are made once and stay over restarts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.logs = folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self._secrets = self._kept("secrets.json", lambda: {name: secrets.token_urlsafe(24) for name in SECRETS})
+        self._ports = folder / "ports.json"
+
+    def secret(self, name: str) -> str:
+        return self._secrets[name]
+
+    def port(self, name: str) -> int:
+        """The port that `name` had before, if it is free, or another free one."""
+        known: dict[str, int] = json.loads(self._ports.read_text()) if self._ports.exists() else {}
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", known.get(name, 0)))
+            except OSError:
+                probe.close()
+                known.pop(name, None)
+                self._ports.write_text(json.dumps(known))
+                return self.port(name)
+            known[name] = probe.getsockname()[1]
+        self._ports.write_text(json.dumps(known))
+        return known[name]
+
+    def path(self, name: str) -> Path:
+        made = self.folder / name
+        made.mkdir(parents=True, exist_ok=True)
+        return made
+
+    def _kept(self, name: str, make: Callable[[], dict[str, str]]) -> dict[str, str]:
+        path = self.folder / name
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+                json.dump(make(), file)
+        kept: dict[str, str] = json.loads(path.read_text())
+        return kept

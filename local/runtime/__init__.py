@@ -1,0 +1,1 @@
+"""Runs the Lambda functions on one machine: workers, event sources, schedules, the HTTP front."""

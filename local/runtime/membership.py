@@ -1,0 +1,79 @@
+"""The consumer's side of a group: its settings, and what a rebalance took or gave."""
+
+import queue
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from local.runtime.mapping import Mapping, Partition, Record
+
+MAX_FETCH_WAIT_MS = 250
+
+
+@dataclass(frozen=True)
+class Change:
+    """Partitions that this member got, or no longer has."""
+
+    given: bool
+    partitions: tuple[Partition, ...]
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
+    """Collects changes on the client's I/O thread, where nothing may block; the loop takes them from here."""
+
+    def __init__(self) -> None:
+        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._changes.put(Change(False, tuple((one.topic, one.partition) for one in revoked)))
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._changes.put(Change(True, tuple((one.topic, one.partition) for one in assigned)))
+
+    def changes(self) -> list[Change]:
+        """Everything since the last call, in order."""
+        return [self._changes.get() for _ in range(self._changes.qsize())]
+
+
+def consumer(mapping: Mapping, bootstrap: str, member: int, session_s: float) -> KafkaConsumer:
+    """A member of the mapping's group. Raises KafkaError while no broker answers.
+
+    The member is static: a runner that was killed takes its partitions back when it starts again, without
+    waiting for its session to lapse. Cooperative, so that a member that joins stops nobody else's work.
+    """
+    return KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        client_id=f"{mapping.group}-{member}",
+        group_id=mapping.group,
+        group_instance_id=f"{mapping.group}-{member}",
+        auto_offset_reset="latest" if mapping.start == "LATEST" else "earliest",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        isolation_level="read_committed",
+        fetch_max_wait_ms=MAX_FETCH_WAIT_MS,
+        max_poll_records=1000,
+        max_poll_interval_ms=60_000,
+        session_timeout_ms=int(session_s * 1000),
+        heartbeat_interval_ms=int(session_s * 1000 / 6),
+        metadata_max_age_ms=10_000,
+        reconnect_backoff_max_ms=500,
+        bootstrap_timeout_ms=2000,
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+    )
+
+
+def record(fetched: Any) -> Record:
+    """A consumer record of kafka-python as our own."""
+    return Record(
+        fetched.topic,
+        fetched.partition,
+        fetched.offset,
+        fetched.timestamp,
+        fetched.key,
+        fetched.value,
+        tuple(fetched.headers or ()),
+        fetched.timestamp_type or 0,
+    )

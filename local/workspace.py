@@ -1,0 +1,134 @@
+"""A clone of the demo tenant's repository, with the files of one API in it."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+API_YAML = """\
+apiVersion: stoa.cab-i.com/v1
+kind: API
+metadata:
+  name: orders
+  tenant: tenant-demo
+spec:
+  displayName: Orders
+  version: 1.0.0
+  description: Orders of the demo shop
+  backend:
+    url: ${BACKEND_URL}
+    timeout: ${BACKEND_TIMEOUT:30}
+  security:
+    type: api-key
+  policies:
+    logging: true
+"""
+DEFAULTS_YAML = """\
+apiVersion: stoa.cab-i.com/v1
+kind: Defaults
+variables:
+  BACKEND_TIMEOUT: 20
+"""
+ENVIRONMENT_YAML = """\
+apiVersion: stoa.cab-i.com/v1
+kind: APIEnvironmentConfig
+metadata:
+  name: orders
+  environment: {environment}
+variables:
+  BACKEND_URL: {backend}
+"""
+API_FOLDER = "tenants/tenant-demo/apis/orders"
+
+
+class GitFailed(Exception):
+    """git ended with an error; the text is what it said."""
+
+
+def openapi_document(*, paths: tuple[str, ...] = ("/orders", "/orders/{id}")) -> dict[str, Any]:
+    """An OpenAPI 3.1 document with what 3.1 brought: type lists, null, const, examples, $ref with siblings."""
+    order = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "examples": ["o-1", "o-2"]},
+            "note": {"type": ["string", "null"]},
+            "kind": {"const": "order"},
+            "total": {"type": "number", "exclusiveMinimum": 0},
+            "parent": {"anyOf": [{"$ref": "#/components/schemas/Order"}, {"type": "null"}]},
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Orders", "version": "1.0.0", "summary": "Orders of the demo shop"},
+        "servers": [{"url": "https://orders.example.com"}],
+        "paths": {path: {"get": _operation(path)} for path in paths},
+        "components": {"schemas": {"Order": order}},
+    }
+
+
+def _operation(path: str) -> dict[str, Any]:
+    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+    answer = {"description": "Found", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}}}
+    return {
+        "operationId": "get" + "".join(c for c in path.title() if c.isalnum()),
+        "parameters": [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names],
+        "responses": {"200": answer},
+    }
+
+
+class Workspace:
+    """A working copy. The remote's password reaches git through its environment, never through argv."""
+
+    def __init__(self, folder: Path, remote: str, user: str, password: str) -> None:
+        self.folder = folder
+        self.remote = remote
+        self._environment = {
+            **os.environ,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "credential.helper",
+            "GIT_CONFIG_VALUE_0": '!f() { echo "username=$STOA_GIT_USER"; echo "password=$STOA_GIT_PASSWORD"; }; f',
+            "STOA_GIT_USER": user,
+            "STOA_GIT_PASSWORD": password,
+        }
+
+    def clone(self) -> None:
+        self._git("clone", "--quiet", self.remote, str(self.folder), cwd=self.folder.parent)
+        self._git("config", "user.name", "Demo Developer")
+        self._git("config", "user.email", "developer@example.com")
+        self._git("checkout", "--quiet", "-B", "main")
+
+    def write(self, path: str, text: str) -> None:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def write_api(self, backend: str, document: dict[str, Any], *, environments: tuple[str, ...] = ("dev",)) -> None:
+        """All files of the demo API."""
+        self.write("_defaults.yaml", DEFAULTS_YAML)
+        self.write(f"{API_FOLDER}/api.yaml", API_YAML)
+        self.write(f"{API_FOLDER}/openapi.yaml", yaml.safe_dump(document, sort_keys=False))
+        for name in environments:
+            self.write(
+                f"{API_FOLDER}/environments/{name}.yaml", ENVIRONMENT_YAML.format(environment=name, backend=backend)
+            )
+
+    def remove_api(self) -> None:
+        self._git("rm", "-r", "--quiet", API_FOLDER)
+
+    def push(self, message: str) -> str:
+        """Commits everything and pushes; returns the commit id."""
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--message", message)
+        self._git("push", "--quiet", "origin", "main")
+        return self._git("rev-parse", "HEAD").strip()
+
+    def _git(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd or self.folder, env=self._environment, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise GitFailed(f"git {arguments[0]}: {done.stderr.strip()}")
+        return done.stdout
