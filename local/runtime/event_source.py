@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
+from kafka.errors import FencedInstanceIdError, KafkaError
 
 from local.runtime import answers, dispatch, filters, membership, payload
 from local.runtime.counters import Counters
@@ -31,7 +31,6 @@ IDLE_POLL_S = 0.25
 BUSY_POLL_S = 0.01
 FULL_WAIT_S = 0.1
 RETRY_S = 0.25
-COMMIT_LIMIT_MS = 2000
 CLOSE_LIMIT_MS = 3000
 REPORT_EVERY_S = 0.2
 
@@ -60,7 +59,6 @@ class EventSource:
         self._membership = membership.Membership()
         self._queues: dict[Partition, PartitionQueue] = {}
         self._committed: dict[Partition, int] = {}
-        self._paused: set[Partition] = set()
         self._no_commit_before = 0.0
         self._no_delivery_before = 0.0
         self._next_report = 0.0
@@ -71,7 +69,7 @@ class EventSource:
         self._stopping.set()
 
     def run(self) -> None:
-        """Blocks. Lets what it cannot wait for pass: a fenced member or an unknown group setting."""
+        """Blocks. Raises FencedInstanceIdError when the same member was started again elsewhere."""
         self._slots.warm_up()
         consumer = self._connect()
         if consumer is None:
@@ -83,16 +81,14 @@ class EventSource:
             self._drain(consumer)
         finally:
             self._slots.close()
+            self._report(consumer, force=True)
             self._target.close()
             consumer.close(autocommit=False, timeout_ms=CLOSE_LIMIT_MS)
-            self._report(force=True)
 
     def _connect(self) -> KafkaConsumer | None:
         while not self._stopping.is_set():
             try:
-                return membership.consumer(
-                    self.mapping, self.where.bootstrap, self.where.member, self.where.session_s
-                )
+                return membership.consumer(self.mapping, self.where.bootstrap, self.where.member, self.where.session_s)
             except KafkaError as error:
                 self._note_polling_error(error)
         return None
@@ -104,7 +100,7 @@ class EventSource:
         self._commit(consumer)
         self._dispatch()
         self._throttle(consumer)
-        self._report()
+        self._report(consumer)
 
     def _poll(self, consumer: KafkaConsumer) -> None:
         """Fetches, and keeps the membership alive; waits as long as nothing else is to be done."""
@@ -114,12 +110,12 @@ class EventSource:
             wait_s = 0.0
         try:
             fetched = consumer.poll(timeout_ms=int(wait_s * 1000))
+        except FencedInstanceIdError:
+            raise
         except KafkaError as error:
-            if not error.retriable and not isinstance(error, OSError):
-                raise
             self._note_polling_error(error)
             fetched = {}
-        self._follow_membership(consumer)
+        self._follow_membership(consumer, fetched)
         now = time.monotonic()
         for records in fetched.values():
             self._take_in(records, now)
@@ -132,34 +128,139 @@ class EventSource:
     def _take_in(self, records: Iterable[object], now: float) -> None:
         for fetched in records:
             record = membership.record(fetched)
-            queue = self._queues.get((record.topic, record.partition))
-            if queue is None:
-                continue
             wanted = filters.wanted(record, self.mapping.filters)
             self.counters.polled += 1
             self.counters.filtered += not wanted
-            queue.add(record, now, wanted=wanted)
+            self._queues[record.topic, record.partition].add(record, now, wanted=wanted)
 
-    def _follow_membership(self, consumer: KafkaConsumer) -> None:
+    def _follow_membership(self, consumer: KafkaConsumer, fetched: dict[TopicPartition, list[object]]) -> None:
         """A partition that was taken away is forgotten at once, with the result of its running batch."""
         for change in self._membership.changes():
             for partition in change.partitions:
                 self._queues.pop(partition, None)
                 self._committed.pop(partition, None)
-                self._paused.discard(partition)
                 if change.given:
                     self._queues[partition] = PartitionQueue(self.mapping, self.where.scale)
-                    self._begin(consumer, TopicPartition(*partition))
+                    self._begin(consumer, partition, fetched)
 
-    def _begin(self, consumer: KafkaConsumer, partition: TopicPartition) -> None:
-        """Pins a first start that is not the beginning, so that a restart before a commit skips nothing."""
-        start = self.mapping.start
-        if start == "TRIM_HORIZON" or consumer.committed(partition) is not None:
+    def _begin(
+        self, consumer: KafkaConsumer, partition: Partition, fetched: dict[TopicPartition, list[object]]
+    ) -> None:
+        while not self._stopping.is_set():
+            try:
+                return membership.begin(consumer, self.mapping, partition, fetched)
+            except KafkaError as error:
+                self._note_polling_error(error)
+
+    def _settle(self, finished: Iterable[Finished]) -> None:
+        """Tells each queue how its batch ended; a queue that was taken away meanwhile no longer cares."""
+        for one in finished:
+            records = one.payload.records
+            failed = None if one.error else frozenset[answers.Identifier]()
+            if one.error:
+                log.warning("%s failed on %d records: %s", self.mapping.function, len(records), one.error)
+            elif self.mapping.partial_batch:
+                failed = answers.reported(one.answer, records)
+            self.counters.failed += len(records) if failed is None else len(failed)
+            for partition, queue in one.payload.queues.items():
+                if self._queues.get(partition) is queue:
+                    self._settle_one(partition, queue, failed)
+
+    def _settle_one(
+        self, partition: Partition, queue: PartitionQueue, failed: frozenset[answers.Identifier] | None
+    ) -> None:
+        now = time.monotonic()
+        if failed is None:
+            queue.fail(None, now)
             return
-        if isinstance(start, int):
-            found = consumer.offsets_for_times({partition: start})[partition]
-            offset = found.offset if found else consumer.end_offsets([partition])[partition]
-            consumer.seek(partition, offset)
+        topic, number = partition
+        offsets = frozenset(offset for name, offset in failed if name == f"{topic}-{number}")
+        if offsets:
+            queue.fail(offsets, now)
         else:
-            offset = consumer.position(partition)
-        consumer.commit({partition: OffsetAndMetadata(offset, "", -1)}, timeout_ms=COMMIT_LIMIT_MS)
+            queue.succeed()
+
+    def _deliver(self) -> None:
+        """Hands dropped records to the on-failure target; until it has them, their partition stands still."""
+        waiting = [queue for queue in self._queues.values() if queue.dropped]
+        if not waiting or time.monotonic() < self._no_delivery_before:
+            return
+        for queue in waiting:
+            try:
+                self._target.deliver(queue.dropped)
+            except KafkaError as error:
+                self.counters.delivery_errors += 1
+                self._no_delivery_before = time.monotonic() + RETRY_S
+                log.warning("%s: dropped records not delivered yet: %s", self.mapping.group, error)
+                return
+            self.counters.dropped += len(queue.dropped)
+            self.counters.delivered += len(queue.dropped) if self.mapping.on_failure else 0
+            log.warning("%s: %d records dropped", self.mapping.group, len(queue.dropped))
+            queue.dropped.clear()
+
+    def _commit(self, consumer: KafkaConsumer) -> None:
+        if time.monotonic() < self._no_commit_before:
+            return
+        done = {partition: queue.commit_position() for partition, queue in self._queues.items()}
+        new = {p: offset for p, offset in done.items() if offset is not None and offset != self._committed.get(p)}
+        if not new:
+            return
+        try:
+            membership.commit(consumer, new)
+        except KafkaError as error:
+            self.counters.commit_errors += 1
+            self._no_commit_before = time.monotonic() + RETRY_S
+            log.warning("%s: not committed yet: %s", self.mapping.group, error)
+            return
+        self.counters.committed += sum(offset - self._committed.get(p, offset) for p, offset in new.items())
+        self._committed |= new
+
+    def _dispatch(self) -> None:
+        while self._slots.free:
+            now = time.monotonic()
+            chosen = dispatch.compose(self._queues, self.mapping, now, time.time() * 1000, self.where.scale)
+            if chosen is None:
+                return
+            if not chosen.records:
+                # all of it was too old: what was dropped is delivered in the next turn
+                continue
+            self.counters.invocations += 1
+            self.counters.invoked += len(chosen.records)
+            self._slots.start(chosen, partial(payload.event, chosen.records, self.where.bootstrap))
+
+    def _throttle(self, consumer: KafkaConsumer) -> None:
+        """Fetches no more of a partition that has plenty waiting, while the membership stays alive."""
+        paused = consumer.paused()
+        for partition, queue in self._queues.items():
+            at = TopicPartition(*partition)
+            if len(queue) >= BUFFERED_RECORDS and at not in paused:
+                consumer.pause(at)
+            elif len(queue) < BUFFERED_RECORDS // 2 and at in paused:
+                consumer.resume(at)
+
+    def _drain(self, consumer: KafkaConsumer) -> None:
+        deadline = time.monotonic() + self.where.grace_s
+        while self._slots.busy and time.monotonic() < deadline:
+            self._settle(self._slots.finished(FULL_WAIT_S))
+        self._deliver()
+        self._commit(consumer)
+
+    def _note_polling_error(self, error: KafkaError) -> None:
+        self.counters.polling_errors += 1
+        log.warning("%s: polling: %s", self.mapping.group, error)
+        self._stopping.wait(RETRY_S)
+
+    def _report(self, consumer: KafkaConsumer, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.where.report is None or (now < self._next_report and not force):
+            return
+        self._next_report = now + REPORT_EVERY_S
+        self.counters.partitions = sorted(number for _, number in self._queues)
+        self.counters.function_pids = self._slots.pids
+        self.counters.lag = sum(self._lag(consumer, partition) for partition in self._queues)
+        self.counters.write(self.where.report)
+
+    def _lag(self, consumer: KafkaConsumer, partition: Partition) -> int:
+        end = consumer.highwater(TopicPartition(*partition))
+        done = self._queues[partition].commit_position()
+        return max(0, end - done) if end is not None and done is not None else 0

@@ -7,10 +7,12 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.structs import OffsetAndMetadata
 
 from local.runtime.mapping import Mapping, Partition, Record
 
 MAX_FETCH_WAIT_MS = 250
+COMMIT_LIMIT_MS = 2000
 
 
 @dataclass(frozen=True)
@@ -76,4 +78,31 @@ def record(fetched: Any) -> Record:
         fetched.value,
         tuple(fetched.headers or ()),
         fetched.timestamp_type or 0,
+    )
+
+
+def begin(consumer: KafkaConsumer, mapping: Mapping, partition: Partition, fetched: dict[Any, list[Any]]) -> None:
+    """Pins a first start that is not the beginning, so that a restart before a commit skips nothing.
+
+    What was fetched before a start by time is taken out of `fetched`. Raises KafkaError.
+    """
+    at = TopicPartition(*partition)
+    if mapping.start == "TRIM_HORIZON" or consumer.committed(at, timeout_ms=COMMIT_LIMIT_MS) is not None:
+        return
+    if isinstance(mapping.start, int):
+        found = consumer.offsets_for_times({at: mapping.start}, timeout_ms=COMMIT_LIMIT_MS)[at]
+        offset = found.offset if found else consumer.end_offsets([at], timeout_ms=COMMIT_LIMIT_MS)[at]
+        fetched.pop(at, None)
+        consumer.seek(at, offset)
+    else:
+        records = fetched.get(at)
+        offset = records[0].offset if records else consumer.position(at, timeout_ms=COMMIT_LIMIT_MS)
+    commit(consumer, {partition: offset})
+
+
+def commit(consumer: KafkaConsumer, offsets: dict[Partition, int]) -> None:
+    """Commits the next offset to read of each partition. Raises KafkaError when the group did not take it."""
+    consumer.commit(
+        {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()},
+        timeout_ms=COMMIT_LIMIT_MS,
     )

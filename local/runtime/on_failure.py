@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
 from local.runtime import payload
 from local.runtime.mapping import Mapping
@@ -70,6 +69,3 @@ def message(mapping: Mapping, bootstrap: str, dropped: Dropped) -> dict[str, Any
         },
         "payload": payload.event([record], bootstrap),
     }
-
-
-DELIVERY_ERRORS = (KafkaError,)

@@ -61,9 +61,7 @@ async def create(gateway: Gateway, request: Request) -> Response:
     check_name(gateway, ask.name, ask.version, own_ids=set())
     if ask.model is None:
         raise refuse(400, " Unable to process the create API request. Reason: apiDefinition is missing")
-    record = new_record(
-        str(ask.name), str(ask.version), str(ask.description or ""), str(ask.uri), gateway.config.user
-    )
+    record = new_record(str(ask.name), str(ask.version), str(ask.description or ""), str(ask.uri), gateway.config.user)
     api = default_policy(gateway, record)
     gateway.store.put("definition", api["id"], ask.model)
     gateway.store.put("api", api["id"], api)

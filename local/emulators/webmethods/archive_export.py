@@ -60,6 +60,13 @@ async def by_filter(gateway: Gateway, request: Request) -> Response:
 
 
 def _archive(gateway: Gateway, chosen: list[Asset], applications: bool) -> Response:
+    data = archive_bytes(gateway, chosen, applications)
+    headers = {"content-disposition": 'attachment; filename="APIGatewayAssets.zip"'}
+    return Response(data, media_type="application/zip", headers=headers)
+
+
+def archive_bytes(gateway: Gateway, chosen: list[Asset], applications: bool) -> bytes:
+    """The zip of the chosen assets and of what they need. Refuses unknown ones."""
     for kind, object_id in chosen:
         if gateway.store.get(kind, object_id) is None:
             raise gateway.unknown_api(object_id) if kind == "api" else refuse(404, f" No such asset: {object_id}")
@@ -71,8 +78,7 @@ def _archive(gateway: Gateway, chosen: list[Asset], applications: bool) -> Respo
         if asset[0] == "api" and applications:
             for app in gateway.store.found("application", f"api {asset[1]}"):
                 _collect(gateway, ("application", app["id"]), needs)
-    headers = {"content-disposition": 'attachment; filename="APIGatewayAssets.zip"'}
-    return Response(_zipped(gateway, Export(needs)), media_type="application/zip", headers=headers)
+    return _zipped(gateway, Export(needs))
 
 
 def _collect(gateway: Gateway, asset: Asset, needs: dict[Asset, list[Asset]]) -> None:

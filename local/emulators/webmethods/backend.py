@@ -27,7 +27,8 @@ class Backend:
     """One connection pool for all native services."""
 
     def __init__(self) -> None:
-        limits = httpx.Limits(max_connections=400, max_keepalive_connections=200)
+        # shorter than servers keep an idle connection, so that none closes under a call
+        limits = httpx.Limits(max_connections=400, max_keepalive_connections=200, keepalive_expiry=2.0)
         self.transport = httpx.AsyncHTTPTransport(limits=limits)
 
     async def close(self) -> None:

@@ -76,9 +76,10 @@ class DataPlane:
         except (Refused, NotIdentified, NotRouted) as error:
             reason = getattr(error, "reason", None) or REASONS.get(error.status) or str(error)
             status, headers, body = exception(error.status, reason, name or "unknown", resource, scope)
-        headers.append((b"content-length", str(len(body)).encode()))
+        if scope["method"] != "HEAD" and status not in {204, 304}:
+            headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": body})
 
     def _find(self, raw_path: bytes) -> tuple[Deployment, str]:
         """The deployment and the resource, still encoded. Without a version the latest one is taken."""
@@ -150,6 +151,8 @@ class DataPlane:
         if deployment.outbound is None:
             return None
         alias = self._bound(deployment, deployment.outbound)
+        if str(alias.get("authMode", "NEW")).startswith("INCOMING"):
+            return None
         secret = self.store.get("passman", alias["id"]) or {}
         return str(alias.get("httpAuthCredentials", {}).get("userName", "")), str(secret.get("password", ""))
 

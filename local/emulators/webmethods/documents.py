@@ -10,7 +10,8 @@ from local.emulators.webmethods.answers import Json
 from local.emulators.webmethods.schemas import Invalid, SchemaCheck, Where, a_list, an_object
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-PLACES = frozenset({"path", "query", "header", "cookie", "body", "formData"})
+PLACES = frozenset({"path", "query", "header", "cookie"})
+SWAGGER_PLACES = frozenset({"path", "query", "header", "body", "formData"})
 SCHEME_TYPES = frozenset({"apiKey", "http", "oauth2", "openIdConnect", "basic"})
 STATUS = re.compile(r"[1-5](\d\d|XX)|default")
 LATER_ROOT_KEYS = ("webhooks", "jsonSchemaDialect")
@@ -48,6 +49,11 @@ def _string_keys(value: Any) -> Any:
 def checked(document: Json, kind: str, closed_allowed: bool) -> None:
     """Raises Invalid when `document` is not what `kind` (openapi or swagger) promises, ParserCrash when it kills."""
     _check_version(document, kind)
+    walked(document, kind, closed_allowed)
+
+
+def walked(document: Json, kind: str, closed_allowed: bool) -> None:
+    """Like `checked`, whatever version the document says it has."""
     info = an_object(document.get("info"), ((), "info"))
     for key in ("title", "version"):
         if not isinstance(info.get(key), str):
@@ -88,7 +94,7 @@ class DocumentCheck:
 
     def __init__(self, kind: str, closed_allowed: bool) -> None:
         self.swagger = kind == "swagger"
-        self.schemas = SchemaCheck(closed_allowed)
+        self.schemas = SchemaCheck(self.swagger, closed_allowed)
 
     def paths(self, paths: Any, where: Where) -> None:
         for path, item in an_object(paths, where).items():
@@ -138,8 +144,11 @@ class DocumentCheck:
         if "$ref" in an_object(parameter, where):
             self.schemas.refer(parameter["$ref"], where)
             return
-        if not isinstance(parameter.get("name"), str) or parameter.get("in") not in PLACES:
+        places = SWAGGER_PLACES if self.swagger else PLACES
+        if not isinstance(parameter.get("name"), str) or parameter.get("in") not in places:
             raise Invalid(where, "a parameter has a name and a known place")
+        if not {"schema", "type" if self.swagger else "content"} & parameter.keys():
+            raise Invalid(where, "a parameter says what it holds")
         self.described(parameter, where)
         if self.swagger and parameter["in"] != "body":
             self.schemas.check({key: parameter[key] for key in ("type", "items") if key in parameter}, where)

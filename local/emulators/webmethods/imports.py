@@ -60,7 +60,7 @@ def _from_parts(gateway: Gateway, parts: dict[str, Part]) -> Wanted:
         raise ValueError(f"API type {kind or 'null'} is not supported")
     document = parsed(parts["file"].data)
     checked(document, kind, closed_allowed=gateway.variants.boolean_additional_properties == 201)
-    fields = {key: parts[key].text for key in ("apiName", "apiVersion", "apiDescription") if key in parts}
+    fields: Json = {key: parts[key].text for key in ("apiName", "apiVersion", "apiDescription") if key in parts}
     return _document_wanted(document, to_model(document), fields)
 
 
@@ -82,8 +82,8 @@ def _from_json(body: Json) -> Wanted:
         raise ValueError("the url is not reachable from the gateway")
     model: Any = body.get("apiDefinition")
     if model is None:
-        texts = (body.get(key) for key in ("apiName", "apiVersion", "apiDescription"))
-        return Wanted(*texts, model=None, uri=None, digest=None, fields=body)
+        name, version, description = (body.get(key) for key in ("apiName", "apiVersion", "apiDescription"))
+        return Wanted(name, version, description, model=None, uri=None, digest=None, fields=body)
     check_model(model)
     check_inline(model)
     return _document_wanted(to_document(model), model, body)

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.emulators.webmethods.answers import Json
-from local.emulators.webmethods.documents import METHODS, ParserCrash
-from local.emulators.webmethods.schemas import Invalid, SchemaCheck, an_object
+from local.emulators.webmethods.documents import METHODS, ParserCrash, walked
+from local.emulators.webmethods.schemas import Invalid, an_object
 
 ADDED = ("type", "baseUriParameters")
 SPELLING = {"APIKEY": "apiKey", "HTTP": "http", "OAUTH2": "oauth2", "OPENIDCONNECT": "openIdConnect", "BASIC": "basic"}
@@ -96,15 +96,18 @@ def check_inline(model: Json) -> None:
         for method in METHODS:
             if '"$ref"' in json.dumps(item.get(method, {}).get("responses", {})):
                 raise ParserCrash("a reference in responses")
-    components = model.get("components", {})
-    schemas = {**components.get("schemas", {}), **model.get("definitions", {})}
-    for name, schema in schemas.items():
-        try:
-            SchemaCheck(closed_allowed=False).check(schema, ((), name))
-        except Invalid as error:
-            if "boolean-argument" in error.why:
-                raise ParserCrash(error.why) from error
-            raise
+    try:
+        check_document(model, closed_allowed=False)
+    except Invalid as error:
+        if "boolean-argument" in error.why:
+            raise ParserCrash(error.why) from error
+        raise
+
+
+def check_document(model: Json, closed_allowed: bool) -> None:
+    """Raises Invalid or ParserCrash when the document inside the internal form is not one the gateway takes."""
+    document = to_document(model)
+    walked(document, "swagger" if "swagger" in document else "openapi", closed_allowed)
 
 
 def native_uri(document: Json) -> str:

@@ -64,7 +64,7 @@ def default_policy(gateway: Gateway, api: Json) -> Json:
     }
     for action in actions.values():
         gateway.store.put("policyAction", action["id"], action)
-    policy = {
+    policy: Json = {
         "id": new_id(),
         "names": names(f"Default Policy for API {api['apiName']}"),
         "descriptions": names(f"Default Policy for API {api['apiName']}"),

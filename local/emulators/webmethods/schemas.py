@@ -10,7 +10,7 @@ from local.emulators.webmethods.answers import Json
 
 Where = tuple[Any, ...]
 
-TYPES = frozenset({"array", "boolean", "file", "integer", "number", "object", "string"})
+TYPES = frozenset({"array", "boolean", "integer", "number", "object", "string"})
 LATER_KEYWORDS = frozenset(
     "$anchor $comment $defs $dynamicAnchor $dynamicRef $id $schema $vocabulary const contains contentEncoding "
     "contentMediaType contentSchema dependentRequired dependentSchemas else examples if maxContains minContains "
@@ -53,7 +53,8 @@ def a_list(value: Any, where: Where) -> list[Any]:
 class SchemaCheck:
     """Walks schemas and collects the references seen. `closed_allowed` = boolean additionalProperties pass."""
 
-    def __init__(self, closed_allowed: bool) -> None:
+    def __init__(self, swagger: bool, closed_allowed: bool) -> None:
+        self.types = TYPES | {"file"} if swagger else TYPES
         self.closed_allowed = closed_allowed
         self.references: dict[str, Where] = {}
 
@@ -78,13 +79,13 @@ class SchemaCheck:
 
     def _own(self, schema: Json, where: Where) -> None:
         kind = schema.get("type")
-        if kind is not None and (not isinstance(kind, str) or kind not in TYPES):
-            raise Invalid((where, "type"), f"type is one of {', '.join(sorted(TYPES))}")
+        if "type" in schema and (not isinstance(kind, str) or kind not in self.types):
+            raise Invalid((where, "type"), f"type is one of {', '.join(sorted(self.types))}")
         for bound in BOUNDS:
             if not isinstance(schema.get(bound, False), bool):
                 raise Invalid((where, bound), "a boolean is expected here")
         for key in ("required", "enum"):
-            if key in schema and not (key == "required" and isinstance(schema[key], bool)):
+            if key in schema:
                 a_list(schema[key], (where, key))
 
     def _inner(self, schema: Json, where: Where) -> list[tuple[Any, Where]]:

@@ -6,7 +6,6 @@ tries. See docs/adr/0004-errors-decide-where-a-record-goes.md.
 """
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -201,7 +200,7 @@ def _raw(encoded: object) -> bytes:
     text = encoded if isinstance(encoded, str) else ""
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         return text.encode()
 
 

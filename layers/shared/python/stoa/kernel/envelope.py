@@ -4,7 +4,6 @@ Source: CloudEvents Kafka protocol binding 1.0.2; AWS Lambda "Using Lambda with 
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ def _text(encoded: object, what: str) -> str:
         raise Refused("BAD_RECORD", f"the record has no {what}")
     try:
         return base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise Refused("BAD_RECORD", f"the {what} is not base64 of UTF-8 text") from error
 
 

@@ -12,7 +12,10 @@ from stoa.openapi.document import Node, lookup, tokens_of
 from stoa.openapi.grammar import SECTIONS_V2, SECTIONS_V3, V20, Grammar, Kind
 from stoa.openapi.naming import Names, from_tokens
 from stoa.openapi.rebuild import Rebuilder
-from stoa.openapi.refusal import EXTERNAL_REF, REF_UNRESOLVED, SpecRefused
+from stoa.openapi.refusal import EXTERNAL_REF, REF_UNRESOLVED, TOO_LARGE, SpecRefused
+
+MAX_BYTES = 5 * 1024 * 1024
+
 
 def bundle(
     content: Node,
@@ -21,13 +24,12 @@ def bundle(
     grammar: Grammar,
     read: Callable[[bytes], Node],
 ) -> Node:
-    """The document with all references into `files` made local; unchanged when there are no files.
+    """The document with all references into `files` made local; the same object when there are none.
 
-    Raises SpecRefused for a reference that leaves the folder, names a file that is not in `files`, or
-    points at nothing.
+    Only files that are referred to are looked up and read. Raises SpecRefused for a reference that leaves
+    the folder, names a file that is not in `files`, or points at nothing, and when all files together
+    are too large.
     """
-    if not files:
-        return content
     return _Bundler(content, posixpath.normpath(name), files, grammar, read).run()
 
 
@@ -39,6 +41,7 @@ class _Bundler:
         self.root = name
         self._contents: dict[str, Node] = {name: content}
         self._files = files
+        self._bytes = 0
         self._read = read
         self._placed: dict[tuple[str, str, str], str] = {}
         self._new: dict[str, Node] = {}
@@ -60,13 +63,17 @@ class _Bundler:
             home[section] = {**(home.get(section) or {}), **added}
         if home is not result and home:
             result["components"] = home
-        return result
+        return result if len(self._contents) > 1 else content
 
     def content_of(self, path: str, pointer: str) -> Node:
         if path not in self._contents:
             if path not in self._files:
                 raise SpecRefused(EXTERNAL_REF, f"the file {path} is not part of this API", pointer=pointer)
-            self._contents[path] = self._read(self._files[path])
+            data = self._files[path]
+            self._bytes += len(data)
+            if self._bytes > MAX_BYTES:
+                raise SpecRefused(TOO_LARGE, f"larger than {MAX_BYTES // 2**20} MB with its files", pointer=pointer)
+            self._contents[path] = self._read(data)
         return self._contents[path]
 
     def target(self, path: str, fragment: str, pointer: str) -> Node:

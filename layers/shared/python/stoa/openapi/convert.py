@@ -120,9 +120,7 @@ class _Converter(Rebuilder):
 
     def unknown(self, result: Node, key: str, value: Any, pointer: str) -> None:
         result[f"x-dropped-{key}"] = value
-        self._ledger.add(
-            pointer, key, f"x-dropped-{key}", "annotation", "not a field of OpenAPI; kept as an extension"
-        )
+        self._ledger.add(pointer, key, f"x-dropped-{key}", "annotation", "not a field of OpenAPI; kept as an extension")
 
     def _inline(self, node: Node, kind: Kind, pointer: str) -> Node:
         """The path item a reference means; fields beside the reference win over it."""

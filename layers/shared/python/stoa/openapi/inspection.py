@@ -98,8 +98,7 @@ class Inspection:
         if kind_name == "schema":
             self._count_schema(pointer)
         if not isinstance(node, dict):
-            if not (self._schemas_may_be_boolean and kind_name == "schema" and isinstance(node, bool)):
-                self.error(pointer, "wrong-shape", f"a {kind_name} must be an object")
+            self._bare(node, kind_name, pointer)
             return
         kind = self._grammar[kind_name]
         if "$ref" in node and (kind.referable or kind_name == "pathItem") and self._reference(node, kind, pointer):
@@ -108,10 +107,13 @@ class Inspection:
         if watcher is not None:
             watcher(node, pointer, self)
         self._fields(node, kind, pointer)
-        if self._strict:
-            for name in kind.required:
-                if name not in node:
-                    self.error(pointer, "missing-field", f"a {kind_name} needs `{name}`")
+        for name in kind.required if self._strict else ():
+            if name not in node:
+                self.error(pointer, "missing-field", f"a {kind_name} needs `{name}`")
+
+    def _bare(self, node: Any, kind_name: str, pointer: str) -> None:
+        if not (self._schemas_may_be_boolean and kind_name == "schema" and isinstance(node, bool)):
+            self.error(pointer, "wrong-shape", f"a {kind_name} must be an object")
 
     def _count_schema(self, pointer: str) -> None:
         self.schemas += 1

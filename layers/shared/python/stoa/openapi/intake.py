@@ -9,14 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from stoa.openapi.bundle import bundle
+from stoa.openapi.bundle import MAX_BYTES, bundle
 from stoa.openapi.document import Document, Node
 from stoa.openapi.grammar import V20, V31, Grammar
 from stoa.openapi.inspection import Inspection
 from stoa.openapi.refusal import NOT_PARSEABLE, TOO_DEEP, TOO_LARGE, VERSION_UNSUPPORTED, SpecRefused
 from stoa.openapi.yaml_events import MAX_DEPTH, read_yaml
 
-MAX_BYTES = 5 * 1024 * 1024
 _V3 = re.compile(r"3\.[01]\.\d+\Z")
 _SURROGATE = re.compile(r"\\u[dD][89abAB]")
 
@@ -26,15 +25,15 @@ def parse(data: bytes, *, name: str, files: Mapping[str, bytes] | None = None) -
 
     The content decides between JSON and YAML, not the name. `name` is the document's path inside its
     API folder; `files` are the other files of that folder by relative path, and references to them are
-    bundled into the document. Raises SpecRefused and nothing else.
+    bundled into the document, which then has no hash of its source. Raises SpecRefused and nothing else.
     """
-    if len(data) + sum(map(len, (files or {}).values())) > MAX_BYTES:
+    if len(data) > MAX_BYTES:
         raise SpecRefused(TOO_LARGE, f"larger than {MAX_BYTES // 2**20} MB")
-    content = read_content(data)
-    grammar = grammar_of(content)
-    content = bundle(content, name, files or {}, grammar, read_content)
+    written = read_content(data)
+    grammar = grammar_of(written)
+    content = bundle(written, name, files, grammar, read_content) if files is not None else written
     Inspection(grammar, strict=False).run(content)
-    return Document(content, name, hashlib.sha256(data).hexdigest() if not files else None)
+    return Document(content, name, hashlib.sha256(data).hexdigest() if content is written else None)
 
 
 def grammar_of(content: Node) -> Grammar:

@@ -193,7 +193,9 @@ def _response_keys(node: Node, pointer: str, inspection: Inspection) -> None:
         inspection.error(pointer, "responses-empty", "at least one response is needed")
     for code in codes:
         if not _RESPONSE.match(code):
-            inspection.error(f"{pointer}/{escape(code)}", "response-code", "must be a status code, 1XX to 5XX or default")
+            inspection.error(
+                f"{pointer}/{escape(code)}", "response-code", "must be a status code, 1XX to 5XX or default"
+            )
 
 
 def _one_example(node: Node, pointer: str, inspection: Inspection) -> None:

@@ -32,7 +32,7 @@ def add_all_of(schema: Node, member: Node) -> None:
 def nullable_means_nothing(schema: Node, pointer: str, ledger: Ledger) -> None:
     """3.1 has no `nullable`; kept as it is, it would start to accept null."""
     schema["x-nullable"] = schema.pop("nullable")
-    detail = "`nullable` has no meaning in 3.1, null was not accepted; write a type list with \"null\" to accept it"
+    detail = '`nullable` has no meaning in 3.1, null was not accepted; write a type list with "null" to accept it'
     ledger.add(pointer, "nullable", "x-nullable", "annotation", detail)
 
 
@@ -92,7 +92,7 @@ def null_branch(keyword: str, schema: Node, ledger: Ledger) -> None:
 
     The branches are converted already, so the null branch is an `enum` of null here.
     """
-    branches = schema[keyword]
+    branches = schema.get(keyword)
     if not isinstance(branches, list) or null_schema() not in branches:
         return
     ledger.count("null-branch")

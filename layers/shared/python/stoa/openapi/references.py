@@ -181,9 +181,9 @@ def _child(node: Any, token: str) -> Any:
     return lookup(node, "/" + escape(token))
 
 
-def _keeps_place(node: Node, token: str) -> bool:
-    if token == "items":
+def _keeps_place(node: Node, keyword: str) -> bool:
+    if keyword == "items":
         return "prefixItems" not in node
-    if token == "additionalProperties":
+    if keyword == "additionalProperties":
         return "patternProperties" not in node
-    return token in _STABLE_IN_SCHEMA
+    return keyword in _STABLE_IN_SCHEMA

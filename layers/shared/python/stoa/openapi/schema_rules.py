@@ -24,17 +24,20 @@ def convert_schema(schema: Node, pointer: str, context: Context, plan: Plan) -> 
         nullable_means_nothing(schema, pointer, ledger)
     if typed:
         type_list(schema, pointer, ledger)
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            null_branch(keyword, schema, ledger)
+    null_branch("anyOf", schema, ledger)
+    null_branch("oneOf", schema, ledger)
+    _apply_tables(schema, pointer, context)
+    if not _REFERENCES.isdisjoint(schema):
+        _references(schema, pointer, context, plan)
+
+
+def _apply_tables(schema: Node, pointer: str, context: Context) -> None:
     for keyword, rule in KEYWORD_RULES.items():
         if keyword in schema:
-            rule(schema, pointer, ledger)
+            rule(schema, pointer, context.ledger)
     for keyword, rewrite in COMPOSITION_RULES.items():
         if keyword in schema:
             rewrite(schema, pointer, context)
-    if not _REFERENCES.isdisjoint(schema):
-        _references(schema, pointer, context, plan)
 
 
 def _references(schema: Node, pointer: str, context: Context, plan: Plan) -> None:

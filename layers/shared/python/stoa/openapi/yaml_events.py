@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import yaml
+
 from stoa.openapi.document import Node
 from stoa.openapi.refusal import ALIAS_BOMB, NOT_PARSEABLE, TOO_DEEP, SpecRefused
 

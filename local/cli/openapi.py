@@ -1,0 +1,127 @@
+"""`stoa openapi`: look at what the platform makes of an API definition, before pushing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stoa.openapi import Converted, Document, SpecRefused, convert, gateway_profile, parse, to_bytes
+
+BAD_FILE = 2
+
+app = typer.Typer(
+    help="Check and convert API definitions (OpenAPI 3.1, 3.0 and Swagger 2.0; JSON or YAML).", no_args_is_help=True
+)
+
+
+@app.callback()
+def openapi() -> None:
+    """Check and convert API definitions (OpenAPI 3.1, 3.0 and Swagger 2.0; JSON or YAML)."""
+
+
+@app.command("convert")
+def convert_command(
+    file: Annotated[Path, typer.Argument(help="The API definition to convert.", metavar="FILE", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the 3.0.3 document here instead of standard output.", metavar="OUT"),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write the loss report (JSON) here: all that 3.0 cannot say.", metavar="REPORT"),
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-weaker-security",
+            help="JSON pointer at which authentication may get weaker; repeat it for each one.",
+            metavar="POINTER",
+        ),
+    ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Also apply the gateway profile, as a deployment does.")
+    ] = False,
+    server_url: Annotated[
+        str | None, typer.Option("--server-url", help="With --gateway: the one server to route to.", metavar="URL")
+    ] = None,
+) -> None:
+    """Convert an OpenAPI 3.1 definition to OpenAPI 3.0.3 and say what was lost.
+
+    Definitions that are 3.0 or Swagger 2.0 already are checked and pass through unchanged. References to
+    other files are followed within the folder of FILE; nothing is downloaded. The exit code is 2 when the
+    definition is refused, with the reason on standard error and nothing written.
+    """
+    try:
+        stages = [convert(_document(file), accept_weaker_security=frozenset(accept or ()))]
+        if gateway:
+            stages.append(gateway_profile(stages[0].document, server_url=server_url))
+        _write(stages, out, report)
+    except SpecRefused as refused:
+        _stop(f"{file}: {refused}")
+    except OSError as error:
+        _stop(f"{error.filename or file}: {error.strerror or error}")
+    except ValueError as error:
+        _stop(str(error))
+
+
+def _document(file: Path) -> Document:
+    return parse(file.read_bytes(), name=file.name, files=_Folder(file.parent))
+
+
+def _stop(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(BAD_FILE)
+
+
+class _Folder(Mapping[str, bytes]):
+    """The files beside a definition by relative path, read when they are referred to; no link leads out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def _path(self, name: object) -> Path | None:
+        path = (self._folder / str(name)).resolve()
+        return path if path.is_relative_to(self._folder) and path.is_file() else None
+
+    def __contains__(self, name: object) -> bool:
+        return self._path(name) is not None
+
+    def __getitem__(self, name: str) -> bytes:
+        path = self._path(name)
+        if path is None:
+            raise KeyError(name)
+        return path.read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _write(stages: list[Converted], out: Path | None, report: Path | None) -> None:
+    text = to_bytes(stages[-1].document).decode()
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
+    if report is not None:
+        report.write_text(json.dumps(_one_report(stages), indent=2) + "\n", encoding="utf-8")
+    noted = sum(len(stage.report.entries) for stage in stages)
+    if noted and report is None:
+        typer.echo(f"{noted} things were lost or deserve a look; --report FILE lists them", err=True)
+
+
+def _one_report(stages: list[Converted]) -> dict[str, object]:
+    """The report of the standards stage, extended by the gateway's counts and entries where there are any."""
+    merged = stages[0].report.to_dict()
+    for stage in stages[1:]:
+        later = stage.report.to_dict()
+        merged["sha256_out"] = later["sha256_out"]
+        merged["gateway_counts"] = later["counts"]
+        merged["entries"] = [*merged["entries"], *later["entries"]]
+    return merged
