@@ -7,17 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
-import requests
 
 from local.home import ROOT, Home
 from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.openbao import OpenBao
 from local.parts.postgres import Postgres
-from local.parts.process import Child
+from local.parts.process import Child, DiedEarly
 from local.runtime.platform import Platform
 from local.topics import create_topics
 
@@ -173,3 +171,17 @@ class Stack:
             "AWX_NOTIFICATION_TOKEN": secret("awx_webhook_secret"),
             **{f"AWX_CREDENTIAL_{key}": value for key, value in credential.items()},
         }
+
+
+def wait_until_it_answers(url: str, child: Child) -> None:
+    """Any HTTP answer counts. Raises DiedEarly with the last lines of a child that ended."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        child.check()
+        try:
+            requests.get(url, timeout=2)
+        except requests.RequestException:
+            time.sleep(0.05)
+            continue
+        return
+    raise DiedEarly(f"{child.name} did not answer within {READY_S:.0f} s:\n{child.last_lines()}")

@@ -70,7 +70,10 @@ def openapi_document(*, paths: tuple[str, ...] = ("/orders", "/orders/{id}")) ->
 
 def _operation(path: str) -> dict[str, Any]:
     names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
-    answer = {"description": "Found", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}}}
+    answer = {
+        "description": "Found",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}},
+    }
     return {
         "operationId": "get" + "".join(c for c in path.title() if c.isalnum()),
         "parameters": [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names],

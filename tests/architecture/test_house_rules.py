@@ -75,10 +75,10 @@ def test_every_flow_says_what_starts_it() -> None:
 def test_a_handler_imports_with_only_what_lambda_has_on_its_path(name: str, tmp_path: Path) -> None:
     allowed = lambda_packages()
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        "import sys; before = set(sys.modules); sys.path[:0] = sys.argv[1:3]\n"
         f"import functions.{name}.handler\n"
         "import importlib.metadata as m\n"
-        "top = {n.split('.')[0] for n in sys.modules}\n"
+        "top = {n.split('.')[0] for n in set(sys.modules) - before}\n"
         "owners = m.packages_distributions()\n"
         "print(*sorted({d.lower().replace('_', '-') for n in top for d in owners.get(n, ())}))"
     )

@@ -54,7 +54,9 @@ def test_a_job_says_why_it_failed() -> None:
 
 
 def test_an_older_generation_ends_superseded_and_a_canceled_job_cancelled() -> None:
-    assert verdict("successful", {"stoa_result": {"outcome": "superseded", "verified": False}}, "").state == "superseded"
+    assert (
+        verdict("successful", {"stoa_result": {"outcome": "superseded", "verified": False}}, "").state == "superseded"
+    )
     assert verdict("canceled", {}, "").state == "cancelled"
 
 

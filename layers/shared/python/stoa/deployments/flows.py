@@ -84,7 +84,7 @@ class Deployments:
                 break
             sleep(HINT_PAUSE_S)
             job = self.awx.job(job_id)
-        self._settle(holder, job)
+        self._close_if_over(holder, job)
         return True
 
     def reconcile(self) -> int:
@@ -95,7 +95,7 @@ class Deployments:
         jobs = {job.id: job for job in self.awx.jobs(sorted(by_job))}
         for job_id, holder in by_job.items():
             if job_id in jobs:
-                self._settle(holder, jobs[job_id])
+                self._close_if_over(holder, jobs[job_id])
             else:
                 gone = problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
                 self._close(holder, Verdict("failed", None, gone))
@@ -175,13 +175,7 @@ class Deployments:
                     report=prepared.report or {},
                     at=started,
                 )
-            store.set_prepared(
-                connection,
-                deployment.id,
-                version=prepared.api_version,
-                launch_vars=prepared.launch_vars,
-                sha256=prepared.sha256,
-            )
+            store.set_prepared(connection, deployment.id, prepared)
             store.step(connection, deployment, "prepare", "success", started, now())
 
     def _refuse(self, deployment: Deployment, error: Refused) -> None:
@@ -274,7 +268,7 @@ class Deployments:
                 store.step(connection, deployment, "awx_trigger", "success", at, at, f"AWX job {job.id}")
                 store.step(connection, deployment, "awx_running", "in_progress", at)
 
-    def _settle(self, holder: Holder, job: Job) -> None:
+    def _close_if_over(self, holder: Holder, job: Job) -> None:
         if job.final and job.settled:
             self._close(holder, verdict(job.status, job.artifacts, job.explanation))
 

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from stoa.deployments.model import Deployment, Holder, Lane, Verdict
+from stoa.gitops.events import Prepared
 from stoa.kernel.database import Connection, Row
 
 _COLUMNS = (
@@ -55,12 +56,10 @@ def page(connection: Connection, *, before: str | None, limit: int, filters: dic
     return [_deployment(row) for row in rows]
 
 
-def set_prepared(
-    connection: Connection, deployment_id: str, *, version: str | None, launch_vars: dict[str, Any], sha256: str | None
-) -> None:
+def set_prepared(connection: Connection, deployment_id: str, prepared: Prepared) -> None:
     connection.execute(
         "UPDATE deployments SET api_version = %s, launch_vars = %s, artefact_sha256 = %s WHERE id = %s",
-        (version, Jsonb(launch_vars), sha256, deployment_id),
+        (prepared.api_version, Jsonb(prepared.launch_vars), prepared.sha256, deployment_id),
     )
 
 

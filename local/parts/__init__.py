@@ -1,0 +1,1 @@
+"""Real programs that run the platform on one machine: Apache Kafka, PostgreSQL, OpenBao."""

