@@ -1,0 +1,71 @@
+"""Fifty lines of AWX for one test: jobs that somebody else ends, and answers that get lost."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+
+class ThrownAwayAwx(ThreadingHTTPServer):
+    """`mode`: up, down (503 before anything happens) or drop (the job exists, nobody is told)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.mode = "up"
+        self.jobs: list[dict[str, Any]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def end(self, job: dict[str, Any], status: str) -> None:
+        said = {"outcome": "applied", "verified": status == "successful"}
+        job.update(status=status, event_processing_finished=True, artifacts={"stoa_result": said})
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: ThrownAwayAwx
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        asked = urlparse(self.path)
+        query = {name: values[0] for name, values in parse_qs(asked.query).items()}
+        jobs = self.server.jobs
+        if asked.path.endswith("/launch/"):
+            self.answer({"ask_variables_on_launch": True, "ask_skip_tags_on_launch": True})
+        elif "job_templates" in asked.path:
+            self.answer({"results": [{"id": 7}]})
+        elif "id__in" in query:
+            wanted = {int(i) for i in query["id__in"].split(",")}
+            self.answer({"results": [job for job in jobs if job["id"] in wanted]})
+        elif "skip_tags" in query:
+            self.answer({"results": [job for job in jobs if job["skip_tags"] == query["skip_tags"]]})
+        else:
+            self.answer(jobs[int(asked.path.rstrip("/").rsplit("/", 1)[1]) - 1])
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.mode != "down":
+            job = {"id": len(self.server.jobs) + 1, "status": "running", "ignored_fields": {}, **asked}
+            self.server.jobs.append(job)
+            if self.server.mode == "drop":
+                self.close_connection = True
+                return
+            self.answer(job, 201)
+        else:
+            self.answer({}, 503)
+
+    def answer(self, body: dict[str, Any], status: int = 200) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(503 if self.server.mode == "down" else status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
