@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -15,11 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.emulators.faults import Faults
 from local.emulators.webmethods import aliases, controls, dates, health, settings_parts
-from local.emulators.webmethods.answers import Refusal, access_denied, answer, failure_page, server_page
+from local.emulators.webmethods.answers import NULL_POINTER, Refusal, access_denied, answer, failure_page, server_page
 from local.emulators.webmethods.gateway import Gateway
 from local.emulators.webmethods.routes import READS, ROUTES, Handler
 from local.emulators.webmethods.settings import Config
 
+LOG = logging.getLogger(__name__)
 BASE = "/rest/apigateway"
 RUNTIME = ("/gateway/", "/ws/")
 
@@ -90,6 +92,10 @@ def _admin(gateway: Gateway, handler: Handler) -> Endpoint:
             response = await handler(gateway, request)
         except Refusal as error:
             response = answer(error.body, error.status)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # a body of an unforeseen shape: the gateway dies of it too
+            LOG.exception("request.died")
+            response = answer({"errorDetails": NULL_POINTER}, 500)
         if request.method != "GET" and handler not in READS and "x-http-method-override" not in request.headers:
             _journal(gateway, request, response.status_code)
         gateway.store.commit()

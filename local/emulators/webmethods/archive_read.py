@@ -16,6 +16,14 @@ from local.emulators.webmethods.store import actions_used
 
 KINDS = {folder: kind for kind, folder in FOLDERS.items()}
 ORDER = ("policyAction", "policy", "alias", "passman", "application", "api")
+NEEDED: dict[str, set[str]] = {
+    "api": {"apiName", "apiVersion", "policies"},
+    "policy": {"policyEnforcements", "global", "active"},
+    "policyAction": {"templateKey", "parameters"},
+    "alias": {"name", "type"},
+    "application": {"name", "consumingAPIs", "accessTokens"},
+    "passman": {"encrypted"},
+}
 FIELD_NAMES = {"both": ("file", "zipFile"), "file": ("file",), "zipFile": ("zipFile",)}
 
 
@@ -80,7 +88,7 @@ def _record(name: str, text: bytes) -> tuple[Asset, Json]:
     folder, _, rest = name.partition("/")
     asset_id = rest.split("/")[0].removeprefix(f"{folder}.")
     record = json.loads(text)
-    if not isinstance(record, dict) or record.get("id") != asset_id:
+    if not isinstance(record, dict) or record.get("id") != asset_id or not NEEDED[KINDS[folder]] <= record.keys():
         raise ValueError(name)
     return (KINDS[folder], asset_id), record
 

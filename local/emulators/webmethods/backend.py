@@ -1,7 +1,9 @@
 """The call of the native service behind an API."""
 
 import base64
+import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 import httpx
 
@@ -27,6 +29,9 @@ class Backend:
     """One connection pool for all native services."""
 
     def __init__(self) -> None:
+        if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+            # httpcore tries this import at each call; a failing one searches the whole path and halves the rate
+            sys.modules["sniffio"] = None  # type: ignore[assignment]
         # shorter than servers keep an idle connection, so that none closes under a call
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=200, keepalive_expiry=2.0)
         self.transport = httpx.AsyncHTTPTransport(limits=limits)

@@ -96,7 +96,7 @@ class DataPlane:
     async def _serve(
         self, deployment: Deployment, resource: str, scope: Scope, receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        template, path_known = deployment.tree.operation(scope["method"], unquote(resource))
+        template, path_known = deployment.tree.operation(scope["method"], resource)
         if template is None or not deployment.plain_http:
             raise Refused(405 if path_known and deployment.plain_http else 404)
         headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]}

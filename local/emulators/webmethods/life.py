@@ -53,6 +53,8 @@ async def deactivate(gateway: Gateway, request: Request) -> Response:
     gateway.plane.stop(api["id"])
     await asyncio.sleep(gateway.timing.activation_ms / 1000)
     api = gateway.api(api["id"])
+    if not api["isActive"]:
+        raise _already(gateway, api, "DEACTIVATE")
     stopped = gateway.store.put("api", api["id"], {**api, "isActive": False, "lastModified": dates.text()})
     gateway.touched(stopped)
     note_api(request, stopped)

@@ -93,8 +93,8 @@ def check_model(model: Any) -> None:
 def check_inline(model: Json) -> None:
     """Raises ParserCrash where the JSON form of create and update dies: references in responses, closed objects."""
     for item in model["paths"].values():
-        for method in METHODS:
-            if '"$ref"' in json.dumps(item.get(method, {}).get("responses", {})):
+        for operation in (item.get(method) for method in METHODS):
+            if isinstance(operation, dict) and '"$ref"' in json.dumps(operation.get("responses")):
                 raise ParserCrash("a reference in responses")
     try:
         check_document(model, closed_allowed=False)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 PARAMETER = re.compile(r"\{[^{}]*\}")
 
@@ -32,14 +33,14 @@ class PathTree:
             if known is None:
                 known = Node()
                 literals = [re.escape(part) for part in PARAMETER.split(segment)]
-                node.patterns.append((segment, re.compile("[^/]+".join(literals)), known))
+                node.patterns.append((segment, re.compile(".+".join(literals), re.DOTALL), known))
             node = known
         node.template = template
 
     def find(self, path: str) -> list[str]:
-        """The templates that match the decoded `path` (without leading slash), the best first."""
+        """The templates that match the encoded `path` (without leading slash), the best first."""
         nodes = [self.root]
-        for segment in path.split("/"):
+        for segment in map(unquote, path.split("/")):
             below: list[Node] = []
             for node in nodes:
                 if segment in node.literals:

@@ -107,8 +107,11 @@ def _entry(gateway: Gateway, stage: str, entry: Any, counted: list[str]) -> Json
     template = action["templateKey"]
     if stage not in stage_of(template):
         raise refuse(400, f" The policy action {template} does not belong to the stage {stage}")
+    order = str(entry.get("order") or "0")
+    if not order.isdigit():
+        raise refuse(400, BAD_PAYLOAD)
     counted.append(template)
-    return {"enforcementObjectId": action_id, "order": str(entry.get("order") or "0")}
+    return {"enforcementObjectId": action_id, "order": order}
 
 
 def redeploy(gateway: Gateway, policy_id: str, request: Request | None = None) -> None:

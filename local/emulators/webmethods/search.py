@@ -18,6 +18,7 @@ KINDS = {
     "alias": "alias",
     "scope": "scope",
 }
+PLAIN = re.compile(r"([A-Za-z0-9_ -]|\\[.-])+")
 UPPER = {"api": "API", "application": "APPLICATION", "policy": "POLICY", "policyAction": "POLICYACTION",
          "alias": "ALIAS", "scope": "SCOPE"}  # fmt: skip
 
@@ -37,9 +38,16 @@ def matching(gateway: Gateway, body: Json) -> dict[str, list[Json]]:
         raise refuse(400, f" Error in processing the scope: {error}") from error
     every = body["condition"] == "and"
     return {
-        kind: [record for record in gateway.store.all(kind) if _fits(record, rules, every)]
+        kind: [record for record in _candidates(gateway, kind, rules) if _fits(record, rules, every)]
         for kind in dict.fromkeys(KINDS[name] for name in types)
     }
+
+
+def _candidates(gateway: Gateway, kind: str, rules: list[tuple[str, re.Pattern[str]]]) -> list[Json]:
+    """All records, or, for the one rule that is a plain API name, those that the index has for it."""
+    if kind == "api" and len(rules) == 1 and rules[0][0] == "apiName" and PLAIN.fullmatch(rules[0][1].pattern):
+        return gateway.store.found("api", rules[0][1].pattern.replace("\\", ""))
+    return gateway.store.all(kind)
 
 
 def _fits(record: Json, rules: list[tuple[str, re.Pattern[str]]], every: bool) -> bool:
