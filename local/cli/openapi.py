@@ -18,6 +18,16 @@ app = typer.Typer(
 )
 
 
+Pointers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-weaker-security",
+        help="JSON pointer at which authentication may get weaker; repeat it for each one.",
+        metavar="POINTER",
+    ),
+]
+
+
 @app.callback()
 def openapi() -> None:
     """Check and convert API definitions (OpenAPI 3.1, 3.0 and Swagger 2.0; JSON or YAML)."""
@@ -34,14 +44,7 @@ def convert_command(
         Path | None,
         typer.Option("--report", help="Write the loss report (JSON) here: all that 3.0 cannot say.", metavar="REPORT"),
     ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--accept-weaker-security",
-            help="JSON pointer at which authentication may get weaker; repeat it for each one.",
-            metavar="POINTER",
-        ),
-    ] = None,
+    accept: Pointers = None,
     gateway: Annotated[
         bool, typer.Option("--gateway", help="Also apply the gateway profile, as a deployment does.")
     ] = False,
@@ -62,9 +65,7 @@ def convert_command(
         _write(stages, out, report)
     except SpecRefused as refused:
         _stop(f"{file}: {refused}")
-    except OSError as error:
-        _stop(f"{error.filename or file}: {error.strerror or error}")
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         _stop(str(error))
 
 

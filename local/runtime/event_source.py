@@ -32,6 +32,7 @@ BUSY_POLL_S = 0.01
 FULL_WAIT_S = 0.1
 RETRY_S = 0.25
 CLOSE_LIMIT_MS = 3000
+PATIENCE_SESSIONS = 3
 REPORT_EVERY_S = 0.2
 
 
@@ -71,27 +72,36 @@ class EventSource:
     def run(self) -> None:
         """Blocks. Raises FencedInstanceIdError when the same member was started again elsewhere."""
         self._slots.warm_up()
-        consumer = self._connect()
-        if consumer is None:
-            return
-        consumer.subscribe([self.mapping.topic], listener=self._membership)
         try:
             while not self._stopping.is_set():
-                self._turn(consumer)
-            self._drain(consumer)
+                self._connected()
         finally:
             self._slots.close()
-            self._report(consumer, force=True)
             self._target.close()
-            consumer.close(autocommit=False, timeout_ms=CLOSE_LIMIT_MS)
 
-    def _connect(self) -> KafkaConsumer | None:
-        while not self._stopping.is_set():
-            try:
-                return membership.consumer(self.mapping, self.where.bootstrap, self.where.member, self.where.session_s)
-            except KafkaError as error:
-                self._note_polling_error(error)
-        return None
+    def _connected(self) -> None:
+        """The life of one consumer: until the end, or until the group has gone on without it."""
+        self._membership = membership.Membership()
+        self._queues.clear()
+        self._committed.clear()
+        try:
+            consumer = membership.consumer(self.mapping, self.where.bootstrap, self.where.member, self.where.session_s)
+        except KafkaError as error:
+            self._note_polling_error(error)
+            return
+        try:
+            while not membership.subscribe(consumer, self.mapping, self._membership):
+                if self._stopping.wait(RETRY_S):
+                    return
+            while not self._stopping.is_set():
+                self._turn(consumer)
+                if self._membership.watch(consumer, PATIENCE_SESSIONS * self.where.session_s):
+                    log.warning("%s: joining takes too long, starting afresh", self.mapping.group)
+                    return
+            self._drain(consumer)
+        finally:
+            self._report(consumer, force=True)
+            consumer.close(autocommit=False, timeout_ms=CLOSE_LIMIT_MS)
 
     def _turn(self, consumer: KafkaConsumer) -> None:
         self._poll(consumer)
@@ -162,23 +172,10 @@ class EventSource:
             elif self.mapping.partial_batch:
                 failed = answers.reported(one.answer, records)
             self.counters.failed += len(records) if failed is None else len(failed)
+            shared = len(one.payload.queues) > 1
             for partition, queue in one.payload.queues.items():
                 if self._queues.get(partition) is queue:
-                    self._settle_one(partition, queue, failed)
-
-    def _settle_one(
-        self, partition: Partition, queue: PartitionQueue, failed: frozenset[answers.Identifier] | None
-    ) -> None:
-        now = time.monotonic()
-        if failed is None:
-            queue.fail(None, now)
-            return
-        topic, number = partition
-        offsets = frozenset(offset for name, offset in failed if name == f"{topic}-{number}")
-        if offsets:
-            queue.fail(offsets, now)
-        else:
-            queue.succeed()
+                    settle(partition, queue, failed, shared=shared)
 
     def _deliver(self) -> None:
         """Hands dropped records to the on-failure target; until it has them, their partition stands still."""
@@ -207,6 +204,8 @@ class EventSource:
             return
         try:
             membership.commit(consumer, new)
+        except FencedInstanceIdError:
+            raise
         except KafkaError as error:
             self.counters.commit_errors += 1
             self._no_commit_before = time.monotonic() + RETRY_S
@@ -264,3 +263,19 @@ class EventSource:
         end = consumer.highwater(TopicPartition(*partition))
         done = self._queues[partition].commit_position()
         return max(0, end - done) if end is not None and done is not None else 0
+
+
+def settle(
+    partition: Partition, queue: PartitionQueue, failed: frozenset[answers.Identifier] | None, *, shared: bool
+) -> None:
+    """Tells one queue its part of an outcome; None is the failure of the whole payload."""
+    now = time.monotonic()
+    if failed is None:
+        queue.fail(None, now, shared=shared)
+        return
+    topic, number = partition
+    offsets = frozenset(offset for name, offset in failed if name == f"{topic}-{number}")
+    if offsets:
+        queue.fail(offsets, now)
+    else:
+        queue.succeed()

@@ -1,13 +1,14 @@
 """The consumer's side of a group: its settings, and what a rebalance took or gave."""
 
 import queue
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from local.runtime.mapping import Mapping, Partition, Record
 
@@ -28,12 +29,24 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
 
     def __init__(self) -> None:
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._stable_at = time.monotonic()
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         self._changes.put(Change(False, tuple((one.topic, one.partition) for one in revoked)))
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._changes.put(Change(True, tuple((one.topic, one.partition) for one in assigned)))
+
+    def watch(self, consumer: KafkaConsumer, patience_s: float) -> bool:
+        """Whether the member is still on its way into the group after so long, and should start afresh.
+
+        kafka-python 3.0.12 forgets a join that a change of metadata began when it takes longer than one
+        poll: the member then believes to be in the group, and the group has moved on without it.
+        """
+        now = time.monotonic()
+        if consumer.group_metadata().state == MemberState.STABLE:
+            self._stable_at = now
+        return now - self._stable_at > patience_s
 
     def changes(self) -> list[Change]:
         """Everything since the last call, in order."""
@@ -65,6 +78,12 @@ def consumer(mapping: Mapping, bootstrap: str, member: int, session_s: float) ->
         bootstrap_timeout_ms=2000,
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )
+
+
+def subscribe(consumer: KafkaConsumer, mapping: Mapping, listener: Membership) -> bool:
+    """Subscribes; false as long as the topic does not exist. Knowing it first avoids joining twice."""
+    consumer.subscribe([mapping.topic], listener=listener)
+    return mapping.topic in consumer.topics()
 
 
 def record(fetched: Any) -> Record:

@@ -119,16 +119,20 @@ class PartitionQueue:
         """The batch under way is done."""
         self.flying = None
 
-    def fail(self, offsets: frozenset[int] | None, now: float) -> None:
-        """The batch under way failed: only these offsets, or (None) as a whole."""
+    def fail(self, offsets: frozenset[int] | None, now: float, *, shared: bool = False) -> None:
+        """The batch under way failed: only these offsets, or (None) as a whole.
+
+        `shared`: its payload carried records of other partitions too, which may be to blame.
+        """
         batch, self.flying = self._under_way(), None
         if offsets is not None:
             rest = tuple(record for record in batch.records if self._comes_again(record.offset, offsets))
             self._retry([rest], batch.failures + 1, now)
-        elif self._mapping.bisect and len(batch.records) > 1:
+        elif self._mapping.bisect and (shared or len(batch.records) > 1):
             # splitting does not count against the retries (AWS, event source mappings for streams)
-            middle = len(batch.records) // 2
-            self._retry([batch.records[:middle], batch.records[middle:]], batch.failures, now)
+            middle = len(batch.records) if shared else len(batch.records) // 2
+            halves = [batch.records[:middle], batch.records[middle:]]
+            self._retry([half for half in halves if half], batch.failures, now)
         else:
             self._retry([batch.records], batch.failures + 1, now)
 

@@ -26,6 +26,7 @@ class Task:
     memory_mb: int
     member: int
     scale: float
+    session_s: float
     log: str
     report: str
 
@@ -53,7 +54,7 @@ def source(task: Task) -> EventSource:
         log=Path(task.log),
     )
     bootstrap = os.environ["STOA_KAFKA_BOOTSTRAP"]
-    where = Surroundings(bootstrap, task.member, task.scale, report=Path(task.report))
+    where = Surroundings(bootstrap, task.member, task.scale, task.session_s, report=Path(task.report))
     return EventSource(task.mapping, spec, where)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from fastapi import FastAPI, File, Header, UploadFile
+from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field
 
 from stoa.openapi import Document, convert, parse
@@ -53,11 +53,11 @@ def converted_schema(document: Callable[..., Document]) -> Callable[[Any], tuple
     return build
 
 
-class _Line(BaseModel):
+class OrderLine(BaseModel):
     sku: str = Field(examples=["a-1", "b-2"])
     size: tuple[int, str]
     kind: str | None = None
-    parent: _Line | None = None
+    parent: OrderLine | None = None
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def fastapi_document() -> bytes:
     app = FastAPI()
 
     @app.post("/lines")
-    def add(line: _Line, x_trace: str | None = Header(None)) -> list[_Line]:
+    def add(line: OrderLine, x_trace: str | None = Header(None)) -> list[OrderLine]:
         raise NotImplementedError
 
-    @app.post("/files")
-    def upload(file: UploadFile = File()) -> dict[str, int | str | None]:
+    @app.get("/counts")
+    def counts(sizes: Literal["small", "large"] = "small") -> dict[str, int | str | None]:
         raise NotImplementedError
 
     return json.dumps(app.openapi()).encode()

@@ -84,10 +84,10 @@ def _no_refs() -> st.SearchStrategy[str]:
 
 _component_b = _schemas(1, _no_refs()).map(
     lambda schema: {
-        "$defs": {"inner": {"properties": {"a": {"type": ["string", "null"]}}}},
         **{key: value for key, value in schema.items() if key != "$ref"},
+        "$defs": {**schema.get("$defs", {}), "inner": {"properties": {"a": {"type": ["string", "null"]}}}},
         "anyOf": [{"type": "string"}, {"type": "null"}, *schema.get("anyOf", [])],
-        "properties": {"a": {"contains": {}}, **schema.get("properties", {})},
+        "properties": {**schema.get("properties", {}), "a": {"contains": {"type": "string"}}},
     }
 )
 

@@ -12,7 +12,7 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
 from local.runtime import counters, processes
@@ -60,7 +60,9 @@ class Story:
         draft.write_text(json.dumps(mode))
         os.replace(draft, self.mode_file)
 
-    def start(self, member: int = 0, *, scale: float = 1.0, timeout_s: float = 30.0, **settings: Any) -> None:
+    def start(
+        self, member: int = 0, *, scale: float = 1.0, timeout_s: float = 30.0, session_s: float = 6.0, **settings: Any
+    ) -> None:
         settings = {"backoff_s": (0.02, 0.1), **settings}
         task = Task(
             mapping=Mapping("f", self.topic, self.group, **settings),
@@ -69,6 +71,7 @@ class Story:
             memory_mb=256,
             member=member,
             scale=scale,
+            session_s=session_s,
             log=str(self.folder / "function.log"),
             report=str(self.report(member)),
         )
@@ -122,12 +125,21 @@ class Story:
         """Waits until each of the values was processed at least once."""
         wait_until(lambda: set(values) <= set(self.values()), f"all of {len(values)} values processed", limit_s)
 
-    def committed_broken(self) -> int:
-        """The sum of the group's committed offsets."""
+    def committed(self) -> int:
+        """The sum of the group's committed offsets, as the broker knows them."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        offsets = admin.list_group_offsets(self.group) if hasattr(admin, "list_group_offsets") else {}
+        offsets = admin.list_group_offsets([self.group])[self.group]
         admin.close()
-        return sum(one.offset for one in offsets.values())
+        return sum(max(one.offset, 0) for one in offsets.values())
+
+    def read(self, topic: str, count: int) -> list[Any]:
+        """The first records of a topic."""
+        consumer = KafkaConsumer(
+            topic, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
+        )
+        found = [record for _, record in zip(range(count), consumer, strict=False)]
+        consumer.close()
+        return found
 
     def close(self) -> None:
         for member in list(self.running):
@@ -140,7 +152,7 @@ class Story:
 
 @pytest.fixture
 def story(kafka: Any, tmp_path: Path) -> Iterator[Story]:
-    """A topic of one partition; `story_of(n)` for more."""
+    """A topic of one partition."""
     made = Story(kafka.bootstrap, tmp_path, 1)
     yield made
     made.close()

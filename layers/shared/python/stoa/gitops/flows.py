@@ -1,24 +1,27 @@
 """From a GitLab push to the deployments it asks for, and from a commit to what AWX needs."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stoa.adapters.gitlab import GitLab
+from stoa.adapters.gitlab import Comparison, GitLab
 from stoa.adapters.vault import Vault
 from stoa.deployments.events import Cause, Wanted
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
-from stoa.gitops.model import Affected, Change, Definition, affected, definition, sources
+from stoa.gitops.model import Affected, Change, affected
 from stoa.kernel import ids, inbox, outbox
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused
-from stoa.openapi import convert, gateway_profile, parse, sha256_of, to_bytes
+from stoa.openapi import SpecRefused, convert, gateway_profile, parse, to_bytes
+from stoa.repository.definition import Definition, definition, sources
 
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 AUTO_DEPLOY = frozenset({"dev"})
+SPEC_HINT = "stoa openapi convert FILE shows the same message on your machine"
 APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
 
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
@@ -154,7 +157,7 @@ class GitOps:
         self, project: int, before: str, after: str, tree: frozenset[str]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """What changed, and by which commits; everything is new when there is nothing to compare with."""
-        everything = tuple(Change(path, path, new_file=True) for path in sorted(tree))
+        everything = tuple(Change(path) for path in sorted(tree))
         if not before.strip("0"):
             return everything, ()
         try:
@@ -162,9 +165,9 @@ class GitOps:
         except NotFound:
             return everything, ()
         if not found.timed_out:
-            return found.changes, found.commits
+            return _changed(found), found.commits
         old = frozenset(self.gitlab().tree(project, before))
-        gone = tuple(Change(path, path, deleted_file=True) for path in sorted(old - tree))
+        gone = tuple(Change(path, removed=True) for path in sorted(old - tree))
         return (*everything, *gone), found.commits
 
     def _all_ours(self, project: int, commits: Sequence[str]) -> bool:
@@ -173,7 +176,8 @@ class GitOps:
 
     def _files(self, project: int, commit: str, api_key: str, environment: str) -> dict[str, bytes]:
         gitlab = self.gitlab()
-        wanted = sources(gitlab.tree(project, commit), *api_key.split("/"), environment)
+        tenant, api = api_key.split("/")
+        wanted = sources(gitlab.tree(project, commit), tenant, api, environment)
         return gitlab.files(project, wanted, commit)
 
     def _check_secrets(self, found: Definition) -> None:
@@ -189,21 +193,36 @@ class GitOps:
                 )
 
 
+def _changed(comparison: Comparison) -> tuple[Change, ...]:
+    made = []
+    for diff in comparison.diffs:
+        if diff.deleted_file or diff.renamed_file:
+            made.append(Change(diff.old_path, removed=True))
+        if not diff.deleted_file:
+            made.append(Change(diff.new_path))
+    return tuple(made)
+
+
 def _prepared(found: Definition, files: dict[str, bytes]) -> Prepared:
-    name = found.spec_path.rsplit("/", 1)[-1]
-    folder = found.spec_path.removesuffix(name)
-    parts = {path.removeprefix(folder): data for path, data in files.items() if path.startswith(folder)}
-    document = parse(files[found.spec_path], name=found.spec_path, files=parts)
-    converted = convert(document)
-    profiled = gateway_profile(converted.document, server_url=None)
+    folder, _, name = found.spec_path.rpartition("/")
+    parts = {path.removeprefix(f"{folder}/"): data for path, data in files.items() if path.startswith(f"{folder}/")}
+    try:
+        document = parse(files[found.spec_path], name=name, files=parts)
+        converted = convert(document)
+        profiled = gateway_profile(converted.document, server_url=found.api.spec.backend.url)
+    except SpecRefused as error:
+        raise Refused(
+            error.code, error.detail, field=error.pointer, file=found.spec_path, line=error.line, hint=SPEC_HINT
+        ) from error
     data = to_bytes(profiled.document)
+    kind = "openapi" if profiled.document.version.startswith("3.") else "swagger"
     return Prepared(
         api_version=found.version,
-        launch_vars={**found.launch_vars(), "openapi_type": "swagger" if document.is_swagger else "openapi"},
+        launch_vars={**found.launch_vars(), "openapi_type": kind},
         document=data,
-        sha256=sha256_of(data),
-        openapi_type="openapi",
-        report={"standards": converted.report, "gateway": profiled.report},
+        sha256=hashlib.sha256(data).hexdigest(),
+        openapi_type=kind,
+        report={"standards": converted.report.to_dict(), "gateway": profiled.report.to_dict()},
     )
 
 

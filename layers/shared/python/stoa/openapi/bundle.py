@@ -15,6 +15,7 @@ from stoa.openapi.rebuild import Rebuilder
 from stoa.openapi.refusal import EXTERNAL_REF, REF_UNRESOLVED, TOO_LARGE, SpecRefused
 
 MAX_BYTES = 5 * 1024 * 1024
+MAX_INLINED = 10
 
 
 def bundle(
@@ -103,8 +104,8 @@ class _Bundler:
     def inline(self, path: str, fragment: str, pointer: str) -> Node:
         """A path item of another file, built in place: there is no component section for them in 3.0."""
         place = (path, fragment)
-        if place in self._inlining:
-            raise SpecRefused(REF_UNRESOLVED, "path items refer to each other in a circle", pointer=pointer)
+        if place in self._inlining or len(self._inlining) >= MAX_INLINED:
+            raise SpecRefused(REF_UNRESOLVED, "path items refer to each other in a circle or chain", pointer=pointer)
         self._inlining.add(place)
         built: Node = _FileRebuilder(self, path).build(self.target(path, fragment, pointer), "pathItem", fragment)
         self._inlining.discard(place)

@@ -6,20 +6,22 @@ from functools import partial
 from typing import Any
 
 from stoa.openapi import document_rules, security_rules
+from stoa.openapi.bundle import MAX_INLINED
 from stoa.openapi.composition_rules import Context
 from stoa.openapi.document import Document, Node, lookup
 from stoa.openapi.grammar import SECTIONS_V3, V31, Kind
+from stoa.openapi.inspection import MAX_NESTING
 from stoa.openapi.intake import grammar_of
 from stoa.openapi.lint import lint, refuse_errors
 from stoa.openapi.rebuild import Rebuilder
 from stoa.openapi.references import Plan
-from stoa.openapi.refusal import REF_UNRESOLVED, SECURITY_WEAKENED, TOO_LARGE, SpecRefused
+from stoa.openapi.refusal import REF_UNRESOLVED, SECURITY_WEAKENED, TOO_DEEP, TOO_LARGE, SpecRefused
 from stoa.openapi.report import Converted, Ledger
 from stoa.openapi.schema_rules import convert_schema
 from stoa.openapi.security_rules import Schemes
 from stoa.openapi.survey import Losses, Survey
 
-_MAX_OBJECTS = 1_000_000
+_MAX_OBJECTS = 250_000
 
 
 def convert(document: Document, *, accept_weaker_security: frozenset[str] = frozenset()) -> Converted:
@@ -59,6 +61,7 @@ class _Converter(Rebuilder):
         self._plan = Plan(content, survey)
         self._inlining: set[str] = set()
         self._objects = 0
+        self._nesting = 0
         schemes = Schemes(content)
         context = Context(ledger, Losses(survey.lossy, self._plan.targets))
         requirements = partial(
@@ -99,7 +102,12 @@ class _Converter(Rebuilder):
         self._objects += 1
         if self._objects > _MAX_OBJECTS:
             raise SpecRefused(TOO_LARGE, "path items refer to each other too often", pointer=pointer)
-        return super().fields(node, kind, pointer)
+        self._nesting += 1
+        if self._nesting > MAX_NESTING:
+            raise SpecRefused(TOO_DEEP, f"objects nested more than {MAX_NESTING} deep", pointer=pointer)
+        result = super().fields(node, kind, pointer)
+        self._nesting -= 1
+        return result
 
     def bare(self, node: Any, kind_name: str, pointer: str) -> Any:
         if kind_name != "schema" or not isinstance(node, bool):
@@ -125,8 +133,8 @@ class _Converter(Rebuilder):
     def _inline(self, node: Node, kind: Kind, pointer: str) -> Node:
         """The path item a reference means; fields beside the reference win over it."""
         target = self._plan.targets[f"{pointer}/$ref"]
-        if target in self._inlining:
-            raise SpecRefused(REF_UNRESOLVED, "path items refer to each other in a circle", pointer=pointer)
+        if target in self._inlining or len(self._inlining) >= MAX_INLINED:
+            raise SpecRefused(REF_UNRESOLVED, "path items refer to each other in a circle or chain", pointer=pointer)
         self._inlining.add(target)
         found: Node = self.build(lookup(self._content, target), "pathItem", target)
         self._inlining.discard(target)

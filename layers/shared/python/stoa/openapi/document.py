@@ -28,10 +28,15 @@ class Document:
         """The version as written: `3.1.0`, `3.0.3`, `2.0`; empty when there is none."""
         return str(self.content.get("openapi") or self.content.get("swagger") or "")
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Hex hash of the source bytes, or of `to_bytes` for a document made here."""
-        return self.source_sha256 or hashlib.sha256(to_bytes(self)).hexdigest()
+        return self.source_sha256 or self.bytes_sha256
+
+    @cached_property
+    def bytes_sha256(self) -> str:
+        """Hex hash of `to_bytes`: what a reader of the published bytes compares with."""
+        return hashlib.sha256(to_bytes(self)).hexdigest()
 
 
 def to_bytes(document: Document) -> bytes:

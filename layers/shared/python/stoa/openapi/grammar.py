@@ -175,7 +175,7 @@ V31: Grammar = compile_grammar(_V31, _REFERABLE)
 V20: Grammar = compile_grammar(_V20, frozenset({"schema", "response", "parameter"}))
 
 SECTIONS_V3: Mapping[str, str] = {
-    field.kind: section for section, field in V31["components"].fields.items() if field.shape == "map"
+    field.kind: section for section, field in V30["components"].fields.items() if field.shape == "map"
 }
 """Kind of object to its section below `components`."""
 SECTIONS_V2: Mapping[str, str] = {"schema": "definitions", "parameter": "parameters", "response": "responses"}

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from stoa.openapi.document import Node, escape
 from stoa.openapi.grammar import Field, Grammar, Kind
-from stoa.openapi.refusal import TOO_LARGE, SpecRefused
+from stoa.openapi.refusal import TOO_DEEP, TOO_LARGE, SpecRefused
 
 MAX_SCHEMAS = 50_000
+MAX_NESTING = 120
 TYPES = frozenset({"array", "boolean", "integer", "number", "object", "string"})
 
 
@@ -72,13 +73,14 @@ class Inspection:
         self.findings: list[Finding] = []
         self.refs: list[Ref] = []
         self.schemas = 0
+        self._nesting = 0
         self._grammar = grammar
         self._strict = strict
         self._watchers = watchers or {}
         self._schemas_may_be_boolean = "$defs" in grammar["schema"].fields
 
     def run(self, content: Node) -> Inspection:
-        """Walk the whole document; raises SpecRefused when it has too many schemas."""
+        """Walk the whole document; raises SpecRefused for too many or too deeply nested objects."""
         self._object(content, "document", "")
         return self
 
@@ -106,7 +108,11 @@ class Inspection:
         watcher = self._watchers.get(kind_name)
         if watcher is not None:
             watcher(node, pointer, self)
+        self._nesting += 1
+        if self._nesting > MAX_NESTING:
+            raise SpecRefused(TOO_DEEP, f"objects nested more than {MAX_NESTING} deep", pointer=pointer)
         self._fields(node, kind, pointer)
+        self._nesting -= 1
         for name in kind.required if self._strict else ():
             if name not in node:
                 self.error(pointer, "missing-field", f"a {kind_name} needs `{name}`")

@@ -13,7 +13,7 @@ from stoa.openapi.bundle import MAX_BYTES, bundle
 from stoa.openapi.document import Document, Node
 from stoa.openapi.grammar import V20, V31, Grammar
 from stoa.openapi.inspection import Inspection
-from stoa.openapi.refusal import NOT_PARSEABLE, TOO_DEEP, TOO_LARGE, VERSION_UNSUPPORTED, SpecRefused
+from stoa.openapi.refusal import INVALID, NOT_PARSEABLE, TOO_DEEP, TOO_LARGE, VERSION_UNSUPPORTED, SpecRefused
 from stoa.openapi.yaml_events import MAX_DEPTH, read_yaml
 
 _V3 = re.compile(r"3\.[01]\.\d+\Z")
@@ -31,9 +31,16 @@ def parse(data: bytes, *, name: str, files: Mapping[str, bytes] | None = None) -
         raise SpecRefused(TOO_LARGE, f"larger than {MAX_BYTES // 2**20} MB")
     written = read_content(data)
     grammar = grammar_of(written)
+    _check_shapes(written, grammar)
     content = bundle(written, name, files, grammar, read_content) if files is not None else written
-    Inspection(grammar, strict=False).run(content)
+    if content is not written:
+        _check_shapes(content, grammar)
     return Document(content, name, hashlib.sha256(data).hexdigest() if content is written else None)
+
+
+def _check_shapes(content: Node, grammar: Grammar) -> None:
+    for finding in Inspection(grammar, strict=False).run(content).findings:
+        raise SpecRefused(INVALID, finding.detail, pointer=finding.pointer)
 
 
 def grammar_of(content: Node) -> Grammar:

@@ -11,6 +11,7 @@ from stoa.openapi.lint_object_rules import ObjectRules
 from stoa.openapi.lint_schema_rules import check_schema
 from stoa.openapi.refusal import EXTERNAL_REF, INVALID, REF_UNRESOLVED, SpecRefused
 
+_MAX_SHOWN = 100
 _CODES = {"ref-external": EXTERNAL_REF, "ref-unresolved": REF_UNRESOLVED, "ref-circle": REF_UNRESOLVED}
 
 
@@ -32,7 +33,7 @@ def lint(document: Document) -> list[Finding]:
 
 
 def refuse_errors(findings: list[Finding]) -> None:
-    """Raise SpecRefused for the first error, with the pointers of all of them."""
+    """Raise SpecRefused for the first error, with the pointers of the first hundred."""
     errors = [finding for finding in findings if finding.severity == "error"]
     if not errors:
         return
@@ -40,7 +41,7 @@ def refuse_errors(findings: list[Finding]) -> None:
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     code = _CODES.get(first.rule, INVALID)
     raise SpecRefused(
-        code, first.detail + more, pointer=first.pointer, pointers=tuple(finding.pointer for finding in errors)
+        code, first.detail + more, pointer=first.pointer, pointers=tuple(error.pointer for error in errors[:_MAX_SHOWN])
     )
 
 

@@ -91,21 +91,21 @@ class ObjectRules:
             if not isinstance(operation, dict):
                 continue
             at = f"{pointer}/{method}"
-            if method in BODYLESS and "requestBody" in operation:
+            if method in BODYLESS and "requestBody" in operation and not self._swagger:
                 inspection.warn(f"{at}/requestBody", f"body-on-{method}", f"a body of {method.upper()} is ignored")
             own = self._parameters(operation, at, inspection)
             if len(tokens) == 2 and tokens[0] == "paths":
-                _path_parameters(tokens[1], {*shared, *own}, at, inspection)
+                _path_parameters(tokens[1], shared | own, at, inspection)
 
-    def _parameters(self, holder: Node, pointer: str, inspection: Inspection) -> list[tuple[str, str]]:
+    def _parameters(self, holder: Node, pointer: str, inspection: Inspection) -> set[tuple[str, str]]:
         written = holder.get("parameters")
-        found: list[tuple[str, str]] = []
+        found: set[tuple[str, str]] = set()
         for index, item in enumerate(written if isinstance(written, list) else ()):
             parameter = self._target(item)
             key = (str(parameter.get("in")), str(parameter.get("name")))
             if key in found and "name" in parameter:
                 inspection.error(f"{pointer}/parameters/{index}", "parameter-twice", f"`{key[1]}` is there already")
-            found.append(key)
+            found.add(key)
         return found
 
     def _operation(self, node: Node, pointer: str, inspection: Inspection) -> None:

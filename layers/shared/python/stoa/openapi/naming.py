@@ -30,12 +30,14 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
+        self._last: dict[str, int] = {}
 
     def take(self, wanted: str) -> str:
         """The wanted name, or the wanted name with `_2`, `_3`, ..."""
-        name, number = wanted, 1
+        name, number = wanted, self._last.get(wanted, 1)
         while name in self._taken:
             number += 1
             name = f"{wanted}_{number}"
+        self._last[wanted] = number
         self._taken.add(name)
         return name

@@ -25,7 +25,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What one stage did; `counts` also has the constructs that were translated without loss."""
+    """What one stage did; `counts` also has the constructs that were translated without loss.
+
+    `sha256_in` is the hash of the file for the first stage, `sha256_out` that of `to_bytes` of the result.
+    """
 
     stage: Literal["standards", "gateway"]
     source_version: str
@@ -85,8 +88,8 @@ class Ledger:
             stage,
             source.version,
             target.version,
-            source.sha256,
-            target.sha256,
+            source.sha256 if stage == "standards" else source.bytes_sha256,
+            target.bytes_sha256,
             dict(sorted(self._counts.items())),
             tuple(self._entries),
         )

@@ -1,0 +1,142 @@
+"""GitLab REST API v4: compare, tree, files. Source: GitLab's repository APIs, in the words they use."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from stoa.kernel.errors import NotFound, Refused, Transient
+from stoa.kernel.settings import Secret
+
+PER_PAGE = 100
+MAX_FILE_BYTES = 5 * 2**20
+MAX_WAIT_S = 10.0
+AT_ONCE = 6
+RETRY_STATUS = frozenset({408, 409, 425})
+
+
+@dataclass(frozen=True)
+class Diff:
+    """One changed file of a comparison; a rename has both paths."""
+
+    old_path: str
+    new_path: str
+    new_file: bool
+    renamed_file: bool
+    deleted_file: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`commits` are ids, the oldest first; `timed_out` means that `diffs` is incomplete."""
+
+    commits: tuple[str, ...]
+    diffs: tuple[Diff, ...]
+    timed_out: bool
+
+
+class GitLab:
+    """A client for one GitLab. Raises Transient when it is away, NotFound for what it does not show us."""
+
+    def __init__(self, url: str, token: Secret, *, timeout_s: float = 10.0) -> None:
+        self._url = url.rstrip("/") + "/api/v4"
+        self._token = token
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.mount("http", requests.adapters.HTTPAdapter(pool_maxsize=AT_ONCE))
+
+    def compare(self, project_id: int, old: str, new: str, *, straight: bool) -> Comparison:
+        """`straight` compares the two commits themselves, otherwise `new` with their merge base."""
+        params = {"from": old, "to": new, "straight": str(straight).lower()}
+        body = self._get(f"/projects/{project_id}/repository/compare", params).json()
+        return Comparison(
+            commits=tuple(str(commit["id"]) for commit in body["commits"]),
+            diffs=tuple(
+                Diff(d["old_path"], d["new_path"], d["new_file"], d["renamed_file"], d["deleted_file"])
+                for d in body["diffs"]
+            ),
+            timed_out=bool(body.get("compare_timeout")),
+        )
+
+    def tree(self, project_id: int, ref: str, path: str = "") -> tuple[str, ...]:
+        """Paths of all files below `path` at a commit; empty when there is no such folder."""
+        found: list[str] = []
+        params = {"ref": ref, "path": path, "recursive": "true", "per_page": str(PER_PAGE), "page": "1"}
+        while params["page"]:
+            try:
+                answer = self._get(f"/projects/{project_id}/repository/tree", params)
+            except NotFound:
+                if path:
+                    return ()
+                raise
+            found += [entry["path"] for entry in answer.json() if entry["type"] == "blob"]
+            params["page"] = answer.headers.get("X-Next-Page", "")
+        return tuple(found)
+
+    def file(self, project_id: int, path: str, ref: str) -> bytes:
+        """The bytes of one file. Raises NotFound, or Refused for one above 5 MB."""
+        answer = self._get(f"/projects/{project_id}/repository/files/{quote(path, safe='')}/raw", {"ref": ref})
+        if len(answer.content) > MAX_FILE_BYTES:
+            raise Refused("FILE_TOO_LARGE", f"larger than {MAX_FILE_BYTES // 2**20} MB", file=path)
+        return answer.content
+
+    def files(self, project_id: int, paths: Iterable[str], ref: str) -> dict[str, bytes]:
+        """Several files at once, by path."""
+        wanted = list(paths)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            read = pool.map(lambda path: self.file(project_id, path, ref), wanted)
+            return dict(zip(wanted, read, strict=True))
+
+    def _get(self, path: str, params: dict[str, str]) -> requests.Response:
+        deadline = time.monotonic() + MAX_WAIT_S
+        while True:
+            answer = self._send(path, params)
+            if answer.status_code != 429:
+                break
+            pause = _retry_after(answer)
+            if time.monotonic() + pause > deadline:
+                raise Transient("gitlab", "rate limit")
+            time.sleep(pause)
+        _raise_for(answer)
+        return answer
+
+    def _send(self, path: str, params: dict[str, str]) -> requests.Response:
+        headers = {"PRIVATE-TOKEN": self._token.reveal()}
+        try:
+            # a redirect could carry the token to another host
+            return self._session.get(
+                self._url + path, params=params, headers=headers, timeout=self._timeout_s, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise Transient("gitlab", type(error).__name__) from error
+
+
+def _retry_after(answer: requests.Response) -> float:
+    given = answer.headers.get("Retry-After", "1")
+    return float(given) if given.isascii() and given.isdigit() else 1.0
+
+
+def _raise_for(answer: requests.Response) -> None:
+    status = answer.status_code
+    if status in (401, 403):
+        raise Transient("gitlab", f"{status}: {_said(answer)}", alarm=True)
+    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
+        raise Transient("gitlab", f"answered {status}")
+    if status == 404:
+        raise NotFound(f"GitLab: {_said(answer)}")
+    if status >= 400:
+        raise Refused("GITLAB_REFUSED", f"answered {status}: {_said(answer)}")
+
+
+def _said(answer: requests.Response) -> str:
+    """`message` may be text, a list, or an object of lists; some answers use `error`; some are no JSON."""
+    try:
+        body: Any = answer.json()
+    except requests.JSONDecodeError:
+        return answer.text[:200]
+    said = body.get("message") or body.get("error") if isinstance(body, dict) else body
+    return str(said)[:200]

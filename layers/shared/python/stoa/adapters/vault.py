@@ -1,0 +1,78 @@
+"""Vault or OpenBao, KV version 2.
+
+The control plane asks only whether a secret has a key (the `subkeys` endpoint answers with names and
+nulls); values are read inside a playbook's run, by `read_secret`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import Secret
+
+if TYPE_CHECKING:
+    import hvac
+
+
+@dataclass(frozen=True)
+class SecretValue:
+    """One key of a secret, and the version of the secret it comes from."""
+
+    value: Secret
+    version: int
+
+
+class Vault:
+    """`path` starts with the mount: `secret/apim/...`. Raises Transient when sealed, away or forbidden."""
+
+    def __init__(self, url: str, token: Secret, *, timeout_s: float = 5.0) -> None:
+        self._url = url
+        self._token = token
+        self._timeout_s = timeout_s
+        self._client: hvac.Client | None = None
+
+    def keys(self, path: str) -> frozenset[str]:
+        """The names in the newest version of a secret. Raises Refused SECRET_NOT_FOUND."""
+        import hvac.exceptions  # noqa: PLC0415  130 ms that only a definition with secrets pays
+        import requests  # noqa: PLC0415
+
+        mount, _, rest = path.partition("/")
+        try:
+            answer = self._connected().adapter.get(f"/v1/{mount}/subkeys/{rest}")
+        except hvac.exceptions.InvalidPath as error:
+            raise Refused("SECRET_NOT_FOUND", f"there is no secret {path}") from error
+        except (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized) as error:
+            raise Transient("vault", "the token is not accepted", alarm=True) from error
+        except hvac.exceptions.VaultError as error:
+            raise Transient("vault", type(error).__name__) from error
+        except requests.RequestException as error:
+            raise Transient("vault", type(error).__name__) from error
+        body = answer if isinstance(answer, dict) else answer.json()
+        return frozenset(body["data"]["subkeys"] or {})
+
+    def _connected(self) -> "hvac.Client":
+        import hvac  # noqa: PLC0415  see keys()
+
+        if self._client is None:
+            self._client = hvac.Client(url=self._url, token=self._token.reveal(), timeout=self._timeout_s)
+        return self._client
+
+
+def read_secret(url: str, token: Secret, reference: str) -> SecretValue:
+    """The value behind `vault:mount/path#key`. Raises Refused SECRET_UNREADABLE, or Transient."""
+    import requests  # noqa: PLC0415  the control plane never comes here
+
+    mount, _, rest = reference.removeprefix("vault:").partition("/")
+    path, _, key = rest.partition("#")
+    try:
+        answer = requests.get(
+            f"{url.rstrip('/')}/v1/{mount}/data/{path}", headers={"X-Vault-Token": token.reveal()}, timeout=10
+        )
+    except requests.RequestException as error:
+        raise Transient("vault", type(error).__name__) from error
+    if answer.status_code >= 500 or answer.status_code == 429:
+        raise Transient("vault", f"answered {answer.status_code}")
+    found = answer.json()["data"] if answer.status_code == 200 else {}
+    if not isinstance(found.get("data"), dict) or not isinstance(found["data"].get(key), str):
+        raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({answer.status_code})")
+    return SecretValue(Secret(found["data"][key]), int(found["metadata"]["version"]))

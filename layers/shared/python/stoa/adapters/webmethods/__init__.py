@@ -1,0 +1,1 @@
+"""webMethods API Gateway 10.15: its admin REST API, and how an API is published there without a lost call."""

@@ -1,0 +1,214 @@
+"""The admin REST API under /rest/apigateway, in webMethods' words.
+
+Live gateways and the vendor's description differ in status codes, so answers are judged by their body
+and by reading back; both variants of each known contradiction are accepted.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import Secret
+
+Json = dict[str, Any]
+
+OVERWRITE = "apis,policies,policyactions"
+RETRY_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+UNKNOWN = frozenset({401, 404})
+
+
+@dataclass(frozen=True)
+class ApiSummary:
+    """One version of an API as the gateway lists it."""
+
+    id: str
+    name: str
+    version: str
+    active: bool
+
+
+class Gateway:
+    """One gateway node. Raises Transient when it is away, Refused with its own text when it says no."""
+
+    def __init__(self, url: str, user: str, password: Secret, *, timeout_s: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.auth = (user, password.reveal())
+        self._session.headers["Accept"] = "application/json"
+        self._timeout_s = timeout_s
+
+    def versions(self, name: str) -> list[ApiSummary]:
+        """Every version of the API with exactly this name, the oldest first."""
+        body = {
+            "types": ["api"],
+            "condition": "and",
+            "scope": [{"attributeName": "apiName", "keyword": re.escape(name)}],
+            "responseFields": ["id", "apiName", "apiVersion", "isActive", "systemVersion"],
+            "from": 0,
+            "size": -1,
+        }
+        answer = self._json("POST", "/search", json=body)
+        found = [api for key, apis in answer.items() if key.lower() == "api" for api in apis]
+        mine = sorted((a for a in found if a["apiName"] == name), key=lambda a: int(a.get("systemVersion") or 1))
+        return [ApiSummary(a["id"], a["apiName"], a["apiVersion"], _true(a.get("isActive"))) for a in mine]
+
+    def api(self, api_id: str) -> Json:
+        """The full record with `apiDefinition`."""
+        record: Json = self._json("GET", f"/apis/{api_id}")["apiResponse"]["api"]
+        return record
+
+    def document(self, api_id: str) -> Json:
+        """The OpenAPI document that the gateway has for the API."""
+        return self._json("GET", f"/apis/{api_id}", params={"format": "openapi"})
+
+    def import_api(self, name: str, version: str, kind: str, document: bytes) -> str:
+        """Makes an inactive API from a document; returns its id."""
+        form = {"apiName": name, "apiVersion": version, "type": kind}
+        answer = self._json("POST", "/apis", data=form, files={"file": ("openapi.json", document, "application/json")})
+        return str(answer["apiResponse"]["api"]["id"])
+
+    def replace_document(self, api_id: str, name: str, version: str, kind: str, document: bytes) -> None:
+        """Gives an inactive API another document; the gateway refuses it for an active one."""
+        form = {"apiName": name, "apiVersion": version, "type": kind}
+        files = {"file": ("openapi.json", document, "application/json")}
+        self._json("PUT", f"/apis/{api_id}", data=form, files=files)
+
+    def add_version(self, latest_id: str, version: str) -> str:
+        """A new, inactive version that keeps the subscriptions; only from the latest one."""
+        body = {"newApiVersion": version, "retainApplications": True}
+        return str(self._json("POST", f"/apis/{latest_id}/versions", json=body)["apiResponse"]["api"]["id"])
+
+    def set_active(self, api_id: str, *, active: bool) -> None:
+        """Reaches the state; being there already is answered with 400 or 500 and is success."""
+        try:
+            self._json("PUT", f"/apis/{api_id}/{'activate' if active else 'deactivate'}")
+        except Refused:
+            if _true(self.api(api_id).get("isActive")) != active:
+                raise
+
+    def delete_api(self, api_id: str) -> None:
+        """Deletes an inactive API with its subscriptions."""
+        self._call("DELETE", f"/apis/{api_id}", params={"forceDelete": "true"})
+
+    def policy(self, policy_id: str) -> Json:
+        record: Json = self._json("GET", f"/policies/{policy_id}")["policy"]
+        return record
+
+    def put_policy(self, policy: Json) -> None:
+        """Replaces the policy: stages that are left out are gone."""
+        self._json("PUT", f"/policies/{policy['id']}", json={"policy": policy})
+
+    def policy_action(self, action_id: str) -> Json:
+        record: Json = self._json("GET", f"/policyActions/{action_id}")["policyAction"]
+        return record
+
+    def add_policy_action(self, action: Json) -> str:
+        return str(self._json("POST", "/policyActions", json={"policyAction": action})["policyAction"]["id"])
+
+    def put_policy_action(self, action: Json) -> None:
+        # a bare body is answered with 200 and stored nowhere
+        self._json("PUT", f"/policyActions/{action['id']}", json={"policyAction": action})
+
+    def delete_policy_action(self, action_id: str) -> None:
+        self._call("DELETE", f"/policyActions/{action_id}")
+
+    def alias(self, name: str) -> Json | None:
+        """The alias of that name, or None."""
+        for alias in self._json("GET", "/alias")["alias"]:
+            if alias["name"] == name:
+                return dict(alias)
+        return None
+
+    def add_alias(self, alias: Json) -> None:
+        self._json("POST", "/alias", json=alias)
+
+    def put_alias(self, alias: Json) -> None:
+        """Changes the value in place; an alias that is deleted and made anew breaks what is bound to it."""
+        self._json("PUT", f"/alias/{alias['id']}", json=alias)
+
+    def delete_alias(self, alias_id: str) -> None:
+        self._call("DELETE", f"/alias/{alias_id}")
+
+    def export_archive(self, api_id: str) -> bytes:
+        return self._call("GET", "/archive", params={"apis": api_id}).content
+
+    def import_archive(self, archive: bytes) -> None:
+        """Overwrites what the archive holds. Raises Refused unless every item of the answer succeeded."""
+        headers = {"Content-Type": "application/zip"}
+        answer = self._json("POST", "/archive", params={"overwrite": OVERWRITE}, data=archive, headers=headers)
+        items = [(kind, item) for entry in answer["ArchiveResult"] for kind, item in entry.items()]
+        bad = [f"{kind} {i.get('name')}: {i.get('explanation')}" for kind, i in items if i.get("status") != "Success"]
+        if bad or not items:
+            raise Refused("ARCHIVE_REFUSED", f"the gateway did not import everything: {'; '.join(bad)}")
+
+    def runtime_status(self, name: str, version: str, path: str) -> int:
+        """What the data plane answers to a GET without a key."""
+        try:
+            return requests.get(f"{self.url}/gateway/{name}/{version}{path}", timeout=self._timeout_s).status_code
+        except requests.RequestException as error:
+            raise Transient("gateway", type(error).__name__) from error
+
+    def _json(self, method: str, path: str, **request: Any) -> Json:
+        answer = self._call(method, path, **request)
+        if "json" not in answer.headers.get("Content-Type", ""):
+            raise Transient("gateway", f"answered {answer.status_code} with a page instead of JSON")
+        body = answer.json()
+        return body if isinstance(body, dict) else {"apiResponse": body}
+
+    def _call(self, method: str, path: str, **request: Any) -> requests.Response:
+        try:
+            answer = self._session.request(
+                method, f"{self.url}/rest/apigateway{path}", timeout=self._timeout_s, allow_redirects=False, **request
+            )
+        except requests.RequestException as error:
+            raise Transient("gateway", type(error).__name__) from error
+        if answer.status_code in RETRY_STATUS:
+            raise Transient("gateway", f"answered {answer.status_code}")
+        if answer.status_code >= 300:
+            self._refuse(answer, path)
+        return answer
+
+    def _refuse(self, answer: requests.Response, path: str) -> None:
+        said = _said(answer)
+        if answer.status_code in UNKNOWN and "Access Denied" not in said and "/apis/" in path:
+            raise Refused("NOT_ON_GATEWAY", said, status=404)
+        if answer.status_code in (401, 403):
+            raise Transient("gateway", f"{answer.status_code}: the account is not accepted", alarm=True)
+        raise Refused("GATEWAY_REFUSED", f"{answer.status_code}: {said}", status=answer.status_code)
+
+
+def leaf(key: str, *values: str) -> Json:
+    """One parameter of a policy action: values are always a list of strings."""
+    return {"templateKey": key, "values": list(values)}
+
+
+def group(key: str, *parameters: Json) -> Json:
+    return {"templateKey": key, "parameters": list(parameters)}
+
+
+def named(text: str) -> list[Json]:
+    return [{"value": text, "locale": "English"}]
+
+
+def _true(value: Any) -> bool:
+    return value is True or value == "true"
+
+
+def _said(answer: requests.Response) -> str:
+    """The gateway's text, whichever of its error shapes it chose."""
+    try:
+        body: Any = answer.json()
+    except requests.JSONDecodeError:
+        return "a page instead of JSON"
+    if not isinstance(body, Mapping):
+        return json.dumps(body)[:300]
+    said = body.get("errorDetails") or body.get("$error")
+    inner = body.get("apiResponse")
+    if not said and isinstance(inner, Mapping):
+        said = inner.get("errorReason")
+    return str(said or json.dumps(body)).strip()[:500]

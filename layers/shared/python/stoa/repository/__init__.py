@@ -1,0 +1,1 @@
+"""Reading a GitOps repository: YAML with lines, the variable language, definitions. Pure."""

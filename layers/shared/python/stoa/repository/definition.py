@@ -1,0 +1,159 @@
+"""One API in one environment, as its files at one commit define it."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stoa.kernel.errors import Refused
+from stoa.repository.dialect import Api, ApiEnvironment, Basic, Defaults, absolute_url, checked
+from stoa.repository.variables import NAME, Resolver, Variable
+from stoa.repository.yaml_source import Path, Source, read
+
+SPEC_NAMES = ("openapi.yaml", "openapi.yml", "openapi.json", "swagger.yaml", "swagger.json")
+SECRET = "vault:"  # noqa: S105  the prefix of a reference, not a secret
+SECRET_FIELDS = frozenset({"usernameRef", "passwordRef"})
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    """`path` starts with the mount. `file` and `line` say where it is asked for."""
+
+    path: str
+    key: str
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Resolved: no placeholder is left, secrets are references. `digest` is the same for the same inputs."""
+
+    api: Api
+    spec_path: str
+    secret_refs: tuple[SecretRef, ...]
+    digest: str
+
+    @property
+    def version(self) -> str:
+        return self.api.spec.version
+
+    def launch_vars(self) -> dict[str, Any]:
+        """The part of extra_vars that comes from Git: backend, security, policies."""
+        spec = self.api.spec
+        backend: dict[str, Any] = {
+            "url": spec.backend.url,
+            "connection_timeout_s": spec.backend.connectionTimeout,
+            "read_timeout_s": spec.backend.timeout,
+        }
+        if spec.backend.authentication is not None:
+            backend["authentication"] = _authentication(spec.backend.authentication)
+        policies: dict[str, Any] = {"logging": spec.policies.logging}
+        if spec.policies.rateLimit is not None:
+            limit = spec.policies.rateLimit
+            policies["rate_limit"] = {"requests": limit.requests, "period_s": limit.period}
+        return {"backend": backend, "security": {"type": spec.security.type}, "policies": policies}
+
+
+def api_folder(tenant: str, api: str) -> str:
+    return f"tenants/{tenant}/apis/{api}"
+
+
+def sources(tree: Collection[str], tenant: str, api: str, environment: str) -> list[str]:
+    """The files among `tree` that define the API in that environment."""
+    folder = api_folder(tenant, api) + "/"
+    shared = {"_defaults.yaml", f"environments/{environment}/config.yaml"}
+    own = {f"{folder}environments/{name}.yaml" for name in ("_defaults", environment)}
+    parts = {p for p in tree if p.startswith(folder) and not p.startswith(f"{folder}environments/")}
+    return sorted((set(tree) & (shared | own)) | parts)
+
+
+def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: str) -> Definition:
+    """Raises Refused with file and line when the files do not define the API, or not completely."""
+    folder = api_folder(tenant, api)
+    source = _needed(files, f"{folder}/api.yaml", "there is no such API at this commit")
+    resolver = Resolver(_variables(files, folder, api, environment))
+    content = resolver.resolve(source, source.content)
+    resolver.finish()
+    _no_stray_secrets(source, content, ())
+    found = checked(Api, source, content)
+    if (found.metadata.tenant, found.metadata.name) != (tenant, api):
+        raise source.refused("NAME_MISMATCH", f"the folder says {tenant}/{api}, the file does not", ("metadata",))
+    if not absolute_url(found.spec.backend.url):
+        detail = f"{found.spec.backend.url!r} is no absolute http(s) URL without credentials"
+        raise source.refused("BACKEND_URL_INVALID", detail, ("spec", "backend", "url"))
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return Definition(found, _spec_path(files, folder), _secret_refs(found, source), digest)
+
+
+def _variables(files: Mapping[str, bytes], folder: str, api: str, environment: str) -> dict[str, Variable]:
+    """Weakest first: root defaults, the environment, the API's defaults, the API's environment."""
+    found: dict[str, Variable] = {}
+    weaker = ("_defaults.yaml", f"environments/{environment}/config.yaml", f"{folder}/environments/_defaults.yaml")
+    for path in weaker:
+        if path in files:
+            source = read(files[path], path)
+            found.update(_named(source, checked(Defaults, source, source.content).variables))
+    own = f"{folder}/environments/{environment}.yaml"
+    source = _needed(files, own, f"the API has no environment {environment} at this commit")
+    stated = checked(ApiEnvironment, source, source.content)
+    if (stated.metadata.name, stated.metadata.environment) != (api, environment):
+        raise source.refused("NAME_MISMATCH", f"the path says {api} in {environment}, the file does not", ("metadata",))
+    found.update(_named(source, stated.variables))
+    return found
+
+
+def _named(source: Source, variables: dict[str, Any]) -> dict[str, Variable]:
+    for name in variables:
+        if not NAME.match(name):
+            raise source.refused(
+                "VARIABLE_INVALID", f"{name} is no variable name: use A-Z, 0-9 and _", ("variables", name)
+            )
+    return {name: Variable(value, source.file, source.line(("variables", name))) for name, value in variables.items()}
+
+
+def _needed(files: Mapping[str, bytes], path: str, why: str) -> Source:
+    if path not in files:
+        raise Refused("UNKNOWN_API", why, file=path, hint="push the missing file")
+    return read(files[path], path)
+
+
+def _spec_path(files: Mapping[str, bytes], folder: str) -> str:
+    found = [f"{folder}/{name}" for name in SPEC_NAMES if f"{folder}/{name}" in files]
+    if len(found) != 1:
+        said = "has no OpenAPI document" if not found else f"has more than one OpenAPI document: {', '.join(found)}"
+        raise Refused("SPEC_MISSING" if not found else "SPEC_AMBIGUOUS", f"{folder} {said}", file=folder)
+    return found[0]
+
+
+def _no_stray_secrets(source: Source, value: Any, path: Path) -> None:
+    """A reference anywhere but in backend authentication would reach the gateway as text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _no_stray_secrets(source, item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _no_stray_secrets(source, item, (*path, index))
+    elif isinstance(value, str) and SECRET in value:
+        allowed = path[:-1] == ("spec", "backend", "authentication") and path[-1] in SECRET_FIELDS
+        if not allowed:
+            hint = "secrets belong in spec.backend.authentication.usernameRef and passwordRef"
+            raise source.refused("SECRET_NOT_ALLOWED_HERE", "a secret reference is not allowed here", path, hint)
+
+
+def _secret_refs(found: Api, source: Source) -> tuple[SecretRef, ...]:
+    basic = found.spec.backend.authentication
+    if basic is None:
+        return ()
+    base: Path = ("spec", "backend", "authentication")
+    made = []
+    for name, reference in (("usernameRef", basic.usernameRef), ("passwordRef", basic.passwordRef)):
+        path, _, key = reference.removeprefix(SECRET).partition("#")
+        made.append(SecretRef(path, key, source.file, source.line((*base, name))))
+    return tuple(made)
+
+
+def _authentication(basic: Basic) -> dict[str, str]:
+    return {"type": "basic", "username_ref": basic.usernameRef, "password_ref": basic.passwordRef}

@@ -1,0 +1,130 @@
+"""The one dialect of our YAML files: `apiVersion: stoa.cab-i.com/v1`. Unknown names are refused.
+
+Source of the fields: docs/gitops.md.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, TypeAdapter, ValidationError
+
+from stoa.repository.yaml_source import Source
+
+HINT = "docs/gitops.md shows each file"
+SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)+#[A-Za-z0-9_.-]+$"
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
+Seconds = Annotated[int, Field(ge=1, le=600)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Basic(Strict):
+    """Sent to the backend; both are references, resolved only inside the playbook's run."""
+
+    type: Literal["basic"]
+    usernameRef: Reference
+    passwordRef: Reference
+
+
+class Backend(Strict):
+    """`url` is absolute; timeouts are in seconds."""
+
+    url: Annotated[str, StringConstraints(max_length=2000)]
+    timeout: Seconds = 30
+    connectionTimeout: Seconds = 10
+    authentication: Basic | None = None
+
+
+class Security(Strict):
+    type: Literal["api-key", "none"]
+
+
+class RateLimit(Strict):
+    """`requests` per `period` seconds; the gateway counts in whole minutes."""
+
+    requests: Annotated[int, Field(ge=1, le=10_000_000)]
+    period: Annotated[int, Field(ge=60, le=86_400, multiple_of=60)] = 60
+
+
+class Policies(Strict):
+    rateLimit: RateLimit | None = None
+    logging: bool = True
+
+
+class ApiSpec(Strict):
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    version: Annotated[str, StringConstraints(pattern=VERSION)]
+    description: Annotated[str, StringConstraints(max_length=4000)] = ""
+    owner: Annotated[str, StringConstraints(max_length=320)] | None = None
+    tags: Annotated[list[Slug], Field(max_length=50)] = []
+    backend: Backend
+    security: Security
+    policies: Policies = Policies()
+
+
+class ApiName(Strict):
+    name: Slug
+    tenant: Slug
+
+
+class Api(Strict):
+    """tenants/<tenant>/apis/<api>/api.yaml"""
+
+    apiVersion: Literal["stoa.cab-i.com/v1"]
+    kind: Literal["API"]
+    metadata: ApiName
+    spec: ApiSpec
+
+
+class EnvironmentName(Strict):
+    name: Slug
+    environment: Literal["dev", "staging", "prod"]
+
+
+class ApiEnvironment(Strict):
+    """tenants/<tenant>/apis/<api>/environments/<environment>.yaml"""
+
+    apiVersion: Literal["stoa.cab-i.com/v1"]
+    kind: Literal["APIEnvironmentConfig"]
+    metadata: EnvironmentName
+    variables: dict[str, Any] = {}
+
+
+class Defaults(Strict):
+    """_defaults.yaml, environments/<environment>/config.yaml and an API's environments/_defaults.yaml"""
+
+    apiVersion: Literal["stoa.cab-i.com/v1"]
+    kind: Literal["Defaults"]
+    variables: dict[str, Any] = {}
+
+
+Kind = TypeVar("Kind", bound=Strict)
+
+
+def checked(kind: type[Kind], source: Source, content: dict[str, Any]) -> Kind:
+    """The content as its kind. Raises Refused with field, file and line of the first fault."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = tuple(part for part in first["loc"] if isinstance(part, str | int))
+        said = {"extra_forbidden": "there is no such field", "missing": "this field is missing"}
+        detail = said.get(first["type"], first["msg"])
+        field = ".".join(str(part) for part in path)
+        raise source.refused(
+            "FILE_INVALID", f"{field}: {detail}", path, hint="docs/gitops.md shows each file"
+        ) from error
+
+
+def absolute_url(value: str) -> bool:
+    """Whether the gateway could route to it: http or https, with a host and without credentials."""
+    try:
+        url = TypeAdapter(HttpUrl).validate_python(value)
+    except ValidationError:
+        return False
+    return not (url.username or url.password or url.fragment)

@@ -1,0 +1,165 @@
+"""The `${VAR}` language: defaults, nesting, recursion, kept types. No secrets: references stay references.
+
+`${NAME}` must be defined, `${NAME:default}` may be; the default may hold `${...}` again; `$${` is a literal
+`${`. A value that is one placeholder and nothing else keeps its type; inside text it becomes text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stoa.kernel.errors import Refused
+from stoa.repository.yaml_source import Path, Source
+
+NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+MAX_DEPTH = 20
+MAX_TEXT = 100_000
+INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+\Z")
+WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value with the file and line that gave it."""
+
+    value: Any
+    file: str
+    line: int | None
+
+
+@dataclass
+class Resolver:
+    """Replaces placeholders. Missing names are collected: `finish` refuses them all in one message."""
+
+    variables: Mapping[str, Variable]
+    missing: list[str] = field(default_factory=list)
+    _spent: int = 0
+
+    def resolve(self, source: Source, value: Any, path: Path = ()) -> Any:
+        """`value`, which stands at `path` of `source`, with every placeholder in it replaced.
+
+        Raises Refused with file and line on a bad name, a cycle (its chain is printed) or an explosion.
+        """
+        if isinstance(value, dict):
+            return {key: self.resolve(source, item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(source, item, (*path, index)) for index, item in enumerate(value)]
+        if isinstance(value, str):
+            return self._text(value, _Place(source.file, source.line(path)), ())
+        return value
+
+    def finish(self) -> None:
+        """Raises Refused when names were missing, all of them with their places."""
+        if self.missing:
+            names = "; ".join(dict.fromkeys(self.missing))
+            first = self.missing[0].rsplit(" ", 1)[-1].rsplit(":", 1)
+            raise Refused(
+                "VARIABLE_MISSING",
+                f"variables without a value: {names}",
+                file=first[0],
+                line=int(first[1]) if len(first) == 2 and first[1].isdigit() else None,
+                hint="define them in environments/<environment>.yaml or give a default: ${NAME:default}",
+            )
+
+    def _text(self, text: str, place: "_Place", chain: tuple[str, ...]) -> Any:
+        parts = list(_parts(text, place))
+        if len(parts) == 1 and isinstance(parts[0], _Placeholder):
+            return self._placeholder(parts[0], place, chain)
+        made = "".join(p if isinstance(p, str) else _as_text(self._placeholder(p, place, chain)) for p in parts)
+        self._spent += len(made)
+        if self._spent > MAX_TEXT:
+            raise place.refused("VARIABLES_TOO_LARGE", f"variables expand to more than {MAX_TEXT} characters")
+        return made
+
+    def _placeholder(self, found: "_Placeholder", place: "_Place", chain: tuple[str, ...]) -> Any:
+        if found.name in chain:
+            circle = " -> ".join((*chain[chain.index(found.name) :], found.name))
+            raise place.refused("VARIABLE_CYCLE", f"variables refer to each other: {circle}")
+        if len(chain) >= MAX_DEPTH:
+            raise place.refused("VARIABLE_CYCLE", f"variables are nested deeper than {MAX_DEPTH}")
+        known = self.variables.get(found.name)
+        if known is not None:
+            return self._known(known, (*chain, found.name))
+        if found.default is not None:
+            value = self._text(found.default, place, chain)
+            return _typed(value) if isinstance(value, str) else value
+        self.missing.append(f"{found.name} at {place}")
+        return ""
+
+    def _known(self, known: Variable, chain: tuple[str, ...]) -> Any:
+        place = _Place(known.file, known.line)
+        return self._text(known.value, place, chain) if isinstance(known.value, str) else known.value
+
+
+@dataclass(frozen=True)
+class _Placeholder:
+    name: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class _Place:
+    file: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def refused(self, code: str, detail: str) -> Refused:
+        return Refused(code, detail, file=self.file, line=self.line)
+
+
+def _parts(text: str, place: _Place) -> "list[str | _Placeholder]":
+    """Literal text and placeholders, in order."""
+    found: list[str | _Placeholder] = []
+    at = 0
+    while (start := text.find("${", at)) >= 0:
+        if start > 0 and text[start - 1] == "$":
+            found.append(text[at : start - 1] + "${")
+            at = start + 2
+            continue
+        if start > at:
+            found.append(text[at:start])
+        end = _end(text, start, place)
+        found.append(_placeholder_of(text[start + 2 : end], place))
+        at = end + 1
+    if at < len(text) or not found:
+        found.append(text[at:])
+    return found
+
+
+def _end(text: str, start: int, place: _Place) -> int:
+    """The brace that closes the placeholder at `start`, nested ones skipped."""
+    depth = 0
+    for index in range(start, len(text)):
+        if text.startswith("${", index):
+            depth += 1
+        elif text[index] == "}":
+            depth -= 1
+            if depth == 0:
+                return index
+    raise place.refused("VARIABLE_INVALID", f"a placeholder is not closed: {text[start : start + 40]}")
+
+
+def _placeholder_of(inside: str, place: _Place) -> _Placeholder:
+    name, colon, default = inside.partition(":")
+    if not NAME.match(name):
+        raise place.refused("VARIABLE_INVALID", f"{name or 'an empty name'} is no variable name: use A-Z, 0-9 and _")
+    return _Placeholder(name, default if colon else None)
+
+
+def _typed(text: str) -> Any:
+    """A default that is a number or a word of JSON keeps that type when it stands alone."""
+    if INTEGER.match(text):
+        return int(text)
+    if NUMBER.match(text):
+        return float(text)
+    return WORDS.get(text, text)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

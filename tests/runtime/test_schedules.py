@@ -1,0 +1,69 @@
+"""Schedules: at a fixed rate, one at a time, and a failed tick does not stop the next."""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
+
+from local.runtime import processes, schedule
+from local.runtime.worker import FunctionError
+
+SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "lambda"
+
+
+def ticks(every_s: float, takes_s: float, count: int) -> list[tuple[float, float]]:
+    """Begin and end of so many ticks, all of which fail."""
+    seen: list[tuple[float, float]] = []
+    stopping = threading.Event()
+
+    def invoke(_event: object) -> None:
+        begin = time.monotonic()
+        time.sleep(takes_s)
+        seen.append((begin, time.monotonic()))
+        if len(seen) == count:
+            stopping.set()
+        raise FunctionError("ValueError", "every tick fails", [])
+
+    schedule.run("f", every_s, invoke, stopping)
+    return seen
+
+
+def test_ticks_keep_their_rate_although_they_fail():
+    begins = [begin for begin, _ in ticks(0.05, 0.01, 10)]
+    assert begins[-1] - begins[0] == pytest.approx(0.45, abs=0.1)
+
+
+def test_ticks_that_take_too_long_never_overlap():
+    seen = ticks(0.02, 0.05, 5)
+    assert all(end <= begin for (_, end), (begin, _) in zip(seen, seen[1:], strict=False))
+
+
+def test_the_event_is_what_eventbridge_sends():
+    event = schedule.event("outbox_relay", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    read = EventBridgeEvent(event)
+    assert (read.detail_type, read.source, read.time) == ("Scheduled Event", "aws.events", "2026-01-02T03:04:05Z")
+    assert read.resources[0].endswith(":rule/outbox_relay")
+    sample = SAMPLES / "eventBridgeEvent.json"
+    if not sample.exists():
+        pytest.skip(f"no sample events at {SAMPLES}")
+    assert set(event) == set(json.loads(sample.read_text())) - {"replay-name"}
+
+
+def test_the_process_calls_its_functions_until_it_is_stopped(tmp_path):
+    ledger, mode = tmp_path / "ledger", tmp_path / "mode"
+    ledger.touch()
+    mode.write_text('{"raise": true}')
+    rates = [schedule.Rate("t", "tests.runtime.functions_under_test:tick", 0.05, 5, 128, str(tmp_path / "t.log"))]
+    environment = {"RUNTIME_LEDGER": str(ledger), "RUNTIME_MODE": str(mode)}
+    process = processes.start("local.runtime.schedule", [schedule.dump(rates)], environment, tmp_path / "log")
+    deadline = time.monotonic() + 15
+    while len(ledger.read_text().splitlines()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    processes.stop(process)
+    assert len(ledger.read_text().splitlines()) >= 3
+    assert "this tick failed" in (tmp_path / "log").read_text()
+    assert process.returncode == 0
