@@ -36,6 +36,11 @@ $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
 	@touch $@
 
+build/layer/.ready: requirements/layer.txt | install
+	@echo "==> building the dependencies layer (what Lambda has on its path)"
+	@rm -rf build/layer && $(PY) -m pip install --quiet --require-hashes --only-binary :all: --target build/layer -r requirements/layer.txt
+	@touch $@
+
 jars: $(JARS)/.ready ## download the Kafka broker that runs locally (once, about 100 MB)
 
 up: install jars ## the whole platform on this machine; Ctrl-C stops it
@@ -44,18 +49,19 @@ up: install jars ## the whole platform on this machine; Ctrl-C stops it
 demo: install jars ## what `up` is for, without a person: push, serve, update, break, remove
 	@.venv/bin/stoa demo
 
-test: install jars ## every test that takes seconds (under 15 minutes on 2 cores)
+test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
 	@$(PY) -m pytest -q -m "not slow"
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
 
-check: install ## format, lint, types, directions, playbooks, contracts, architecture
+check: install build/layer/.ready ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy layers/shared/python/stoa functions cdk local
 	@.venv/bin/lint-imports --no-cache
-	@ANSIBLE_HOME=build/ansible .venv/bin/ansible-lint --offline -q --profile production playbooks
+	@cd playbooks && ANSIBLE_COLLECTIONS_PATH=collections ANSIBLE_HOME=../build/ansible \
+	  ../.venv/bin/ansible-lint --offline -q -c ../.ansible-lint --profile production
 	@$(PY) -m local.contracts --check
 	@$(PY) -m pytest -q tests/architecture
 	@echo "check: all clean"

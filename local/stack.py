@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import psycopg
+import requests
 
 from local.home import ROOT, Home
 from local.migrate import migrate

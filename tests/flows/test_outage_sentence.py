@@ -42,6 +42,12 @@ spec.loader.exec_module(thrown_away_awx)
 
 LANES = ("orders", "payments")
 MAY_ARRIVE_S = 0.03
+LAUNCH_VARS = {
+    "openapi_type": "openapi",
+    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
+    "security": {"type": "none"},
+    "policies": {"logging": False},
+}
 
 
 class Killed(BaseException):
@@ -121,7 +127,7 @@ class Platform(RuleBasedStateMachine):
     def prepare(self, deployment: Deployment) -> Prepared:
         if deployment.commit in self.invalid:
             raise Refused("SPEC_INVALID", "this commit holds no valid document")
-        return Prepared(api_version="1.0.0", launch_vars={})
+        return Prepared(api_version="1.0.0", launch_vars=LAUNCH_VARS, document=b"{}", sha256="0" * 64, report={})
 
     @contextmanager
     def life(self, steps: int | None) -> Iterator[None]:

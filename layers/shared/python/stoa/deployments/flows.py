@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stoa.adapters.awx import Awx, Job
+from stoa.adapters.webmethods.wanted import check
 from stoa.deployments import events, store
 from stoa.deployments.model import (
     Deployment,
@@ -245,10 +246,10 @@ class Deployments:
         self._call_awx(deployment, holder, tag)
 
     def _call_awx(self, deployment: Deployment, holder: Holder, tag: str) -> None:
+        sent = extra_vars(deployment, self.public_url)
         try:
-            job = self.awx.launch(
-                TEMPLATES[deployment.action], extra_vars=extra_vars(deployment, self.public_url), skip_tags=tag
-            )
+            check(sent)
+            job = self.awx.launch(TEMPLATES[deployment.action], extra_vars=sent, skip_tags=tag)
         except Transient as error:
             if not error.sent:
                 with self.database.transaction() as connection:

@@ -141,7 +141,7 @@ def _judged(said: dict[str, Any]) -> Verdict:
 
 
 def extra_vars(d: Deployment, public_url: str) -> dict[str, Any]:
-    """What the AWX job gets: playbooks/extra_vars.schema.json. References to secrets, never values."""
+    """What the AWX job gets: adapters/webmethods/extra_vars.schema.json. References to secrets, never values."""
     common = {
         "schema_version": 1,
         "event_id": d.id,

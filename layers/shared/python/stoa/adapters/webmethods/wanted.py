@@ -1,12 +1,17 @@
-"""What an AWX job was asked to bring about, from its extra_vars (playbooks/extra_vars.schema.json)."""
+"""What an AWX job is asked to bring about: its extra_vars, checked by one schema on both sides."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
+import fastjsonschema
+
 from stoa.adapters.webmethods.gateway import Json
+from stoa.kernel.errors import Refused
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,22 @@ class Wanted:
         """Of everything asked for; references to secrets, not their values."""
         asked = [self.version, self.openapi_sha256, self.backend, self.security, self.policies]
         return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _validator() -> Callable[[Json], Json]:
+    schema = files("stoa.adapters.webmethods").joinpath("extra_vars.schema.json").read_text()
+    compiled: Callable[[Json], Json] = fastjsonschema.compile(json.loads(schema))
+    return compiled
+
+
+def check(extra_vars: Json) -> None:
+    """Raises Refused EXTRA_VARS_INVALID with the place and the rule that does not hold."""
+    try:
+        _validator()(extra_vars)
+    except fastjsonschema.JsonSchemaValueException as error:
+        detail = error.message.replace("data", "extra_vars", 1)
+        raise Refused("EXTRA_VARS_INVALID", detail, field=(error.name or "").removeprefix("data.")) from error
 
 
 def wanted(extra_vars: Mapping[str, Any]) -> Wanted:
