@@ -4,7 +4,9 @@ A state machine over the real outbox, lanes and consumer, real PostgreSQL and re
 by an exception that nothing catches, before or after any statement or HTTP call; what follows starts anew.
 """
 
+import base64
 import importlib.util
+import json
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -248,7 +250,9 @@ class Platform(RuleBasedStateMachine):
         assert set(self.accepted) <= set(rows), "lost"
         assert not self.unfinished(), "without an end"
         with self.database.transaction() as connection:
-            said = connection.execute("SELECT value, published_at FROM outbox WHERE topic = 'deploy-results'").fetchall()
+            said = connection.execute(
+                "SELECT value, published_at FROM outbox WHERE topic = 'deploy-results'"
+            ).fetchall()
         assert all(row["published_at"] for row in said)
         ends = Counter(json_id(row["value"]) for row in said)
         assert ends == Counter(dict.fromkeys(rows, 1)), "one result each"
@@ -259,20 +263,18 @@ class Platform(RuleBasedStateMachine):
             assert order == sorted(set(order)), "misordered"
             mine = [d for d in rows.values() if d.lane.api == lane]
             served = [d for d in mine if d.state == "succeeded"]
-            newest = max((d.generation for d in mine if d.commit not in self.invalid and d.state != "failed"), default=0)
+            newest = max(
+                (d.generation for d in mine if d.commit not in self.invalid and d.state != "failed"), default=0
+            )
             assert max((d.generation for d in served), default=0) >= newest, "the newest valid request is not served"
 
 
 def json_id(value: bytes) -> str:
-    import json
-
     found: str = json.loads(bytes(value))["deployment_id"]
     return found
 
 
 def as_lambda_has_it(found: Any) -> dict[str, Any]:
-    import base64
-
     return {
         "topic": found.topic,
         "partition": found.partition,
@@ -283,21 +285,11 @@ def as_lambda_has_it(found: Any) -> dict[str, Any]:
     }
 
 
-def test_the_outage_sentence_holds_whatever_dies(
-    kafka: Any, new_database: Callable[[], str], mortal: None
-) -> None:
+def test_the_outage_sentence_holds_whatever_dies(kafka: Any, new_database: Callable[[], str], mortal: None) -> None:
     create_topics(kafka.bootstrap)
     awx = thrown_away_awx.ThrownAwayAwx()
-    bound = type(
-        "Bound",
-        (Platform,),
-        {
-            "bootstrap": kafka.bootstrap,
-            "new_database": staticmethod(new_database),
-            "producer": Producer(kafka.bootstrap),
-            "awx": awx,
-        },
-    )
+    parts = {"bootstrap": kafka.bootstrap, "new_database": staticmethod(new_database), "awx": awx}
+    bound = type("Bound", (Platform,), {**parts, "producer": Producer(kafka.bootstrap)})
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         bound,

@@ -1,6 +1,7 @@
 """An event survives the way through Kafka and Lambda; anything else is refused, never a crash."""
 
 import base64
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,12 +61,9 @@ def test_signed_header_bytes_are_read_as_bytes() -> None:
 
 
 @given(st.sampled_from(["key", "value"]), st.text() | st.none() | st.just("!!") | st.just("eyJh"))
-def test_a_broken_record_is_refused(field: str, junk: str | None) -> None:
-    record = {**as_record(event()), field: junk}
-    try:
-        decode(record)
-    except Refused as error:
-        assert error.code == "BAD_RECORD"
+def test_a_broken_record_is_read_or_refused_and_nothing_else(field: str, junk: str | None) -> None:
+    with contextlib.suppress(Refused):
+        decode({**as_record(event()), field: junk})
 
 
 def test_a_message_without_our_headers_is_refused_by_name() -> None:

@@ -42,9 +42,14 @@ class Log:
 
 def test_an_event_of_a_rolled_back_change_is_never_published(database: Database) -> None:
     log = Log()
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
-        outbox.add(connection, [event("k", 1)])
-        _ = 1 / 0
+
+    def change_and_fail() -> None:
+        with database.transaction() as connection:
+            outbox.add(connection, [event("k", 1)])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail()
     assert outbox.publish(database, log.send, ["k"]) == 0
 
 

@@ -47,11 +47,17 @@ class Publisher:
         return sent
 
     def _drain(self) -> None:
-        while keys := self._take():
-            try:
-                outbox.publish(self._database, self._send, keys)
-            except Transient as error:
-                log.warning("outbox.left_to_relay", system=error.system, detail=error.detail, keys=len(keys))
+        try:
+            while keys := self._take():
+                self._publish(keys)
+        finally:
+            self._idle.set()  # whatever ended this thread, the next commit may start another
+
+    def _publish(self, keys: list[str]) -> None:
+        try:
+            outbox.publish(self._database, self._send, keys)
+        except Transient as error:
+            log.warning("outbox.left_to_relay", system=error.system, detail=error.detail, keys=len(keys))
 
     def _take(self) -> list[str]:
         with self._lock:

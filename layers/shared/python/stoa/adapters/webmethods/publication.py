@@ -67,9 +67,7 @@ def read_back(gateway: Gateway, wanted: Wanted, document: Mapping[str, Any]) -> 
     differing = policies.differences(gateway, wanted, _policy_id(gateway, present.id))
     sent, got = _shape(document), _shape(gateway.document(present.id))
     wrong += [f"{what} differ" for what in sent if sent[what] != got[what]]
-    wrong += [
-        f"policy action {t} differs" for t in policies.differences(gateway, wanted, _policy_id(gateway, present.id))
-    ]
+    wrong += [f"policy action {template} differs" for template in differing]
     alias = gateway.alias(wanted.backend_alias)
     if alias is None or alias.get("endPointURI") != wanted.backend["url"].rstrip("/"):
         wrong.append("the backend alias differs")
