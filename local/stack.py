@@ -3,10 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import psycopg
 import requests
@@ -19,18 +20,27 @@ from local.parts.postgres import Postgres
 from local.parts.process import Child, DiedEarly
 from local.runtime.platform import Platform
 from local.topics import create_topics
+from local.vault import grant
 
 JARS = ROOT / "build" / "kafka-jars"
 GATEWAY_USER = "Administrator"
 AWX_USER = "admin"
+BACKEND_USER = "stoa"
 READY_S = 30.0
 
-Say = Callable[[str], None]
+EMULATORS = ("gateway", "gitlab", "awx", "backend")
+
+# what happened, and the monotonic time at which the work that led to it began
+Say = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """`executor`: `ansible` runs the real playbooks, `direct` the same gateway calls without Ansible."""
+    """`executor`: `ansible` runs the real playbooks, `direct` the same gateway calls without Ansible.
+
+    `members` says for a function how many runners share its partitions; `environment` is added to what the
+    functions find, and wins.
+    """
 
     executor: str = "ansible"
     slots: int = 2
@@ -38,7 +48,8 @@ class Options:
     time_scale: float = 1.0
     activation_ms: int = 150
     import_ms: int = 150
-    environment: tuple[tuple[str, str], ...] = ()
+    members: Mapping[str, int] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -49,11 +60,12 @@ class Stack:
         self.options = options
         self._say = say
         self._exit = ExitStack()
-        self.ports = {name: home.port(name) for name in ("gateway", "gitlab", "awx", "backend", "api")}
+        self.ports = {name: home.port(name) for name in (*EMULATORS, "api")}
         self.kafka = Kafka(home.path("kafka"), JARS)
         self.postgres = Postgres(home.path("postgres"))
         self.openbao = OpenBao(home.path("openbao"))
-        self.emulators = {name: self._emulator(name) for name in ("gateway", "gitlab", "awx", "backend")}
+        self.vault_tokens: dict[str, str] = {}
+        self.emulators: dict[str, Child] = {}
         self.platform: Platform | None = None
 
     def url(self, name: str) -> str:
@@ -62,19 +74,31 @@ class Stack:
     def start(self) -> None:
         """Raises RuntimeError with the last log lines when a part dies early."""
         begun = time.monotonic()
-        parts = {"PostgreSQL": self._start_postgres, "Kafka": self._start_kafka, "OpenBao": self._start_openbao}
-        starts = {**parts, **{name: self._starter(name) for name in ("gateway", "gitlab", "backend")}}
+        starts: dict[str, Callable[[], None]] = {
+            "PostgreSQL": self._start_postgres,
+            "Kafka": self._start_kafka,
+            "OpenBao": self._start_openbao,
+            **{name: partial(self.start_emulator, name) for name in EMULATORS if name != "awx"},
+        }
         with ThreadPoolExecutor(len(starts)) as pool:
-            running = {name: pool.submit(start) for name, start in starts.items()}
-            for name, result in running.items():
-                result.result()
-                self._say(f"  {name} is up ({time.monotonic() - begun:.1f} s)")
-        self._starter("awx")()
-        self._say(f"  awx is up ({time.monotonic() - begun:.1f} s)")
-        self.platform = Platform(self.environment(), self.home.logs, **self._platform_options())
+            running = {pool.submit(start): name for name, start in starts.items()}
+            for done in as_completed(running):
+                done.result()
+                self._say(f"{running[done]} is up", begun)
+        self.start_emulator("awx")  # its credential holds the token that OpenBao made at its first start
+        self._say("awx is up", begun)
+        options = self.options
+        self.platform = Platform(
+            self.environment(),
+            self.home.logs,
+            options.time_scale,
+            members=options.members,
+            api_workers=options.api_workers,
+            port=self.ports["api"],
+        )
         self._exit.callback(self.platform.stop)
         self.platform.start()
-        self._say(f"  functions are up ({time.monotonic() - begun:.1f} s)")
+        self._say("the functions are up", begun)
 
     def stop(self) -> None:
         self._exit.close()
@@ -90,14 +114,13 @@ class Stack:
             "STOA_AWX_URL": self.url("awx"),
             "STOA_AWX_TOKEN": secret("awx_token"),
             "STOA_VAULT_URL": self.openbao.url,
-            "STOA_VAULT_TOKEN": self.openbao.token,
+            "STOA_VAULT_TOKEN": self.vault_tokens["functions"],
             "STOA_PUBLIC_URL": self.url("api"),
             "STOA_WEBHOOK_SECRET": secret("webhook_secret"),
             "STOA_AWX_WEBHOOK_SECRET": secret("awx_webhook_secret"),
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
-            "STOA_TIME_SCALE": str(self.options.time_scale),
-            **dict(self.options.environment),
+            **self.options.environment,
         }
 
     def register(self, project_id: int, tenant: str) -> None:
@@ -121,18 +144,21 @@ class Stack:
     def _start_openbao(self) -> None:
         self.openbao.start()
         self._exit.callback(self.openbao.stop)
+        self.vault_tokens = grant(self.openbao.url, self.openbao.token)
 
-    def _starter(self, name: str) -> Callable[[], None]:
-        def start() -> None:
-            child = self.emulators[name]() if callable(self.emulators[name]) else self.emulators[name]
-            child.start()
-            self._exit.callback(child.stop)
-            wait_until_it_answers(self.url(name), child)
+    def start_emulator(self, name: str) -> None:
+        """Starts one emulator, or starts it again, and waits until it answers."""
+        if name not in self.emulators:
+            environment = {**os.environ, **self._secrets(name)}
+            self.emulators[name] = Child(name, self._command(name), environment, self.home.logs / f"{name}.log")
+            self._exit.callback(self.emulators[name].stop)
+        child = self.emulators[name]
+        child.start()
+        wait_until_it_answers(self.url(name), child)
 
-        return start
-
-    def _emulator(self, name: str) -> Callable[[], Child]:
-        return lambda: Child(name, self._command(name), {**os.environ, **self._secrets(name)}, self.home.logs)
+    def fault(self, name: str, **settings: object) -> None:
+        """Tells an emulator how to misbehave: the body of its `PUT /_emulator/faults`."""
+        requests.put(f"{self.url(name)}/_emulator/faults", json=settings, timeout=5).raise_for_status()
 
     def _command(self, name: str) -> list[str]:
         port = ["--port", str(self.ports[name])]
@@ -155,14 +181,15 @@ class Stack:
         if name == "gitlab":
             return {"GITLAB_TOKEN": secret("gitlab_token")}
         if name == "backend":
-            return {"BACKEND_USER": "stoa", "BACKEND_PASSWORD": secret("backend_password")}
+            return {"BACKEND_USER": BACKEND_USER, "BACKEND_PASSWORD": secret("backend_password")}
         credential = {
+            "STOA_ENVIRONMENT": "dev",
             "GATEWAY_URL": self.url("gateway"),
             "GATEWAY_USER": GATEWAY_USER,
             "GATEWAY_PASSWORD": secret("gateway_password"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "VAULT_ADDR": self.openbao.url,
-            "VAULT_TOKEN": self.openbao.token,
+            "VAULT_TOKEN": self.vault_tokens["awx"],
         }
         return {
             "AWX_TOKEN": secret("awx_token"),

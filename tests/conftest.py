@@ -1,6 +1,7 @@
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -53,9 +54,8 @@ def template(postgres_url: str) -> str:
     return url
 
 
-@pytest.fixture
-def new_database(postgres_url: str, template: str) -> Iterator[Callable[[], str]]:
-    """Makes migrated databases and drops them after the test."""
+@contextmanager
+def databases(postgres_url: str) -> Iterator[Callable[[], str]]:
     names: list[str] = []
 
     def make() -> str:
@@ -68,6 +68,20 @@ def new_database(postgres_url: str, template: str) -> Iterator[Callable[[], str]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def new_database(postgres_url: str, template: str) -> Iterator[Callable[[], str]]:
+    """Makes migrated databases and drops them after the test."""
+    with databases(postgres_url) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_url: str, template: str) -> Iterator[Callable[[], str]]:
+    """The same for functions that serve a whole file of tests."""
+    with databases(postgres_url) as make:
+        yield make
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""`stoa`: the command line. Heavy imports wait until a command needs them."""
+
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local.cli.openapi import app as openapi
+
+app = typer.Typer(
+    help="STOA Platform: a git push deploys an API to the gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(openapi, name="openapi")
+
+
+class Executor(StrEnum):
+    ansible = "ansible"
+    direct = "direct"
+
+
+ExecutorOption = Annotated[
+    Executor,
+    typer.Option(help="Who does the work of an AWX job: the real playbooks, or the same calls without Ansible."),
+]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Where the state is kept. Default: $STOA_HOME, or .stoa in the clone.")
+]
+
+
+@app.command()
+def up(home: HomeOption = None, executor: ExecutorOption = Executor.ansible) -> None:
+    """Run the whole platform on this machine and show each deployment as it moves.
+
+    Starts PostgreSQL, Kafka, OpenBao, the gateway, AWX, GitLab and the functions, all on 127.0.0.1 and on
+    free ports, and seeds a demo tenant with a Git repository. Ctrl-C stops all of it; the state stays.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from local.home import Home, default_home  # noqa: PLC0415
+    from local.stack import Options  # noqa: PLC0415
+    from local.up import up as run  # noqa: PLC0415
+
+    console = Console()
+    folder = home or default_home()
+    console.print(f"starting STOA; state in {folder}")
+    run(Home(folder), Options(executor=executor.value), console)
+
+
+@app.command()
+def demo(
+    pushes: Annotated[int, typer.Option(min=1, help="How many warm pushes are timed.")] = 10,
+    executor: ExecutorOption = Executor.ansible,
+) -> None:
+    """Push, serve, update, break and remove an API without a person, and say what was seen.
+
+    Starts the platform in a folder of its own that is made anew each time. The last line is one JSON object;
+    the exit code is 0 only if every step was seen.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from local.demo import Demonstration  # noqa: PLC0415
+    from local.home import Home, default_home  # noqa: PLC0415
+    from local.stack import Options  # noqa: PLC0415
+
+    folder = default_home() / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    seen = Demonstration(Home(folder), Options(executor=executor.value), Console(), pushes).run()
+    raise typer.Exit(os.EX_OK if seen else 1)
+
+
+if __name__ == "__main__":
+    app()

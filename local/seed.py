@@ -1,0 +1,52 @@
+"""The demo tenant: a GitLab project with its webhook, the backend's secret, a working copy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gitlab
+
+from local.stack import BACKEND_USER, Stack
+from local.vault import write_secret
+from local.workspace import Workspace
+
+TENANT = "tenant-demo"
+PROJECT = "demo-apis"
+GIT_USER = "developer"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """`workspace` is cloned and ready for `push`."""
+
+    project_id: int
+    workspace: Workspace
+
+
+def seed(stack: Stack) -> Demo:
+    """Makes what is missing; safe to call at every start."""
+    home = stack.home
+    client = gitlab.Gitlab(stack.url("gitlab"), private_token=home.secret("gitlab_token"))
+    known = [p for p in client.projects.list(iterator=True) if p.path == PROJECT]
+    project = known[0] if known else client.projects.create({"name": PROJECT, "default_branch": "main"})
+    _hook(project, f"{stack.url('api')}/webhooks/gitlab", home.secret("webhook_secret"))
+    stack.register(project.id, TENANT)
+    backend = {"username": BACKEND_USER, "password": home.secret("backend_password")}
+    write_secret(stack.openbao.url, stack.openbao.token, f"apim/{TENANT}/dev/orders", backend)
+    remote = f"{stack.url('gitlab')}/{project.path_with_namespace}.git"
+    workspace = Workspace(home.path("workspace") / PROJECT, remote, GIT_USER, home.secret("gitlab_token"))
+    if not workspace.folder.exists():
+        workspace.clone()
+    workspace.keep_password(home.folder / "git-credentials")
+    return Demo(project.id, workspace)
+
+
+def _hook(project: Any, url: str, token: str) -> None:
+    """One hook, at the address that the API has this time."""
+    wanted = {"url": url, "token": token, "push_events": True}
+    hooks = project.hooks.list(get_all=True)
+    for stale in hooks[1:]:
+        stale.delete()
+    if not hooks:
+        project.hooks.create(wanted)
+    elif hooks[0].url != url:
+        project.hooks.update(hooks[0].id, wanted)

@@ -1,0 +1,34 @@
+"""Who may do what in the local OpenBao, and the demo's secrets in it."""
+
+import hvac
+
+MOUNT = "secret"
+
+# The functions learn which keys a secret has, never a value; only an AWX job reads values.
+POLICIES = {
+    "functions": f'path "{MOUNT}/subkeys/apim/*" {{ capabilities = ["read"] }}',
+    "awx": f'path "{MOUNT}/data/apim/*" {{ capabilities = ["read"] }}',
+}
+TOKEN_PERIOD = "768h"  # noqa: S105  how long a token lives unless it is renewed
+
+
+def grant(url: str, root_token: str) -> dict[str, str]:
+    """Writes the policies and returns one token for each."""
+    client = hvac.Client(url=url, token=root_token)
+    tokens = {}
+    for name, rules in POLICIES.items():
+        client.sys.create_or_update_policy(f"stoa-{name}", rules)
+        made = client.auth.token.create(policies=[f"stoa-{name}"], no_default_policy=True, period=TOKEN_PERIOD)
+        tokens[name] = str(made["auth"]["client_token"])
+    return tokens
+
+
+def write_secret(url: str, root_token: str, path: str, values: dict[str, str]) -> None:
+    """A new version of the secret, unless it has these values already. `path` is without the mount."""
+    client = hvac.Client(url=url, token=root_token)
+    try:
+        held = client.secrets.kv.v2.read_secret_version(path, mount_point=MOUNT, raise_on_deleted_version=False)
+    except hvac.exceptions.InvalidPath:
+        held = {"data": {"data": None}}
+    if held["data"]["data"] != values:
+        client.secrets.kv.v2.create_or_update_secret(path, secret=values, mount_point=MOUNT)

@@ -1,0 +1,75 @@
+"""The api function behind its HTTP front: the real handler, in a process of its own, over PostgreSQL and Kafka."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from psycopg.rows import dict_row
+
+from local.parts.ports import free_port
+from local.runtime.platform import Platform
+from local.topics import create_topics
+
+SIGNING_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLXRlc3Rz"
+
+
+@dataclass
+class Api:
+    """`rows` reads the database behind the function."""
+
+    url: str
+    database_url: str
+    session: requests.Session
+
+    def push(self, body: dict[str, Any] | bytes, **headers: str) -> requests.Response:
+        sent = {"X-Gitlab-Token": "hook-secret", "Content-Type": "application/json", **headers}
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
+        return self.session.post(f"{self.url}/webhooks/gitlab", headers=sent, timeout=10, **content)
+
+    def get(self, path: str, token: str = "dev-token") -> requests.Response:
+        return self.session.get(self.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
+            return connection.execute(statement, values).fetchall()
+
+
+@pytest.fixture(scope="module")
+def start_api(
+    kafka: Any, postgres_url: str, module_database: Callable[[], str], run_folder: Path
+) -> Iterator[Callable[..., Api]]:
+    """Starts the api function; keywords replace its settings."""
+    create_topics(kafka.bootstrap)
+    platforms: list[Platform] = []
+
+    def start(**settings: str) -> Api:
+        url = module_database()
+        environment = {
+            "STOA_DATABASE_URL": url,
+            "STOA_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "STOA_AWX_URL": f"http://127.0.0.1:{free_port()}",
+            "STOA_WEBHOOK_SECRET": "hook-secret",
+            "STOA_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
+            "STOA_AWX_WEBHOOK_SECRET": "awx-secret",
+            "STOA_DEV_TOKEN": "dev-token",
+            "STOA_ARTEFACT_TOKEN": "artefact-token",
+            **settings,
+        }
+        logs = Path(tempfile.mkdtemp(dir=run_folder))
+        platforms.append(Platform(environment, logs, api_workers=2))
+        platforms[-1].start({"api"})
+        return Api(platforms[-1].api_url, url, requests.Session())
+
+    yield start
+    for platform in platforms:
+        platform.stop()
+
+
+@pytest.fixture(scope="module")
+def api(start_api: Callable[..., Api]) -> Api:
+    return start_api()
