@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow check contracts format
+.PHONY: lock jars up demo test test-slow check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -42,6 +42,14 @@ build/layer/.ready: requirements/layer.txt | install
 	@touch $@
 
 jars: $(JARS)/.ready ## download the Kafka broker that runs locally (once, about 100 MB)
+
+OASDIFF := build/bin/oasdiff
+OASDIFF_VERSION := v1.36.0
+
+$(OASDIFF): Makefile
+	@command -v go >/dev/null || { echo "make check compares HTTP contracts with oasdiff and needs Go to build it: https://go.dev/dl"; exit 1; }
+	@echo "==> building oasdiff (half a minute, once)"
+	@GOBIN=$(CURDIR)/build/bin go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION) && touch $@
 
 up: install jars ## the whole platform on this machine; Ctrl-C stops it
 	@.venv/bin/stoa up
@@ -55,7 +63,7 @@ test: install jars build/layer/.ready ## every test that takes seconds (under 15
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
 
-check: install build/layer/.ready ## format, lint, types, directions, playbooks, contracts, architecture
+check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy layers/shared/python/stoa functions cdk local
@@ -63,8 +71,13 @@ check: install build/layer/.ready ## format, lint, types, directions, playbooks,
 	@cd playbooks && ANSIBLE_COLLECTIONS_PATH=collections ANSIBLE_HOME=../build/ansible \
 	  ../.venv/bin/ansible-lint --offline -q -c ../.ansible-lint --profile production
 	@$(PY) -m local.contracts --check
+	@$(OASDIFF) breaking openapi/released.json openapi/stoa.json --fail-on ERR --color never || \
+	  { echo "the HTTP contract breaks its callers; keep it, or take the new one with 'make release-contract'"; exit 1; }
 	@$(PY) -m pytest -q tests/architecture
 	@echo "check: all clean"
+
+release-contract: contracts ## from now on openapi/stoa.json is what may not break
+	@cp openapi/stoa.json openapi/released.json
 
 contracts: install ## regenerate openapi/, events/ and the tables of docs/flows.md
 	@$(PY) -m local.contracts

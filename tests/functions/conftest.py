@@ -31,8 +31,8 @@ class Api:
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         return self.session.post(f"{self.url}/webhooks/gitlab", headers=sent, timeout=10, **content)
 
-    def get(self, path: str, token: str = "dev-token") -> requests.Response:
-        return self.session.get(self.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    def get(self, path: str) -> requests.Response:
+        return self.session.get(self.url + path, headers={"Authorization": "Bearer dev-token"}, timeout=10)
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
