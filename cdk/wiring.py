@@ -101,6 +101,14 @@ FUNCTIONS = (
         grants=("database", "kafka:write", "awx"),
     ),
     Function(
+        "gitlab_reconciler",
+        "Looks where each project's default branch is, so that a webhook that never came loses nothing",
+        timeout_s=120,
+        every_s=300,
+        produces=("git-pushes",),
+        grants=("database", "kafka:write", "gitlab"),
+    ),
+    Function(
         "outbox_relay",
         "Publishes what a request had to leave in the outbox",
         timeout_s=60,

@@ -14,10 +14,10 @@ from local.caller import Caller
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
-from local.seed import TENANT, Demo, seed
+from local.seed import Demo, seed
 from local.stack import GATEWAY_USER, Options, Stack
 from local.watch import seconds, sentence
-from local.workspace import API_FOLDER, openapi_document
+from local.workspace import TENANT, api_folder, openapi_document
 
 API_NAME = f"{TENANT}.orders"
 CALLS_PER_S = 20.0
@@ -90,7 +90,7 @@ class Demonstration:
         with self._step(f"push {self._pushes} more, timed") as seen:
             seen |= self._timed(demo)
         with self._step("push a broken one") as seen:
-            demo.workspace.write(f"{API_FOLDER}/openapi.yaml", "openapi: 3.1.0\ninfo: {title: Orders}\npaths: [\n")
+            demo.workspace.write(f"{api_folder()}/openapi.yaml", "openapi: 3.1.0\ninfo: {title: Orders}\npaths: [\n")
             sent = demo.workspace.push("Break the orders API")
             self._until("the deployment to fail", lambda: self._finished(sent, "failed"))
             seen["error"] = sentence(self._deployment(sent)["error"])

@@ -7,9 +7,8 @@ import gitlab
 
 from local.stack import BACKEND_USER, Stack
 from local.vault import write_secret
-from local.workspace import Workspace
+from local.workspace import TENANT, Workspace
 
-TENANT = "tenant-demo"
 PROJECT = "demo-apis"
 GIT_USER = "developer"
 

@@ -12,10 +12,10 @@ from rich.table import Table
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
-from local.seed import TENANT, Demo, seed
+from local.seed import Demo, seed
 from local.stack import GATEWAY_USER, Options, Stack
 from local.watch import Watch
-from local.workspace import openapi_document
+from local.workspace import TENANT, openapi_document
 
 LOOK_EVERY_S = 0.3
 API_NAME = f"{TENANT}.orders"

@@ -8,23 +8,24 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
+TENANT = "tenant-demo"
 API_YAML = """\
 apiVersion: stoa.cab-i.com/v1
 kind: API
 metadata:
-  name: orders
-  tenant: tenant-demo
+  name: {api}
+  tenant: {tenant}
 spec:
   displayName: Orders
   version: 1.0.0
   description: Orders of the demo shop
   backend:
-    url: ${BACKEND_URL}
-    timeout: ${BACKEND_TIMEOUT:30}
+    url: ${{BACKEND_URL}}
+    timeout: ${{BACKEND_TIMEOUT:30}}
     authentication:
       type: basic
-      usernameRef: vault:secret/apim/tenant-demo/dev/orders#username
-      passwordRef: vault:secret/apim/tenant-demo/dev/orders#password
+      usernameRef: vault:secret/apim/{tenant}/dev/orders#username
+      passwordRef: vault:secret/apim/{tenant}/dev/orders#password
   security:
     type: api-key
   policies:
@@ -40,12 +41,14 @@ ENVIRONMENT_YAML = """\
 apiVersion: stoa.cab-i.com/v1
 kind: APIEnvironmentConfig
 metadata:
-  name: orders
+  name: {api}
   environment: {environment}
 variables:
   BACKEND_URL: {backend}
 """
-API_FOLDER = "tenants/tenant-demo/apis/orders"
+
+def api_folder(api: str = "orders", tenant: str = TENANT) -> str:
+    return f"tenants/{tenant}/apis/{api}"
 
 
 class GitFailed(Exception):
@@ -121,23 +124,39 @@ class Workspace:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
-    def write_api(self, backend: str, document: dict[str, Any], *, environments: tuple[str, ...] = ("dev",)) -> None:
-        """All files of the demo API."""
+    def write_api(
+        self,
+        backend: str,
+        document: dict[str, Any],
+        *,
+        api: str = "orders",
+        tenant: str = TENANT,
+        environments: tuple[str, ...] = ("dev",),
+    ) -> None:
+        """All files of one API."""
+        folder = api_folder(api, tenant)
         self.write("_defaults.yaml", DEFAULTS_YAML)
-        self.write(f"{API_FOLDER}/api.yaml", API_YAML)
-        self.write(f"{API_FOLDER}/openapi.yaml", yaml.safe_dump(document, sort_keys=False))
+        self.write(f"{folder}/api.yaml", API_YAML.format(api=api, tenant=tenant))
+        self.write(f"{folder}/openapi.yaml", yaml.safe_dump(document, sort_keys=False))
         for name in environments:
-            self.write(
-                f"{API_FOLDER}/environments/{name}.yaml", ENVIRONMENT_YAML.format(environment=name, backend=backend)
-            )
+            text = ENVIRONMENT_YAML.format(api=api, environment=name, backend=backend)
+            self.write(f"{folder}/environments/{name}.yaml", text)
 
-    def remove_api(self) -> None:
-        self._git("rm", "-r", "--quiet", API_FOLDER)
+    def remove_api(self, api: str = "orders", tenant: str = TENANT) -> None:
+        self._git("rm", "-r", "--quiet", api_folder(api, tenant))
 
     def push(self, message: str) -> str:
         """Commits everything and pushes; returns the commit id."""
+        self.commit(message)
+        return self.push_commits()
+
+    def commit(self, message: str) -> str:
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", message)
+        return self._git("rev-parse", "HEAD").strip()
+
+    def push_commits(self) -> str:
+        """Pushes what was committed; returns the id of the newest."""
         self._git("push", "--quiet", "origin", "main")
         return self._git("rev-parse", "HEAD").strip()
 

@@ -62,6 +62,17 @@ class GitLab:
             timed_out=bool(body.get("compare_timeout")),
         )
 
+    def default_branch(self, project_id: int) -> tuple[str, str] | None:
+        """The name of the default branch and the commit it is at; None for an empty or hidden repository."""
+        try:
+            name = self._get(f"/projects/{project_id}", {}).json()["default_branch"]
+            if not name:
+                return None
+            branch = self._get(f"/projects/{project_id}/repository/branches/{quote(name, safe='')}", {}).json()
+        except NotFound:
+            return None
+        return name, branch["commit"]["id"]
+
     def tree(self, project_id: int, ref: str, path: str = "") -> tuple[str, ...]:
         """Paths of all files below `path` at a commit; empty when there is no such folder."""
         found: list[str] = []

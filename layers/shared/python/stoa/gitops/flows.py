@@ -12,13 +12,15 @@ from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Affected, Change, affected
 from stoa.kernel import ids, inbox, outbox
-from stoa.kernel.clock import now
+from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused
+from stoa.kernel.identity import SYSTEM
 from stoa.openapi import SpecRefused, convert, gateway_profile, parse, to_bytes
 from stoa.repository.definition import Definition, definition, sources
 
+NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 AUTO_DEPLOY = frozenset({"dev"})
 SPEC_HINT = "stoa openapi convert FILE shows the same message on your machine"
@@ -55,6 +57,12 @@ class GitOps:
             keys = outbox.add(connection, [push_accepted(push, at)])
         self.publish(keys)
         return push["trace_id"]
+
+    def catch_up(self) -> int:
+        """every five minutes -> git-pushes for what GitLab never told us: it does not repeat a failed webhook."""
+        with self.database.transaction() as connection:
+            projects = store.projects(connection)
+        return sum(self._catch_up(project) for project in projects)
 
     def plan_push(self, message: Message) -> None:
         """git-pushes -> one deploy request per API and environment, all in one transaction."""
@@ -130,6 +138,29 @@ class GitOps:
         found = definition(files, tenant, api, environment)
         self._check_secrets(found)
         return _prepared(found, files)
+
+    def _catch_up(self, project: int) -> bool:
+        found = self.gitlab().default_branch(project)
+        if found is None:
+            return False
+        ref, sha = f"refs/heads/{found[0]}", found[1]
+        with self.database.transaction() as connection:
+            head = store.head(connection, project, ref)
+            if sha == head or store.is_known(connection, project, sha):
+                return False
+        self.accept_push(
+            {
+                "trace_id": ids.trace_id(),
+                "push_id": f"caught-up:{project}:{sha}",
+                "project_id": project,
+                "ref": ref,
+                "before": head or NO_COMMIT,
+                "after": sha,
+                "pusher": SYSTEM.id,
+                "received_at": iso(now()),
+            }
+        )
+        return True
 
     def _plan(self, push: dict[str, Any], head: str | None, tenants: frozenset[str]) -> Plan:
         gitlab, project, after = self.gitlab(), push["project_id"], push["after_sha"]

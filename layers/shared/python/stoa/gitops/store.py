@@ -65,6 +65,18 @@ def set_head(connection: Connection, project_id: int, ref: str, sha: str) -> Non
     )
 
 
+def is_known(connection: Connection, project_id: int, sha: str) -> bool:
+    """Whether a push that ended at this commit was accepted, whatever became of it."""
+    row = connection.execute("SELECT 1 FROM pushes WHERE project_id = %s AND after_sha = %s LIMIT 1", (project_id, sha))
+    return row.fetchone() is not None
+
+
+def projects(connection: Connection) -> list[int]:
+    """Every GitLab project that may touch a tenant."""
+    rows = connection.execute("SELECT DISTINCT project_id FROM project_tenants ORDER BY project_id")
+    return [row["project_id"] for row in rows]
+
+
 def tenants(connection: Connection, project_id: int) -> frozenset[str]:
     """The tenants that this GitLab project may touch."""
     rows = connection.execute("SELECT tenant FROM project_tenants WHERE project_id = %s", (project_id,))

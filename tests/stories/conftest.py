@@ -1,0 +1,114 @@
+"""The whole platform as `make up` starts it, and what a test needs to push, wait and look."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from kafka import KafkaConsumer, TopicPartition
+from psycopg.rows import dict_row
+
+from local.control_plane import ControlPlane
+from local.gateway_consumer import Admin
+from local.home import Home
+from local.seed import seed
+from local.stack import GATEWAY_USER, Options, Stack
+from local.workspace import openapi_document
+
+FINAL = {"succeeded", "failed", "superseded", "cancelled"}
+
+
+class Lab:
+    """A running platform with its demo tenant."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        demo = seed(stack)
+        self.project_id, self.workspace = demo.project_id, demo.workspace
+        self.control_plane = ControlPlane(stack.url("api"), stack.home.secret("dev_token"))
+        self.admin = Admin(stack.url("gateway"), GATEWAY_USER, stack.home.secret("gateway_password"))
+
+    def write(self, api: str, *paths: str, **options: Any) -> None:
+        document = openapi_document(paths=paths or ("/orders",))
+        self.workspace.write_api(self.stack.url("backend"), document, api=api, **options)
+
+    def deployments(self, commit: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM deployments WHERE commit_sha = %s ORDER BY api, environment", commit)
+
+    def push_row(self, commit: str) -> dict[str, Any]:
+        return next(p for p in self.control_plane.pushes() if p["after_sha"] == commit)
+
+    def done(self, commit: str, limit_s: float = 60) -> list[dict[str, Any]]:
+        """The deployments of a commit when its push was processed and all of them are final."""
+
+        def finished() -> bool:
+            push = next((p for p in self.control_plane.pushes() if p["after_sha"] == commit), None)
+            found = self.deployments(commit)
+            return push is not None and push["state"] != "accepted" and all(d["state"] in FINAL for d in found)
+
+        self.until(finished, f"the deployments of {commit[:8]} to end", limit_s)
+        return self.deployments(commit)
+
+    def until(self, condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
+        deadline = time.monotonic() + limit_s
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {limit_s} s for {what}; logs in {self.stack.home.logs}")
+            time.sleep(0.05)
+        return value
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        with psycopg.connect(self.stack.postgres.url, row_factory=dict_row) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def key(self, api: str, tenant: str = "tenant-demo") -> str:
+        found = self.admin.api(f"{tenant}.{api}")
+        assert found is not None
+        return self.admin.subscribe(f"app-{uuid.uuid4().hex[:8]}", found["id"])
+
+    def call(self, api: str, path: str = "/orders", key: str = "", tenant: str = "tenant-demo") -> requests.Response:
+        url = f"{self.stack.url('gateway')}/gateway/{tenant}.{api}/1.0.0{path}"
+        return requests.get(url, headers={"x-Gateway-APIKey": key} if key else {}, timeout=10)
+
+    def launches(self) -> list[dict[str, Any]]:
+        """Every AWX job, in the order in which AWX took them."""
+        answer = requests.get(f"{self.stack.url('awx')}/_emulator/launches", timeout=10).json()
+        found: list[dict[str, Any]] = answer["launches"]
+        return found
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything on a topic, from its beginning."""
+        consumer = KafkaConsumer(bootstrap_servers=self.stack.kafka.bootstrap, enable_auto_commit=False)
+        partitions = [TopicPartition(topic, number) for number in range(6)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        ends, found = consumer.end_offsets(partitions), []
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            found += [record for some in consumer.poll(timeout_ms=500).values() for record in some]
+        consumer.close()
+        return found
+
+    def results(self) -> list[dict[str, Any]]:
+        """deploy-results, each event id once."""
+        by_id = {dict(r.headers)["ce_id"]: json.loads(r.value) for r in self.records("deploy-results")}
+        return list(by_id.values())
+
+
+@pytest.fixture(scope="module")
+def start_lab(run_folder: Path) -> Iterator[Callable[[Options], Lab]]:
+    stacks: list[Stack] = []
+
+    def start(options: Options) -> Lab:
+        folder = run_folder / f"home-{uuid.uuid4().hex[:8]}"
+        stacks.append(Stack(Home(folder), options, lambda _what, _begun: None))
+        stacks[-1].start()
+        return Lab(stacks[-1])
+
+    yield start
+    for stack in stacks:
+        stack.stop()
