@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow check contracts release-contract format
+.PHONY: lock jars up demo test test-slow bench check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -62,6 +62,9 @@ test: install jars build/layer/.ready ## every test that takes seconds (under 15
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
+
+bench: install jars ## how fast a push is accepted, beside the least one could do; also in build/bench.json
+	@$(PY) -m local.bench.webhook
 
 check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .

@@ -1,0 +1,182 @@
+"""How fast a push is accepted, beside a function that does the least one can do, in the same run."""
+
+import json
+import math
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from cdk.wiring import Function
+from local.home import ROOT
+from local.migrate import migrate
+from local.parts.kafka import Kafka
+from local.parts.ports import free_port
+from local.parts.postgres import Postgres
+from local.runtime.platform import Platform
+from local.stack import JARS
+from local.topics import create_topics
+
+PER_S = 50
+ROUND_S = 5
+ROUNDS = 4
+APIS = 100
+SECRET = "bench"  # noqa: S105  of a server that lives as long as this run
+BARE = Function("bare", "the baseline", memory_mb=1024, timeout_s=29, http=True)
+BAR_MS = 100.0
+BAR_RATIO = 2.0
+
+Milliseconds = list[float]
+local = threading.local()
+
+
+def push(number: int) -> bytes:
+    """A push event with twenty commits, to one of a hundred projects."""
+    commit = {"id": "c" * 40, "message": "Change", "added": ["a"], "modified": ["b"], "removed": []}
+    project = number % APIS + 1
+    event = {
+        "object_kind": "push",
+        "ref": "refs/heads/main",
+        "before": "a" * 40,
+        "after": uuid.uuid4().hex + "0" * 8,
+        "user_id": 1,
+        "project_id": project,
+        "project": {"id": project, "default_branch": "main"},
+        "commits": [commit] * 20,
+    }
+    return json.dumps(event).encode()
+
+
+def one(url: str, number: int, due: float) -> float:
+    """Milliseconds from when the request was due: a late start counts as the server's delay."""
+    session = local.__dict__.setdefault("session", requests.Session())
+    time.sleep(max(0.0, due - time.perf_counter()))
+    headers = {"X-Gitlab-Token": SECRET, "Idempotency-Key": str(uuid.uuid4())}
+    answer = session.post(f"{url}/webhooks/gitlab", data=push(number), headers=headers, timeout=30)
+    if answer.status_code != 202:
+        raise RuntimeError(f"answered {answer.status_code}: {answer.text[:200]}")
+    return (time.perf_counter() - due) * 1000
+
+
+def sustained(url: str, pool: ThreadPoolExecutor) -> Milliseconds:
+    begun = time.perf_counter() + 0.1
+    sent = [pool.submit(one, url, n, begun + n / PER_S) for n in range(PER_S * ROUND_S)]
+    return [each.result() for each in sent]
+
+
+def at(values: Milliseconds, percent: float) -> float:
+    ordered = sorted(values)
+    return ordered[math.ceil(percent / 100 * len(ordered)) - 1]
+
+
+@contextmanager
+def parts(folder: Path) -> Iterator[tuple[Kafka, dict[str, str]]]:
+    kafka, postgres = Kafka(folder / "kafka", JARS), Postgres(folder / "postgres")
+    try:
+        kafka.start()
+        postgres.start()
+        migrate(postgres.url)
+        create_topics(kafka.bootstrap)
+        yield (
+            kafka,
+            {
+                "STOA_DATABASE_URL": postgres.url,
+                "STOA_KAFKA_BOOTSTRAP": kafka.bootstrap,
+                "STOA_AWX_URL": f"http://127.0.0.1:{free_port()}",  # AWX is away all the time
+                "STOA_WEBHOOK_SECRET": SECRET,
+            },
+        )
+    finally:
+        postgres.stop()
+        kafka.stop()
+
+
+def measure(console: Console) -> list[dict[str, Any]]:
+    folder = Path(tempfile.mkdtemp(prefix="stoa-bench-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    try:
+        with parts(folder) as (kafka, environment), ThreadPoolExecutor(64) as pool:
+            ours = Platform(environment, folder / "logs")
+            bare = Platform(environment, folder / "bare", functions=(BARE,), package="local.bench.functions")
+            ours.start({"api"})
+            bare.start()
+            try:
+                return rounds(ours, bare, kafka, pool, console)
+            finally:
+                ours.stop()
+                bare.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def rounds(
+    ours: Platform, bare: Platform, kafka: Kafka, pool: ThreadPoolExecutor, console: Console
+) -> list[dict[str, Any]]:
+    for platform in (ours, bare):
+        sustained(platform.api_url, pool)  # warm
+    mine, theirs = [], []
+    for number in range(ROUNDS):
+        console.print(f"round {number + 1} of {ROUNDS}: {PER_S} pushes/s for {ROUND_S} s each", highlight=False)
+        theirs.append(sustained(bare.api_url, pool))
+        mine.append(sustained(ours.api_url, pool))
+    console.print("once more with Kafka stopped")
+    kafka.kill()
+    without_kafka = sustained(ours.api_url, pool)
+    return [
+        row("webhook accepted, p99", [at(r, 99) for r in mine], [at(r, 99) for r in theirs], BAR_RATIO),
+        row("webhook accepted, p50", [at(r, 50) for r in mine], [at(r, 50) for r in theirs], None),
+        row("webhook accepted, p99, Kafka stopped", [at(without_kafka, 99)], None, None),
+    ]
+
+
+def row(name: str, values: Milliseconds, baseline: Milliseconds | None, ratio_bar: float | None) -> dict[str, Any]:
+    """Medians over the rounds; the bar is 100 ms, and the ratio where there is one."""
+    value = statistics.median(values)
+    base = statistics.median(baseline) if baseline else None
+    ratio = value / base if base else None
+    holds = value < BAR_MS and (ratio_bar is None or ratio is None or ratio <= ratio_bar)
+    bar = f"< {BAR_MS:.0f} ms" + (f", <= {ratio_bar:.0f}x" if ratio_bar else "")
+    return {
+        "name": name,
+        "unit": "ms",
+        "value": round(value, 2),
+        "spread": [round(min(values), 2), round(max(values), 2)],
+        "baseline": round(base, 2) if base else None,
+        "ratio": round(ratio, 2) if ratio else None,
+        "bar": bar,
+        "holds": holds,
+    }
+
+
+def main() -> None:
+    console = Console()
+    found = measure(console)
+    table = Table("what", "ms", "from .. to", "baseline ms", "ratio", "bar", "holds")
+    for r in found:
+        spread = f"{r['spread'][0]} .. {r['spread'][1]}"
+        table.add_row(
+            r["name"],
+            *(str(v if v is not None else "-") for v in (r["value"], spread, r["baseline"], r["ratio"])),
+            r["bar"],
+            "yes" if r["holds"] else "NO",
+        )
+    console.print(table)
+    target = ROOT / "build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(found, indent=2) + "\n")
+    console.print(f"written to {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
