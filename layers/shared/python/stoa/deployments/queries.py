@@ -25,7 +25,8 @@ class DeploymentQueries:
             found = store.get(connection, deployment_id)
             if found is None:
                 raise NotFound(f"there is no deployment {deployment_id}")
-            report = store.loss_report(connection, found.artefact_sha256) if found.artefact_sha256 else None
+            sha256 = found.artefact_sha256
+            report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
             return found, store.steps(connection, deployment_id), report
 
     def serving(self, tenant: str | None) -> list[Row]:

@@ -80,8 +80,10 @@ def artefact(connection: Connection, sha256: str) -> bytes | None:
     return bytes(row["document"]) if row else None
 
 
-def loss_report(connection: Connection, sha256: str) -> dict[str, Any] | None:
-    row = connection.execute("SELECT report FROM artefacts WHERE sha256 = %s", (sha256,)).fetchone()
+def loss_report(connection: Connection, tenant: str, sha256: str) -> dict[str, Any] | None:
+    row = connection.execute(
+        "SELECT report FROM artefacts WHERE tenant = %s AND sha256 = %s", (tenant, sha256)
+    ).fetchone()
     return row["report"] if row else None
 
 
