@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-API_FILE = re.compile(r"tenants/([^/]+)/apis/([^/]+)/(.+)\Z")
+API_FILE = re.compile(r"tenants/([^/]+)/apis/([^/]+)/(.+)\Z", re.DOTALL)
 ENVIRONMENT_FILE = re.compile(r"environments/([^/]+)\.yaml\Z")
 ENVIRONMENT_CONFIG = re.compile(r"environments/([^/]+)/config\.yaml\Z")
 
@@ -46,17 +46,22 @@ def affected(changes: Sequence[Change], tree: Collection[str]) -> Effects:
     touched: dict[tuple[str, str, str], bool] = {}
     refused: dict[str, dict[str, Any]] = {}
     for change in changes:
-        for lane, own in _lanes(change, apis):
+        for lane, own in sorted(_lanes(change, apis)):
             fault = _bad_name(lane)
+            if fault and change.removed and not _stands(lane, apis):
+                continue  # the bad name is gone
             if fault:
                 refused.setdefault(change.path, {"code": "NAME_INVALID", "detail": fault, "file": change.path})
             else:
                 touched[lane] = touched.get(lane, False) or own
     items = []
     for lane in sorted(touched):
-        there = lane[2] in apis.get(lane[:2], ())
-        items.append(Affected(*lane, "deploy" if there else "undeploy", touched[lane]))
-    return Effects(tuple(items), tuple(refused.values()))
+        items.append(Affected(*lane, "deploy" if _stands(lane, apis) else "undeploy", touched[lane]))
+    return Effects(tuple(items), tuple(refused[path] for path in sorted(refused)))
+
+
+def _stands(lane: tuple[str, str, str], apis: dict[tuple[str, str], set[str]]) -> bool:
+    return lane[2] in apis.get(lane[:2], ())
 
 
 def _environments_by_api(tree: Collection[str]) -> dict[tuple[str, str], set[str]]:

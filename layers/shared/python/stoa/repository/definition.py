@@ -13,6 +13,7 @@ from stoa.repository.yaml_source import Path, Source, read
 
 SPEC_NAMES = ("openapi.yaml", "openapi.yml", "openapi.json", "swagger.yaml", "swagger.json")
 SECRET = "vault:"  # noqa: S105  the prefix of a reference, not a secret
+SECRETS = "secret/apim"
 SECRET_FIELDS = frozenset({"usernameRef", "passwordRef"})
 
 
@@ -81,11 +82,12 @@ def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: s
     if (found.metadata.tenant, found.metadata.name) != (tenant, api):
         raise source.refused("NAME_MISMATCH", f"the folder says {tenant}/{api}, the file does not", ("metadata",))
     if not absolute_url(found.spec.backend.url):
-        detail = f"{found.spec.backend.url!r} is no absolute http(s) URL without credentials"
+        # the value is not repeated: what is wrong with it may be a password in it
+        detail = "the backend's url is no absolute http(s) URL in ASCII without credentials and fragment"
         raise source.refused("BACKEND_URL_INVALID", detail, ("spec", "backend", "url"))
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return Definition(found, _spec_path(files, folder), _secret_refs(found, source), digest)
+    return Definition(found, _spec_path(files, folder), _secret_refs(found, source, tenant), digest)
 
 
 def _variables(files: Mapping[str, bytes], folder: str, api: str, environment: str) -> dict[str, Variable]:
@@ -111,7 +113,11 @@ def _named(source: Source, variables: dict[str, Any]) -> dict[str, Variable]:
             raise source.refused(
                 "VARIABLE_INVALID", f"{name} is no variable name: use A-Z, 0-9 and _", ("variables", name)
             )
-    return {name: Variable(value, source.file, source.line(("variables", name))) for name, value in variables.items()}
+    made = {}
+    for name, value in variables.items():
+        path = ("variables", name)
+        made[name] = Variable(value, source.file, source.line(path), source.written.get(path))
+    return made
 
 
 def _needed(files: Mapping[str, bytes], path: str, why: str) -> Source:
@@ -143,7 +149,8 @@ def _no_stray_secrets(source: Source, value: Any, path: Path) -> None:
             raise source.refused("SECRET_NOT_ALLOWED_HERE", "a secret reference is not allowed here", path, hint)
 
 
-def _secret_refs(found: Api, source: Source) -> tuple[SecretRef, ...]:
+def _secret_refs(found: Api, source: Source, tenant: str) -> tuple[SecretRef, ...]:
+    """Only below the tenant's own path: a reference to another's would send that secret to this API's backend."""
     basic = found.spec.backend.authentication
     if basic is None:
         return ()
@@ -151,6 +158,9 @@ def _secret_refs(found: Api, source: Source) -> tuple[SecretRef, ...]:
     made = []
     for name, reference in (("usernameRef", basic.usernameRef), ("passwordRef", basic.passwordRef)):
         path, _, key = reference.removeprefix(SECRET).partition("#")
+        if not path.startswith(f"{SECRETS}/{tenant}/"):
+            detail = f"secrets of this tenant are below vault:{SECRETS}/{tenant}/"
+            raise source.refused("SECRET_NOT_ALLOWED_HERE", detail, (*base, name))
         made.append(SecretRef(path, key, source.file, source.line((*base, name))))
     return tuple(made)
 

@@ -3,6 +3,7 @@
 Source of the fields: docs/gitops.md.
 """
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, TypeAdapter, ValidationError
@@ -12,7 +13,10 @@ from stoa.repository.yaml_source import Source
 HINT = "docs/gitops.md shows each file"
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
-REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)+#[A-Za-z0-9_.-]+$"
+# no part of the path starts with a dot: Vault would follow `..` out of the tenant's own
+REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+#[A-Za-z0-9_.-]+$"
+# pydantic forgives what browsers forgive (`http:/x`, `https:///x`, line breaks); the gateway gets the text as it is
+URL = re.compile(r"(?i:https?)://[A-Za-z0-9\[][!-\[\]-~]*\Z")
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
@@ -116,13 +120,13 @@ def checked(kind: type[Kind], source: Source, content: dict[str, Any]) -> Kind:
         said = {"extra_forbidden": "there is no such field", "missing": "this field is missing"}
         detail = said.get(first["type"], first["msg"])
         field = ".".join(str(part) for part in path)
-        raise source.refused(
-            "FILE_INVALID", f"{field}: {detail}", path, hint="docs/gitops.md shows each file"
-        ) from error
+        raise source.refused("FILE_INVALID", f"{field}: {detail}", path, hint=HINT) from error
 
 
 def absolute_url(value: str) -> bool:
-    """Whether the gateway could route to it: http or https, with a host and without credentials."""
+    """Whether the gateway could route to it: http or https, with a host and without credentials, in ASCII."""
+    if not URL.match(value):
+        return False
     try:
         url = TypeAdapter(HttpUrl).validate_python(value)
     except ValidationError:

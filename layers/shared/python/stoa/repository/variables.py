@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stoa.kernel.errors import Refused
-from stoa.repository.yaml_source import Path, Source
+from stoa.repository.yaml_source import MAX_NAME, Path, Source
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+# a step that is no variable: into a default, a list or a map
+NAMELESS = ""
 MAX_DEPTH = 20
 MAX_TEXT = 100_000
+MAX_SHOWN = 50
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+\Z")
 WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
@@ -22,11 +25,12 @@ WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 @dataclass(frozen=True)
 class Variable:
-    """A value with the file and line that gave it."""
+    """A value with the file and line that gave it. `written` is a number as the file spells it: 1.10 is not 1.1."""
 
     value: Any
     file: str
     line: int | None
+    written: str | None = None
 
 
 @dataclass
@@ -47,13 +51,15 @@ class Resolver:
         if isinstance(value, list):
             return [self.resolve(source, item, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, str):
-            return self._text(value, _Place(source.file, source.line(path)), ())
+            return self._text(value, _Place(source.file, source.line(path)), (), alone=True)
         return value
 
     def finish(self) -> None:
         """Raises Refused when names were missing, all of them with their places."""
         if self.missing:
-            names = "; ".join(dict.fromkeys(self.missing))
+            found = list(dict.fromkeys(self.missing))
+            more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+            names = "; ".join(found[:MAX_SHOWN]) + more
             first = self.missing[0].rsplit(" ", 1)[-1].rsplit(":", 1)
             raise Refused(
                 "VARIABLE_MISSING",
@@ -63,34 +69,58 @@ class Resolver:
                 hint="define them in environments/<environment>.yaml or give a default: ${NAME:default}",
             )
 
-    def _text(self, text: str, place: "_Place", chain: tuple[str, ...]) -> Any:
-        parts = list(_parts(text, place))
+    def _text(self, text: str, place: "_Place", chain: tuple[str, ...], *, alone: bool) -> Any:
+        """`alone`: the result is a whole value and keeps its type; otherwise it is a piece of a longer text."""
+        self._enter(len(text), place, chain)
+        parts = _parts(text, place)
         if len(parts) == 1 and isinstance(parts[0], _Placeholder):
-            return self._placeholder(parts[0], place, chain)
-        made = "".join(p if isinstance(p, str) else _as_text(self._placeholder(p, place, chain)) for p in parts)
-        self._spent += len(made)
-        if self._spent > MAX_TEXT:
-            raise place.refused("VARIABLES_TOO_LARGE", f"variables expand to more than {MAX_TEXT} characters")
-        return made
+            return self._placeholder(parts[0], place, chain, alone=alone)
+        return "".join(p if isinstance(p, str) else self._placeholder(p, place, chain, alone=False) for p in parts)
 
-    def _placeholder(self, found: "_Placeholder", place: "_Place", chain: tuple[str, ...]) -> Any:
+    def _placeholder(self, found: "_Placeholder", place: "_Place", chain: tuple[str, ...], *, alone: bool) -> Any:
         if found.name in chain:
-            circle = " -> ".join((*chain[chain.index(found.name) :], found.name))
+            names = (*chain[chain.index(found.name) :], found.name)
+            circle = " -> ".join(name for name in names if name != NAMELESS)
             raise place.refused("VARIABLE_CYCLE", f"variables refer to each other: {circle}")
-        if len(chain) >= MAX_DEPTH:
-            raise place.refused("VARIABLE_CYCLE", f"variables are nested deeper than {MAX_DEPTH}")
         known = self.variables.get(found.name)
         if known is not None:
-            return self._known(known, (*chain, found.name))
-        if found.default is not None:
-            value = self._text(found.default, place, chain)
-            return _typed(value) if isinstance(value, str) else value
-        self.missing.append(f"{found.name} at {place}")
-        return ""
+            return self._known(found.name, known, place, chain, alone=alone)
+        if found.default is None:
+            self.missing.append(f"{found.name} at {place}")
+            return ""
+        if alone and "${" not in found.default:
+            return _typed(found.default)
+        return self._text(found.default, place, (*chain, NAMELESS), alone=alone)
 
-    def _known(self, known: Variable, chain: tuple[str, ...]) -> Any:
+    def _known(self, name: str, known: Variable, asked: "_Place", chain: tuple[str, ...], *, alone: bool) -> Any:
         place = _Place(known.file, known.line)
-        return self._text(known.value, place, chain) if isinstance(known.value, str) else known.value
+        if isinstance(known.value, str):
+            return self._text(known.value, place, (*chain, name), alone=alone)
+        if alone:
+            return self._inside(known.value, place, (*chain, name))
+        if isinstance(known.value, dict | list):
+            raise asked.refused("VARIABLE_INVALID", f"{name} is a list or a map and cannot be part of a text")
+        return known.written if known.written is not None else _as_text(known.value)
+
+    def _inside(self, value: Any, place: "_Place", chain: tuple[str, ...]) -> Any:
+        """A variable's own list or map, with every placeholder in it replaced."""
+        if isinstance(value, str):
+            return self._text(value, place, chain, alone=True)
+        if not isinstance(value, dict | list):
+            return value
+        self._enter(len(value), place, chain)
+        deeper = (*chain, NAMELESS)
+        if isinstance(value, dict):
+            return {key: self._inside(item, place, deeper) for key, item in value.items()}
+        return [self._inside(item, place, deeper) for item in value]
+
+    def _enter(self, size: int, place: "_Place", chain: tuple[str, ...]) -> None:
+        """What is read is counted, not what comes out: many references to nothing are work too."""
+        if len(chain) > MAX_DEPTH:
+            raise place.refused("VARIABLE_CYCLE", f"variables are nested deeper than {MAX_DEPTH}")
+        self._spent += size
+        if self._spent > MAX_TEXT:
+            raise place.refused("VARIABLES_TOO_LARGE", f"variables expand to more than {MAX_TEXT} characters")
 
 
 @dataclass(frozen=True)
@@ -131,22 +161,24 @@ def _parts(text: str, place: _Place) -> "list[str | _Placeholder]":
 
 
 def _end(text: str, start: int, place: _Place) -> int:
-    """The brace that closes the placeholder at `start`, nested ones skipped."""
+    """The brace that closes the placeholder at `start`; pairs of braces in its default are skipped."""
     depth = 0
     for index in range(start, len(text)):
-        if text.startswith("${", index):
+        if text[index] == "{":
             depth += 1
         elif text[index] == "}":
             depth -= 1
             if depth == 0:
                 return index
-    raise place.refused("VARIABLE_INVALID", f"a placeholder is not closed: {text[start : start + 40]}")
+    name = text[start : start + 40].partition(":")[0]
+    raise place.refused("VARIABLE_INVALID", f"a placeholder is not closed: {name}")
 
 
 def _placeholder_of(inside: str, place: _Place) -> _Placeholder:
     name, colon, default = inside.partition(":")
-    if not NAME.match(name):
-        raise place.refused("VARIABLE_INVALID", f"{name or 'an empty name'} is no variable name: use A-Z, 0-9 and _")
+    if len(name) > MAX_NAME or not NAME.match(name):
+        shown = name[:40] or "an empty name"
+        raise place.refused("VARIABLE_INVALID", f"{shown} is no variable name: use A-Z, 0-9 and _")
     return _Placeholder(name, default if colon else None)
 
 

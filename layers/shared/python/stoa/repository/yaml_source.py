@@ -1,6 +1,6 @@
 """YAML as data that remembers where each value stood. Safe: no tags, bounded size, depth and aliases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -10,6 +10,8 @@ from stoa.kernel.errors import Refused
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 MAX_NODES = 50_000
+MAX_NAME = 200
+MAX_NUMBER = 64
 
 # a value's place: keys and list indexes from the root
 Path = tuple[str | int, ...]
@@ -17,11 +19,12 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """The content of one YAML file, and the line of each value by its path."""
+    """The content of one YAML file, the line of each value by its path, and how each number was written."""
 
     file: str
     content: dict[str, Any]
     lines: dict[Path, int]
+    written: dict[Path, str] = field(default_factory=dict)
 
     def line(self, path: Path) -> int | None:
         """The line of a value, or of the nearest thing around it."""
@@ -41,23 +44,34 @@ def read(data: bytes, file: str) -> Source:
     try:
         root = yaml.compose(data.decode("utf-8"), Loader=yaml.CSafeLoader)
     except UnicodeDecodeError as error:
-        raise Refused("YAML_NOT_UTF8", "the file is not UTF-8 text", file=file) from error
+        at = _line_at(data, error.start)
+        raise Refused("YAML_NOT_UTF8", "the file is not UTF-8 text", file=file, line=at) from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise Refused("YAML_INVALID", str(error.problem or "not YAML"), file=file, line=line) from error
+        at = error.problem_mark.line + 1 if error.problem_mark else 1
+        last = max(1, len(data.decode("utf-8").splitlines()))  # what is missing at the end is missed after it
+        raise Refused("YAML_INVALID", str(error.problem or "not YAML"), file=file, line=min(at, last)) from error
+    except yaml.reader.ReaderError as error:
+        at = _line_at(data, error.position)
+        raise Refused("YAML_INVALID", "a character that YAML does not allow", file=file, line=at) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise Refused("YAML_INVALID", "not YAML that can be read", file=file) from error
     if not isinstance(root, yaml.MappingNode):
         raise Refused("YAML_NOT_A_MAPPING", "the file is not a mapping of names to values", file=file, line=1)
     builder = _Builder(file)
     content = builder.build(root, ())
-    return Source(file, content, builder.lines)
+    return Source(file, content, builder.lines, builder.written)
+
+
+def _line_at(data: bytes, position: int) -> int:
+    """libyaml counts bytes of UTF-8, as the codec does."""
+    return data.count(b"\n", 0, position) + 1
 
 
 class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.lines: dict[Path, int] = {}
+        self.written: dict[Path, str] = {}
         self._nodes = 0
         self._scalars = yaml.CSafeLoader("")
 
@@ -65,39 +79,58 @@ class _Builder:
         line = node.start_mark.line + 1
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise Refused(
-                "YAML_TOO_LARGE", f"more than {MAX_NODES} values, aliases included", file=self.file, line=line
-            )
+            raise self._refused("YAML_TOO_LARGE", f"more than {MAX_NODES} values, aliases included", line)
         if len(path) > MAX_DEPTH:
-            raise Refused("YAML_TOO_DEEP", f"nested deeper than {MAX_DEPTH}", file=self.file, line=line)
+            raise self._refused("YAML_TOO_DEEP", f"nested deeper than {MAX_DEPTH}", line)
+        if node.tag not in _KINDS[type(node)]:
+            raise self._refused("YAML_INVALID", f"{node.tag[:80]} is not allowed", line)
         self.lines[path] = line
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, line)
+        return self._scalar(node, path, line)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise Refused("YAML_INVALID", "a name must be text", file=self.file, line=line)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _NAMES:
+                raise self._refused("YAML_INVALID", "a name must be text", line)
             key = str(key_node.value)
+            if len(key) > MAX_NAME or "\0" in key:
+                raise self._refused("YAML_INVALID", f"a name is at most {MAX_NAME} characters, none of them NUL", line)
             if key in made:
-                raise Refused("YAML_DUPLICATE_KEY", f"{key} stands here twice", file=self.file, line=line)
+                raise self._refused("YAML_DUPLICATE_KEY", f"{key} stands here twice", line)
             made[key] = self.build(value_node, (*path, key))
         return made
 
-    def _scalar(self, node: yaml.Node, line: int) -> Any:
-        if node.tag == "tag:yaml.org,2002:timestamp":
+    def _scalar(self, node: yaml.Node, path: Path, line: int) -> Any:
+        if "\0" in node.value:
+            raise self._refused("YAML_INVALID", "a text holds the character NUL, which no database keeps", line)
+        if node.tag == _TAG + "timestamp":
             return node.value
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.rsplit(":", 1)[1] not in _PLAIN:
-            raise Refused("YAML_INVALID", f"{node.tag} is not allowed", file=self.file, line=line)
+        if node.tag in _NUMBERS:
+            if len(node.value) > MAX_NUMBER:
+                raise self._refused("YAML_INVALID", f"a number of more than {MAX_NUMBER} characters", line)
+            self.written[path] = node.value
         try:
             return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            raise Refused("YAML_INVALID", "a value that cannot be read", file=self.file, line=line) from error
+        except (yaml.YAMLError, ValueError, KeyError, IndexError) as error:
+            # `!!bool maybe` and `!!int ""` end in the last two
+            raise self._refused("YAML_INVALID", "a value that cannot be read", line) from error
+
+    def _refused(self, code: str, detail: str, line: int) -> Refused:
+        return Refused(code, detail, file=self.file, line=line)
 
 
-_PLAIN = frozenset({"str", "int", "float", "bool", "null"})
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = frozenset({_TAG + "int", _TAG + "float"})
+_PLAIN = frozenset({_TAG + "str", _TAG + "bool", _TAG + "null", _TAG + "timestamp"}) | _NUMBERS
+# `<<` and `=` are names like any other: nothing is merged
+_NAMES = _PLAIN | {_TAG + "merge", _TAG + "value"}
+_KINDS = {
+    yaml.MappingNode: frozenset({_TAG + "map"}),
+    yaml.SequenceNode: frozenset({_TAG + "seq"}),
+    yaml.ScalarNode: _PLAIN,
+}
