@@ -92,6 +92,31 @@ def test_two_publishers_at_once_send_every_row_once_and_in_order(database_url: s
         assert seqs == sorted(seqs)
 
 
+def test_a_row_committed_while_its_key_is_being_sent_does_not_wait_for_the_relay(database_url: str) -> None:
+    log, sending, go_on = Log(), threading.Event(), threading.Event()
+
+    def slow(rows: Sequence[outbox.Row]) -> None:
+        sending.set()
+        go_on.wait(10)
+        log.send(rows)
+
+    first, second = connected(database_url), connected(database_url)
+    with first.transaction() as connection:
+        outbox.add(connection, [event("k", 1)])
+    slow_one = threading.Thread(target=outbox.publish, args=(first, slow, ["k"]))
+    slow_one.start()
+    sending.wait(10)
+    with second.transaction() as connection:
+        outbox.add(connection, [event("k", 2)])
+    quick_one = threading.Thread(target=outbox.publish, args=(second, log.send, ["k"]))
+    quick_one.start()
+    assert outbox.publish(connected(database_url), log.send, ["k"], patient=False) == 0
+    go_on.set()
+    for thread in (slow_one, quick_one):
+        thread.join(10)
+    assert [row.seq for row in log.rows] == [1, 2]
+
+
 def test_a_publisher_that_dies_after_sending_sends_the_same_event_again(database: Database) -> None:
     sent: list[outbox.Row] = []
 

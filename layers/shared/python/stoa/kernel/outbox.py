@@ -14,6 +14,7 @@ from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Event
 
 ROWS_PER_KEY = 500
+PATIENCE_S = 8  # longer than a send that fails
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,15 @@ def waiting_keys(database: Database, limit: int) -> list[str]:
         return [row["key"] for row in found]
 
 
-def publish(database: Database, send: Send, keys: Sequence[str]) -> int:
+def publish(database: Database, send: Send, keys: Sequence[str], *, patient: bool = True) -> int:
     """Sends the unpublished rows of `keys` and marks them; returns how many. Raises Transient.
 
-    A key that another publisher is sending is left to it.
+    A key that another publisher is sending is waited for, since that one may have looked before our rows
+    were there; an impatient caller leaves such a key for the next time.
     """
+    lock = _wait_for if patient else _locked
     with database.transaction() as connection:
-        rows = [row for key in sorted(keys) if _locked(connection, key) for row in _unpublished(connection, key)]
+        rows = [row for key in sorted(keys) if lock(connection, key) for row in _unpublished(connection, key)]
         if rows:
             send(rows)
             connection.execute(
@@ -84,6 +87,12 @@ def oldest_age_s(database: Database) -> float:
 def _locked(connection: Connection, key: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_xact_lock(2, hashtext(%s)) AS locked", (key,)).fetchone()
     return bool(row and row["locked"])
+
+
+def _wait_for(connection: Connection, key: str) -> bool:
+    connection.execute(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+    connection.execute("SELECT pg_advisory_xact_lock(2, hashtext(%s))", (key,))
+    return True
 
 
 def _unpublished(connection: Connection, key: str) -> list[Row]:

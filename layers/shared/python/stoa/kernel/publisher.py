@@ -40,7 +40,7 @@ class Publisher:
         """Publishes everything that waits, the oldest key first; returns how many rows. Raises Transient."""
         sent = 0
         while keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE):
-            published = outbox.publish(self._database, self._send, keys)
+            published = outbox.publish(self._database, self._send, keys, patient=False)
             sent += published
             if published == 0:
                 break
