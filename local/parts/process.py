@@ -6,11 +6,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 GRACE_S = 10.0
 LAST_LINES = 15
 _PR_SET_PDEATHSIG = 1
+# A child's "parent" is the thread that made it, see prctl(2): this one lives as long as the process.
+_SPAWNER = ThreadPoolExecutor(1, "spawner")
 
 
 class DiedEarly(RuntimeError):
@@ -39,8 +42,11 @@ class Child:
         if self.running:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = _SPAWNER.submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,251 @@
+"""Our parts as programs: state over a crash, a clean end, clear words when they cannot start, loopback only."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import hvac
+import psutil
+import psycopg
+import pytest
+
+from local.parts.openbao import OpenBao
+from local.parts.ports import beyond_loopback
+from local.parts.postgres import Postgres, UnsafeFolder
+from local.parts.process import DiedEarly
+
+Start = Callable[..., Any]
+
+
+def family(pid: int) -> list[psutil.Process]:
+    head = psutil.Process(pid)
+    return [head, *head.children(recursive=True)]
+
+
+def arguments(pid: int) -> str:
+    return "\n".join(
+        (Path("/proc") / str(p.pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode() for p in family(pid)
+    )
+
+
+def keys_of(home: Path) -> list[str]:
+    return [value for file in home.rglob("keys.json") for value in json.loads(file.read_text()).values()]
+
+
+PARTS = ["kafka", "postgres", "openbao", "webmethods", "backend"]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_part_listens_on_loopback_only_and_no_argument_is_secret(
+    start: Start, home: Path, password: str, kind: str
+) -> None:
+    part = start(kind)
+    assert part.pid
+    assert beyond_loopback([p.pid for p in family(part.pid)]) == []
+    listening = [c for p in family(part.pid) for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert len(listening) == {"kafka": 2, "postgres": 0, "openbao": 2}.get(kind, 1), "the look sees its listeners"
+    assert [secret for secret in (password, *keys_of(home)) if secret in arguments(part.pid)] == []
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_sigterm_ends_a_part_cleanly(start: Start, kind: str) -> None:
+    part = start(kind)
+    members = family(part.pid)
+    part.stop()
+    _, alive = psutil.wait_procs(members, timeout=10)
+    assert alive == []
+    assert part.pid is None
+
+
+def test_the_look_for_listeners_finds_one_that_is_open_to_all() -> None:
+    for address, kind in (("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)):  # noqa: S104  (never accepts)
+        with socket.socket(kind) as opened:
+            opened.bind((address, 0))
+            opened.listen()
+            port = opened.getsockname()[1]
+            assert [found.split(":")[1] for found in beyond_loopback([os.getpid()])] == [str(port)]
+
+
+def rows(server: Postgres) -> list[Any]:
+    with psycopg.connect(server.url) as connection:
+        return connection.execute("SELECT n FROM kept ORDER BY n").fetchall()
+
+
+def fill(server: Postgres) -> None:
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+        connection.execute("INSERT INTO kept SELECT generate_series(1, 3)")
+
+
+def test_postgresql_keeps_its_rows_over_kill_9_and_over_a_stop(start: Start) -> None:
+    server = start("postgres")
+    fill(server)
+    server.kill()
+    assert server.pid is None
+    server.start()
+    assert rows(server) == [(1,), (2,), (3,)]
+    server.stop()
+    server.start()
+    assert rows(server) == [(1,), (2,), (3,)]
+
+
+def test_postgresql_stops_with_its_last_user_although_an_earlier_one_was_killed(start: Start, home: Path) -> None:
+    server = start("postgres")
+    server.stop()
+    code = (
+        "import sys; from pathlib import Path; from local.parts.postgres import Postgres;"
+        "Postgres(Path(sys.argv[1])).start(); print('up', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(home / "postgres")]
+    user = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert user.stdout
+    assert user.stdout.readline() == b"up\n"
+    user.kill()
+    user.wait()
+    server.start()
+    members = family(server.pid)
+    server.stop()
+    assert psutil.wait_procs(members, timeout=10)[1] == []
+
+
+def test_postgresql_is_not_fooled_by_a_stale_pid_that_somebody_else_has_now(start: Start, home: Path) -> None:
+    server = start("postgres")
+    fill(server)
+    file = home / "postgres" / "postmaster.pid"
+    text = file.read_text()
+    server.kill()
+    file.write_text(re.sub(r"^\d+", str(os.getpid()), text))
+    assert server.pid is None
+    server.start()
+    assert rows(server) == [(1,), (2,), (3,)]
+
+
+def test_postgresql_that_cannot_start_says_why(start: Start, home: Path) -> None:
+    server = start("postgres")
+    server.stop()
+    (home / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(DiedEarly, match="no_such_setting"):
+        server.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the trap is root's")
+def test_postgresql_does_not_open_roots_home_to_all() -> None:
+    mode = Path.home().stat().st_mode
+    with pytest.raises(UnsafeFolder, match="STOA_HOME"):
+        Postgres(Path.home() / "stoa-test-that-is-never-made").start()
+    assert Path.home().stat().st_mode == mode
+    assert not (Path.home() / "stoa-test-that-is-never-made").exists()
+
+
+def test_openbao_keeps_its_secrets_over_kill_9_and_over_a_stop(start: Start) -> None:
+    server = start("openbao")
+    kv(server).create_or_update_secret("apim/demo", secret={"password": "kept"})
+    for end in (server.kill, server.stop):
+        end()
+        assert server.pid is None
+        server.start()
+        assert kv(server).read_secret_version("apim/demo")["data"]["data"] == {"password": "kept"}
+
+
+def kv(server: OpenBao) -> Any:
+    return hvac.Client(server.url, server.token).secrets.kv.v2
+
+
+def test_openbaos_keys_are_readable_by_their_owner_only(start: Start, home: Path) -> None:
+    server = start("openbao")
+    keys = home / "openbao" / "keys.json"
+    assert server.token in keys.read_text()
+    assert keys.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", ["openbao", "kafka"])
+def test_a_broken_configuration_ends_in_the_parts_own_last_words(start: Start, home: Path, kind: str) -> None:
+    part = start(kind)
+    part.stop()
+    data = home / kind / "data"
+    if kind == "openbao":
+        (data / "vault.db").unlink()
+        (data / "vault.db").mkdir()
+    else:
+        (data / "meta.properties").write_text("version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\nnode.id=2\n")
+    begun = time.monotonic()
+    with pytest.raises(DiedEarly, match="vault.db" if kind == "openbao" else r"meta\.properties|node\.id|[Nn]ode"):
+        part.start()
+    assert part.pid is None
+    assert time.monotonic() - begun < 15, "it does not wait for a part that is gone"
+
+
+@pytest.mark.parametrize("kind", ["openbao", "kafka"])
+def test_a_port_taken_while_the_part_was_stopped_is_replaced(start: Start, kind: str) -> None:
+    part = start(kind)
+    first = address(part)
+    part.stop()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        part.start()
+        assert address(part) != first
+        assert part.pid
+
+
+@pytest.mark.parametrize("kind", ["openbao", "kafka"])
+def test_a_port_taken_between_the_look_and_the_bind_costs_one_more_start(
+    start: Start, stack: ExitStack, home: Path, kind: str
+) -> None:
+    """Bound but not listening, a port looks free to us; it is taken as soon as the part's settings are written."""
+    part = start(kind)
+    first = address(part)
+    part.stop()
+    [settings] = (home / kind).glob("server.*")
+    settings.unlink()
+    other = stack.enter_context(socket.socket())
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(("127.0.0.1", first))
+    threading.Thread(target=listen_once, args=(other, settings)).start()
+    part.start()
+    assert address(part) != first
+
+
+def listen_once(other: socket.socket, there: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not there.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    other.listen()
+
+
+def address(part: Any) -> int:
+    return int((part.url if isinstance(part, OpenBao) else part.bootstrap).rsplit(":", 1)[1])
+
+
+@pytest.mark.parametrize("kind", ["webmethods", "backend"])
+def test_a_program_whose_port_is_taken_says_so(start: Start, kind: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(DiedEarly, match=rf"{port}.*address already in use"):
+            start(kind, port)
+
+
+def test_a_child_is_gone_when_its_parent_was_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; from local.parts.process import Child;"
+        "c = Child('sleeper', ['sleep', '60'], os.environ, Path(sys.argv[1])); c.start();"
+        "print(c.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert psutil.wait_procs([child], timeout=10)[1] == []
