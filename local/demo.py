@@ -50,7 +50,7 @@ class Demonstration:
             self._tell_all()
             ok = True
         except (NotSeen, RuntimeError, requests.RequestException) as error:
-            self._console.print(f"[red]stopped:[/red] {error}", highlight=False)
+            self._console.print(f"[red]stopped:[/red] {error}", highlight=False, soft_wrap=True)
         finally:
             self._timeline()
             self._stack.stop()
@@ -94,9 +94,9 @@ class Demonstration:
             sent = demo.workspace.push("Break the orders API")
             self._until("the deployment to fail", lambda: self._finished(sent, "failed"))
             seen["error"] = sentence(self._deployment(sent)["error"])
-            self._console.print(f"    {seen['error']}", highlight=False, markup=False)
-            if self._status("/returns") != 200:
-                raise NotSeen("the old version to keep serving")
+            self._console.print(f"    {seen['error']}", highlight=False, markup=False, soft_wrap=True)
+            if self._status(f"/warm-{self._pushes - 1}") != 200:
+                raise NotSeen("the version before the broken one does not serve any more")
 
     def _timed(self, demo: Demo) -> dict[str, Any]:
         """From the start of `git push` to the first answer of a path that it added; the run alone beside it."""
@@ -104,20 +104,20 @@ class Demonstration:
         for number in range(self._pushes):
             path = f"/warm-{number}"
             whole.append(self._update(demo, path))
-            runs.append(self._run_seconds(self._newest()))
+            runs.append(self._run_seconds())
         without = [all_of_it - run for all_of_it, run in zip(whole, runs, strict=True)]
         figures = {
             "push_to_serving_p50": percentile(whole, 50),
             "push_to_serving_p95": percentile(whole, 95),
             "playbook_p50": percentile(runs, 50),
             "playbook_p95": percentile(runs, 95),
-            "push_to_serving_without_playbook_p95": percentile(without, 95),
+            "push_to_serving_minus_playbook_p95": percentile(without, 95),
         }
         self._seconds |= figures
         for name, value in figures.items():
-            self._console.print(f"    {name.replace('_', ' ')}: {value:.2f} s", highlight=False)
-        if figures["push_to_serving_without_playbook_p95"] >= 2.0:
-            raise NotSeen("push to serving within 2 s plus the playbook's own time")
+            self._console.print(f"    {name.replace('_', ' ')}: {value:.2f} s", highlight=False, soft_wrap=True)
+        if figures["push_to_serving_minus_playbook_p95"] >= 2.0:
+            raise NotSeen("push to serving took more than 2 s beyond the playbook's own time")
         return {"pushes": self._pushes}
 
     def _update(self, demo: Demo, path: str) -> float:
@@ -132,20 +132,20 @@ class Demonstration:
         demo.workspace.write_api(self._stack.url("backend"), openapi_document(paths=paths))
         return demo.workspace.push(message)
 
-    def _newest(self) -> dict[str, Any]:
-        return self._control_plane.deployments(tenant=TENANT)[0]
-
     def _deployment(self, commit: str) -> dict[str, Any]:
-        found = self._newest()
-        return found if found["commit"] == commit else {"state": "not there yet", "error": None}
+        found = self._control_plane.deployments(tenant=TENANT)
+        return next((one for one in found if one["commit"] == commit), {"state": "not there yet", "error": None})
 
     def _finished(self, commit: str, state: str) -> bool:
         found = self._deployment(commit)
         if found.get("finished_at") and found["state"] != state:
-            raise NotSeen(f"{state}: it {found['state']}: {sentence(found['error'])}")
+            said = sentence(found["error"]) if found["error"] else ""
+            raise NotSeen(f"the deployment {found['state']} and should have {state}: {said}")
         return bool(found["state"] == state)
 
-    def _run_seconds(self, deployment: dict[str, Any]) -> float:
+    def _run_seconds(self) -> float:
+        """How long AWX ran the playbook of the newest deployment."""
+        deployment = self._control_plane.deployments(tenant=TENANT)[0]
         token = self._stack.home.secret("awx_token")
         url = f"{self._stack.url('awx')}/api/v2/jobs/{deployment['awx_job_id']}/"
         job = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()
@@ -166,7 +166,7 @@ class Demonstration:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[dict[str, Any]]:
-        self._console.print(f"{time.monotonic() - self._begun:6.1f} s  {name} ...", highlight=False)
+        self._console.print(f"{time.monotonic() - self._begun:6.1f} s  {name} ...", highlight=False, soft_wrap=True)
         begun = time.monotonic()
         seen: dict[str, Any] = {"step": name, "ok": False}
         self._steps.append(seen)
@@ -175,7 +175,7 @@ class Demonstration:
         self._seconds[name] = round(time.monotonic() - begun, 2)
 
     def _say(self, what: str, begun: float) -> None:
-        self._console.print(f"    {what} ({time.monotonic() - begun:.1f} s)", highlight=False)
+        self._console.print(f"    {what} ({time.monotonic() - begun:.1f} s)", highlight=False, soft_wrap=True)
 
     def _timeline(self) -> None:
         """Every deployment as our own API tells it."""
@@ -183,7 +183,7 @@ class Demonstration:
         try:
             for one in reversed(self._control_plane.deployments()):
                 line = _line(self._control_plane.deployment(one["id"]))
-                self._console.print(f"  {line}", highlight=False, markup=False)
+                self._console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         except requests.RequestException as error:
             self._console.print(f"  the API does not answer: {type(error).__name__}")
 

@@ -39,7 +39,8 @@ def up(home: Home, options: Options, console: Console) -> None:
             signal.signal(number, stop)
         control_plane = ControlPlane(stack.url("api"), home.secret("dev_token"))
         watch = Watch(
-            control_plane, lambda line: console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False)
+            control_plane,
+            lambda line: console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, soft_wrap=True),
         )
         console.print(_places(stack, demo))
         _first_push(demo, stack, console)
