@@ -47,6 +47,7 @@ variables:
   BACKEND_URL: {backend}
 """
 
+
 def api_folder(api: str = "orders", tenant: str = TENANT) -> str:
     return f"tenants/{tenant}/apis/{api}"
 
