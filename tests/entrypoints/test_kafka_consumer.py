@@ -214,3 +214,28 @@ def test_after_any_outage_every_record_was_done_and_each_key_in_order(
 def _outage(message: Message, down: set[str]) -> None:
     if message.key in down:
         raise Transient("awx", "down")
+
+
+def test_a_record_whose_end_cannot_be_told_blocks_nobody(bench: Bench) -> None:
+    def untold(_message: Message, error: Refused) -> None:
+        raise Refused("INVALID_VALUE", "not even that") if error.code == "SPEC_INVALID" else RuntimeError("a bug")
+
+    consumer = Consumer("f", bench.consumer.database, bench.send, bench.handle, untold, True, 1000)
+    bench.behave = raises(Refused("SPEC_INVALID", "no paths"), 1)
+    assert offsets(consumer.process(event(record(1)), lambda: 60_000)) == []
+    bench.behave = raises(RuntimeError("a bug"), 2)
+    tries = [offsets(consumer.process(event(record(2)), lambda: 60_000)) for _ in range(MAX_TRIES + 1)]
+    assert tries == [[2]] * MAX_TRIES + [[]]
+    assert [row.headers["dlq_code"] for row in bench.dead] == ["SPEC_INVALID", "GAVE_UP"]
+
+
+def test_a_parked_record_that_meets_a_bug_is_given_up_and_what_follows_goes_on(database: Database) -> None:
+    bench = Bench(database, time_scale=100_000.0)
+    bench.behave = raises(Transient("gitlab", "this project times out"), 1)
+    assert bench.process(record(1, "stuck"), record(2, "well")) == [1]
+    patience_over(database)
+    assert bench.process(record(1, "stuck"), record(3, "stuck")) == []
+    bench.behave = raises(RuntimeError("a bug"), 1)
+    assert [bench.consumer.retry_parked() for _ in range(MAX_TRIES)] == [0] * MAX_TRIES
+    assert bench.consumer.retry_parked() == 2
+    assert (bench.done, bench.dead[0].headers["dlq_code"]) == ([2, 3], "GAVE_UP")

@@ -165,6 +165,13 @@ def test_no_body_whatever_breaks_the_webhook(api: Any, body: bytes) -> None:
         assert answer.json()["code"] == "INVALID_PAYLOAD"
 
 
+@pytest.mark.parametrize("name", ["refs/heads/m\x00n", "refs/heads/\ud800"])
+def test_a_name_that_cannot_be_stored_is_refused(api: Any, name: str) -> None:
+    event = push(ref=name, project={"id": 41, "default_branch": name.removeprefix("refs/heads/")})
+    answer = api.push(event)
+    assert (answer.status_code, answer.json()["code"][:7]) == (422, "INVALID")
+
+
 def test_a_push_is_accepted_without_kafka_and_waits_in_the_outbox(start_api: Callable[..., Any]) -> None:
     alone = start_api(STOA_KAFKA_BOOTSTRAP=f"127.0.0.1:{free_port()}")
     answers = [alone.push(push(), **{"Idempotency-Key": fresh()}) for _ in range(20)]

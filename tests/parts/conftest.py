@@ -2,7 +2,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,18 @@ class Program(Child):
         wait_until_it_answers(f"http://127.0.0.1:{self.port}", self)
 
 
+def connected(kafka: Any) -> KafkaAdminClient:
+    return KafkaAdminClient(bootstrap_servers=kafka.bootstrap, bootstrap_timeout_ms=5_000)
+
+
 @pytest.fixture(scope="module")
 def admin(kafka: Any) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=kafka.bootstrap, bootstrap_timeout_ms=5_000)
-    yield client
-    client.close()
+    with closing(connected(kafka)) as client:
+        yield client
 
 
 @pytest.fixture
-def topics(admin: KafkaAdminClient) -> Iterator[Callable[..., str]]:
+def topics(kafka: Any, admin: KafkaAdminClient) -> Iterator[Callable[..., str]]:
     """Makes topics with names of their own and deletes them after the test."""
     made: list[str] = []
 
@@ -59,8 +62,9 @@ def topics(admin: KafkaAdminClient) -> Iterator[Callable[..., str]]:
         return name
 
     yield make
-    if made:
-        admin.delete_topics(made, raise_errors=False)
+    # by a client of its own: the test may have killed the broker under the other one
+    with closing(connected(kafka)) as last:
+        last.delete_topics(made, raise_errors=False)
 
 
 @pytest.fixture

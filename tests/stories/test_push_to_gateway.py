@@ -153,6 +153,8 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
     url = f"{lab.stack.url('api')}/v1/deployments"
     first, second = (requests.post(url, json=asked, headers=token, timeout=10) for _ in range(2))
     assert (first.status_code, first.json()["id"]) == (202, second.json()["id"])
+    other = requests.post(url, json={**asked, "api": "another"}, headers=token, timeout=10)
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     lab.until(lambda: lab.control_plane.deployment(first.json()["id"])["state"] == "succeeded", "the deployment")
     read = lab.control_plane.deployment(first.json()["id"])
     assert (read["generation"], read["trigger"]) == (2, "api-call")

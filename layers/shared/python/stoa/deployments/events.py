@@ -8,13 +8,17 @@ from typing_extensions import TypedDict
 
 from stoa.deployments.model import RESULT_STATUS, Deployment, ResultStatus, Verdict
 from stoa.kernel.clock import iso
-from stoa.kernel.envelope import Event
+from stoa.kernel.envelope import Event, Message
+from stoa.kernel.errors import Refused
 from stoa.kernel.identity import SYSTEM
 
 REQUESTS = "deploy-requests"
 RESULTS = "deploy-results"
 REQUESTED = "stoa.deployment.requested"
 FINISHED = "stoa.deployment.finished"
+
+_TEXTS = ("tenant", "api_id", "environment", "deployment_id", "finished_at")
+_WORDS: dict[str, tuple[str, ...]] = {"status": tuple(RESULT_STATUS.values()), "action": ("deploy", "undeploy")}
 
 
 class Wanted(TypedDict):
@@ -115,6 +119,21 @@ def finished(d: Deployment, ended: Verdict, at: datetime) -> Event:
         "finished_at": iso(at),
     }
     return _event(RESULTS, FINISHED, d, value, SYSTEM.id, at)
+
+
+def read_finished(message: Message) -> dict[str, Any]:
+    """The value of a deploy result, with every field that its readers rely on. Raises Refused."""
+    value = message.data
+    wrong = [name for name in _TEXTS if not isinstance(value.get(name), str)]
+    wrong += [name for name in ("commit", "api_version") if not isinstance(value.get(name), str | None)]
+    wrong += [name for name, known in _WORDS.items() if value.get(name) not in known]
+    if type(value.get("generation")) is not int:
+        wrong.append("generation")
+    if value.get("tenant") != message.tenant:
+        wrong.append("tenant")
+    if wrong:
+        raise Refused("BAD_RESULT", f"not usable in the result: {', '.join(wrong)}", field=wrong[0])
+    return value
 
 
 def _event(topic: str, kind: str, d: Deployment, value: Mapping[str, Any], actor: str, at: datetime) -> Event:

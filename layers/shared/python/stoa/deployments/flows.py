@@ -1,23 +1,13 @@
 """From a wanted deployment to its final state. One public method per trigger."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from stoa.adapters.awx import Awx, Job
 from stoa.adapters.webmethods.wanted import check
 from stoa.deployments import events, store
-from stoa.deployments.model import (
-    Deployment,
-    Holder,
-    Lane,
-    Turn,
-    Verdict,
-    extra_vars,
-    next_turn,
-    problem,
-    verdict,
-)
+from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict, extra_vars, next_turn, problem, verdict
 from stoa.gitops.events import Prepared
 from stoa.kernel import ids, outbox
 from stoa.kernel.clock import now, sleep
@@ -30,6 +20,7 @@ TEMPLATES = {"deploy": "deploy-api", "undeploy": "undeploy-api"}
 # AWX may notify a moment before it has stored the last event of the job
 HINT_READS = 8
 HINT_PAUSE_S = 0.1
+AWX_IS_DOWN_AFTER = 2  # before that, it may be one launch that always fails
 
 Prepare = Callable[[Deployment], Prepared]
 
@@ -67,8 +58,8 @@ class Deployments:
             return
         if not deployment.prepared:
             self._prepare(deployment)
-        if self._take_turn(deployment.lane, deployment.id):
-            self._ensure_launched(deployment.lane, deployment.id)
+        if self._take_turn(deployment.lane, deployment.id) and not self._launched(deployment.lane, deployment.id):
+            raise Transient("awx", "a launch that got no answer may still arrive")
 
     def job_finished(self, job_id: int) -> bool:
         """AWX's notification, a hint -> the job read back and, if it is over, deploy-results.
@@ -92,17 +83,17 @@ class Deployments:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
             held = store.busy_lanes(connection)
-        by_job = {h.awx_job_id: h for h in held if h.awx_job_id is not None}
-        jobs = {job.id: job for job in self.awx.jobs(sorted(by_job))}
-        for job_id, holder in by_job.items():
-            if job_id in jobs:
-                self._close_if_over(holder, jobs[job_id])
-            else:
-                gone = problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
-                self._close(holder, Verdict("failed", None, gone))
+        jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
+        waits: list[Transient] = []
         for holder in held:
-            if holder.awx_job_id is None and holder.deployment_id is not None:
-                self._ensure_launched(holder.lane, holder.deployment_id)
+            try:
+                self._go_on(holder, jobs)
+            except Transient as error:
+                waits.append(error)
+                if len(waits) == AWX_IS_DOWN_AFTER:
+                    break
+        if waits:
+            raise waits[0]
         return len(held)
 
     def give_up(self, message: Message, error: Refused) -> None:
@@ -115,12 +106,9 @@ class Deployments:
 
     def record_result(self, message: Message) -> None:
         """deploy-results -> what each environment serves, one row per API, older generations ignored."""
-        value = message.data
-        try:
-            with self.database.transaction(message.tenant) as connection:
-                store.record_status(connection, value)
-        except KeyError as error:
-            raise Refused("BAD_RESULT", f"the result has no {error.args[0]}") from error
+        value = events.read_finished(message)
+        with self.database.transaction(message.tenant) as connection:
+            store.record_status(connection, value)
 
     def _insert(self, connection: Connection, cause: events.Cause, w: events.Wanted) -> tuple[Deployment, Event]:
         at = now()
@@ -222,15 +210,25 @@ class Deployments:
             store.end_open_steps(connection, turn.holder.id, "success", at)
         return turn, outbox.add(connection, said)
 
-    def _ensure_launched(self, lane: Lane, deployment_id: str) -> None:
-        """Looks for the job first, always: the call before may have arrived after all."""
+    def _go_on(self, holder: Holder, jobs: Mapping[int, Job]) -> None:
+        job_id = holder.awx_job_id
+        if job_id is None:
+            self._launched(holder.lane, str(holder.deployment_id))
+        elif job_id not in jobs:
+            gone = problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
+            self._close(holder, Verdict("failed", None, gone))
+        elif jobs[job_id].final:
+            self._close_if_over(holder, self.awx.job(job_id))  # a list does not say whether it is settled
+
+    def _launched(self, lane: Lane, deployment_id: str) -> bool:
+        """Looks for the job first, always: the call before may have arrived after all. False while it still may."""
         tag = f"stoa-{deployment_id}"
         found = self.awx.find(tag)
         if found:
             for extra in found[1:]:
                 self.awx.cancel(extra.id)
             self._set_job(lane, deployment_id, found[0])
-            return
+            return True
         at = now()
         window = timedelta(seconds=self.launch_may_arrive_s)
         with self.database.transaction(lane.tenant) as connection:
@@ -240,10 +238,10 @@ class Deployments:
             if claimed and deployment is not None:
                 store.step(connection, deployment, "awx_trigger", "in_progress", at)
         if holder is None or holder.awx_job_id is not None or deployment is None:
-            return
-        if not claimed:
-            raise Transient("awx", "a launch that got no answer may still arrive")
-        self._call_awx(deployment, holder, tag)
+            return True
+        if claimed:
+            self._call_awx(deployment, holder, tag)
+        return claimed
 
     def _call_awx(self, deployment: Deployment, holder: Holder, tag: str) -> None:
         sent = extra_vars(deployment, self.public_url)
@@ -290,7 +288,7 @@ class Deployments:
             turn, more = self._next(connection, locked)
         self.publish((*keys, *more))
         if turn.holder is not None:
-            self._ensure_launched(holder.lane, turn.holder.id)
+            self._launched(holder.lane, turn.holder.id)
 
 
 def _subject(w: events.Wanted) -> str:

@@ -154,7 +154,11 @@ def holder_of_job(connection: Connection, job_id: int) -> Holder | None:
 
 
 def busy_lanes(connection: Connection) -> list[Holder]:
-    rows = connection.execute(f"SELECT {_HOLDER} FROM lanes WHERE deployment_id IS NOT NULL ORDER BY deployment_id")
+    """Those whose launch was tried longest ago come first, so that one that always fails holds up nobody."""
+    rows = connection.execute(
+        f"SELECT {_HOLDER} FROM lanes WHERE deployment_id IS NOT NULL"
+        " ORDER BY launch_started_at NULLS FIRST, deployment_id"
+    )
     return [_holder(row) for row in rows]
 
 
@@ -210,10 +214,7 @@ def end_open_steps(connection: Connection, deployment_id: str, status: str, at: 
 
 
 def record_status(connection: Connection, value: dict[str, Any]) -> None:
-    """What each environment serves, from a deploy result; an older generation changes nothing.
-
-    Raises KeyError when the value lacks a field.
-    """
+    """What each environment serves, from a deploy result; an older generation changes nothing."""
     serving = value["status"] == "success"
     version, commit = (value["api_version"], value["commit"]) if value["action"] == "deploy" else (None, None)
     deployment = value["deployment_id"] if value["action"] == "deploy" else None

@@ -114,6 +114,11 @@ class Consumer:
                 inbox.park(connection, consumer, key, at, dict(record))
                 return
             tries = inbox.attempt(connection, consumer, at)
+        self._carry_out(record, key, tries)
+
+    def _carry_out(self, record: Record, key: str, tries: int) -> None:
+        """Raises Transient, and whatever a bug raises; a refused record is dead-lettered and done."""
+        consumer, at = self._group(record), position(record)
         message: Message | None = None
         try:
             message = decode(record)
@@ -135,7 +140,7 @@ class Consumer:
         """The result first, then the record: a crash in between brings the record back."""
         log.error("record.refused", code=error.code, detail=error.where())
         if message is not None and self.give_up is not None:
-            self.give_up(message, error)
+            self._give_up(self.give_up, message, error, tries)
         at = position(record)
         said = {
             "dlq_topic": at.topic,
@@ -149,6 +154,19 @@ class Consumer:
         }
         key = _raw(record.get("key")).decode("utf-8", "replace")
         self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
+
+    def _give_up(self, give_up: GiveUp, message: Message, error: Refused, tries: int) -> None:
+        """A record of which not even the end can be told must not block its partition."""
+        try:
+            give_up(message, error)
+        except Refused as untold:
+            log.error("record.end_untold", code=untold.code, detail=untold.where())
+        except Transient:
+            raise
+        except Exception:  # the shell: see _one
+            if tries <= MAX_TRIES:
+                raise
+            log.exception("record.end_untold")
 
     def _park_key(self, record: Record, key: str) -> bool:
         """Parks a key that waited too long while the consumer got other work done."""
@@ -169,22 +187,18 @@ class Consumer:
 
     def _release(self, head: inbox.Parked) -> bool:
         try:
-            self._handle_parked(head)
+            with self.database.transaction() as connection:
+                tries = inbox.attempt(connection, self._group(head.record), position(head.record))
+            self._carry_out(head.record, head.key, tries)
         except Transient as error:
             log.warning("record.still_parked", system=error.system, detail=error.detail)
             return False
+        except Exception:  # noqa: BLE001  the shell: see _one
+            log.exception("record.failed")
+            return False
         with self.database.transaction() as connection:
             inbox.unpark(connection, head.id)
-            inbox.went_on(connection, self._group(head.record), head.key, clock.now())
         return True
-
-    def _handle_parked(self, head: inbox.Parked) -> None:
-        message: Message | None = None
-        try:
-            message = decode(head.record)
-            self.handle(message)
-        except Refused as error:
-            self._dead_letter(head.record, message, error, 1)
 
     def _group(self, record: Record) -> str:
         return f"{self.function}.{record['topic']}"

@@ -98,9 +98,10 @@ class GitOps:
             raise Refused(
                 "APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint="open a promotion ticket"
             )
+        subject = f"{asked['tenant']}/{asked['api']}/{asked['environment']}"
         with self.database.transaction() as connection:
             if idempotency_key and (earlier := store.started(connection, idempotency_key)):
-                return earlier
+                return _same_request(earlier, subject)
             source = store.source(connection, asked["tenant"])
             if source is None:
                 detail = f"no push of a project of {asked['tenant']} was processed yet"
@@ -114,7 +115,7 @@ class GitOps:
             }
             made, keys = self.request(connection, cause, (asked,))
             if idempotency_key:
-                store.put_started(connection, idempotency_key, made[0])
+                store.put_started(connection, idempotency_key, subject, made[0])
         self.publish(keys)
         return made[0]
 
@@ -222,6 +223,14 @@ class GitOps:
                     line=reference.line,
                     hint="write the secret to Vault first, or correct the reference",
                 )
+
+
+def _same_request(earlier: Row, subject: str) -> str:
+    if earlier["subject"] != subject:
+        detail = "this Idempotency-Key came with another request"
+        hint = "send a new key with a new request"
+        raise Refused("IDEMPOTENCY_KEY_REUSED", detail, field="Idempotency-Key", hint=hint)
+    return str(earlier["deployment_id"])
 
 
 def _changed(comparison: Comparison) -> tuple[Change, ...]:

@@ -118,14 +118,16 @@ def pushes(connection: Connection, limit: int) -> list[Row]:
     )
 
 
-def started(connection: Connection, idempotency_key: str) -> str | None:
-    """The deployment that an earlier request with this key asked for."""
+def started(connection: Connection, idempotency_key: str) -> Row | None:
+    """What an earlier request with this key asked for: its subject and deployment_id."""
     connection.execute("SELECT pg_advisory_xact_lock(3, hashtext(%s))", (idempotency_key,))
-    row = connection.execute("SELECT deployment_id FROM started_by_hand WHERE key = %s", (idempotency_key,)).fetchone()
-    return row["deployment_id"] if row else None
+    return connection.execute(
+        "SELECT subject, deployment_id FROM started_by_hand WHERE key = %s", (idempotency_key,)
+    ).fetchone()
 
 
-def put_started(connection: Connection, idempotency_key: str, deployment_id: str) -> None:
+def put_started(connection: Connection, idempotency_key: str, subject: str, deployment_id: str) -> None:
     connection.execute(
-        "INSERT INTO started_by_hand (key, deployment_id) VALUES (%s, %s)", (idempotency_key, deployment_id)
+        "INSERT INTO started_by_hand (key, subject, deployment_id) VALUES (%s, %s, %s)",
+        (idempotency_key, subject, deployment_id),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from stoa.kernel.errors import Transient
+from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
 Row = dict[str, Any]
@@ -37,7 +37,8 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away."""
+        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, Refused
+        for a value that it cannot hold (a NUL in a text, a number out of range)."""
         try:
             connection = self._connected()
             with connection.transaction():
@@ -49,6 +50,8 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             raise Transient("database", type(error).__name__) from error
+        except psycopg.DataError as error:
+            raise Refused("INVALID_VALUE", "a value holds what cannot be stored, such as a NUL character") from error
 
     def ready(self) -> bool:
         """Whether a statement gets through."""

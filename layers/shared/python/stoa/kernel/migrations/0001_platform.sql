@@ -101,6 +101,7 @@ CREATE INDEX commit_intents_by_sha ON commit_intents (project_id, sha);
 
 CREATE TABLE started_by_hand (
   key text PRIMARY KEY,
+  subject text NOT NULL,
   deployment_id text NOT NULL
 );
 
