@@ -43,6 +43,13 @@ def test_a_licence_identifier_becomes_an_address(document: Any) -> None:
     assert content["info"]["license"] == {"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"}
 
 
+def test_a_licence_expression_has_no_address_and_is_kept_aside(document: Any) -> None:
+    info = {"title": "T", "version": "1", "license": {"name": "Both", "identifier": "MIT OR Apache-2.0"}}
+    content, report = _convert(document, info=info)
+    assert content["info"]["license"] == {"name": "Both", "x-identifier": "MIT OR Apache-2.0"}
+    assert _entry(report, "license.identifier") == ("/info/license", "annotation")
+
+
 @pytest.mark.parametrize(("dialect", "entries"), [("https://json-schema.org/draft/2020-12/schema", 0), ("urn:own", 1)])
 def test_a_dialect_is_dropped_and_reported_when_it_is_not_the_default(
     document: Any, dialect: str, entries: int
@@ -180,6 +187,16 @@ def test_illegal_component_names_are_replaced_everywhere(document: Any) -> None:
     assert _entry(report, "Order[Line]")[1] == "annotation"
 
 
+def test_a_reference_through_a_name_with_a_percent_sign_gets_a_component(document: Any) -> None:
+    """Readers disagree whether such a reference is to be decoded."""
+    answer = {"200": {"description": "ok", "content": {"a/b": {"schema": {"properties": {"p%q": {"type": "null"}}}}}}}
+    schema = {"$ref": "#/paths/~1a%2520b/get/responses/200/content/a~1b/schema/properties/p%25q"}
+    paths = {"/a%20b": {"get": {"responses": answer}}}
+    content, _ = _convert(document, paths=paths, components={"schemas": {"S": {"items": schema}}})
+    name = content["components"]["schemas"]["S"]["items"]["$ref"].removeprefix("#/components/schemas/")
+    assert content["components"]["schemas"][name] == {"nullable": True, "enum": [None]}
+
+
 @pytest.mark.parametrize(
     ("reference", "code"),
     [
@@ -199,14 +216,11 @@ def test_references_to_nothing_or_elsewhere_are_refused(document: Any, reference
 
 
 def test_what_is_invalid_in_both_versions_is_refused_with_every_pointer(document: Any) -> None:
-    paths = {
-        "/a/{id}": {"get": {"operationId": "x", "responses": OK}},
-        "/b": {"get": {"operationId": "x", "responses": OK}},
-    }
+    paths = {"a": {"get": {"responses": OK}}, "/b": {"get": {"responses": {"ok": {"description": "ok"}}}}}
     with pytest.raises(SpecRefused) as caught:
         _convert(document, paths=paths)
     assert caught.value.code == "SPEC_INVALID"
-    assert set(caught.value.pointers) == {"/paths/~1a~1{id}/get", "/paths/~1b/get/operationId"}
+    assert set(caught.value.pointers) == {"/paths/a", "/paths/~1b/get/responses/ok"}
 
 
 @pytest.mark.parametrize(

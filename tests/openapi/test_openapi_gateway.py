@@ -147,3 +147,34 @@ def test_swagger_2_responses_are_inlined_and_the_address_is_set() -> None:
     assert (content["host"], content["basePath"], content["schemes"]) == ("orders.example:8080", "/v1", ["http"])
     again = gateway_profile(before, server_url=None)
     assert [entry.construct for entry in again.report.entries if entry.construct == "servers"] == ["servers"]
+
+
+def test_path_items_of_a_3_0_document_are_put_where_they_are_referred_to() -> None:
+    parameter = {"name": "c", "in": "path", "required": True, "schema": {}}
+    source = {
+        "openapi": "3.0.3",
+        "info": {"title": "T", "version": "1"},
+        "paths": {
+            "/a/{c}": {"$ref": "#/paths/~1b~1%7Bc%7D", "summary": "ours"},
+            "/b/{c}": {"parameters": [parameter], "get": {"operationId": "b", "responses": OK}},
+        },
+    }
+    before = convert(parse(json.dumps(source).encode(), name="x")).document
+    paths = gateway_profile(before, server_url="https://a.example").document.content["paths"]
+    operation = {"operationId": "b_2", "responses": OK}
+    assert paths["/a/{c}"] == {
+        "parameters": [parameter],
+        "get": {"operationId": "b", "responses": OK},
+        "summary": "ours",
+    }
+    assert paths["/b/{c}"]["get"] == operation
+
+
+def test_path_items_in_a_circle_are_refused_for_the_gateway_too() -> None:
+    def item(other: str) -> dict[str, object]:
+        return {"get": {"responses": OK, "callbacks": {"c": {"u": {"$ref": f"#/paths/~1{other}"}}}}}
+
+    source = {"openapi": "3.0.3", "info": {"title": "T", "version": "1"}, "paths": {"/a": item("b"), "/b": item("a")}}
+    with pytest.raises(SpecRefused) as caught:
+        gateway_profile(convert(parse(json.dumps(source).encode(), name="x")).document, server_url=None)
+    assert caught.value.code == "SPEC_REF_UNRESOLVED"

@@ -15,10 +15,11 @@ from stoa.openapi.survey import Losses
 
 
 class Context(NamedTuple):
-    """What a composition rule may ask and where it reports."""
+    """What a rule may ask and where it reports; `nullable` is true where that keyword has its 3.0 meaning."""
 
     ledger: Ledger
     losses: Losses
+    nullable: bool = False
 
 
 def is_never(schema: Any) -> bool:

@@ -6,43 +6,60 @@ from functools import partial
 from typing import Any
 
 from stoa.openapi import document_rules, security_rules
-from stoa.openapi.bundle import MAX_INLINED
 from stoa.openapi.composition_rules import Context
 from stoa.openapi.document import Document, Node, lookup
-from stoa.openapi.grammar import SECTIONS_V3, V31, Kind
-from stoa.openapi.inspection import MAX_NESTING
+from stoa.openapi.grammar import SECTIONS_V3, V31, Grammar, Kind
+from stoa.openapi.inlining import Inliner
 from stoa.openapi.intake import grammar_of
-from stoa.openapi.lint import lint, refuse_errors
-from stoa.openapi.rebuild import Rebuilder
+from stoa.openapi.lint import lint
+from stoa.openapi.mending import mend
 from stoa.openapi.references import Plan
-from stoa.openapi.refusal import REF_UNRESOLVED, SECURITY_WEAKENED, TOO_DEEP, TOO_LARGE, SpecRefused
+from stoa.openapi.refusal import SECURITY_WEAKENED, SpecRefused
+from stoa.openapi.repairs import checked
 from stoa.openapi.report import Converted, Ledger
 from stoa.openapi.schema_rules import convert_schema
 from stoa.openapi.security_rules import Schemes
 from stoa.openapi.survey import Losses, Survey
 
-_MAX_OBJECTS = 250_000
+_NEWER = frozenset({"unknown-field", "wrong-value", "wrong-shape", "component-name", "security-type"})
 
 
 def convert(document: Document, *, accept_weaker_security: frozenset[str] = frozenset()) -> Converted:
     """The document as 3.0.3 with its loss report; 3.0.x and Swagger 2.0 pass through.
 
-    The result is always checked. Raises SpecRefused: SPEC_SECURITY_WEAKENED when authentication would
-    get weaker at a JSON pointer that is not in `accept_weaker_security`, SPEC_EXTERNAL_REF,
-    SPEC_REF_UNRESOLVED, SPEC_INVALID, SPEC_VERSION_UNSUPPORTED, SPEC_TOO_LARGE. Constructs that are kept
-    although 3.0 ignores them are entries with the effect `none`.
+    Small sins that have one remedy (repairs.py, mending.py) are put right and reported, in every version; a
+    document without any passes through as the same object. The result is always checked. Raises SpecRefused:
+    SPEC_SECURITY_WEAKENED when authentication would get weaker at a JSON pointer that is not in
+    `accept_weaker_security`, SPEC_EXTERNAL_REF, SPEC_REF_UNRESOLVED, SPEC_INVALID, SPEC_VERSION_UNSUPPORTED,
+    SPEC_TOO_LARGE. Constructs that are kept although 3.0 ignores them are entries with the effect `none`.
     """
-    grammar = grammar_of(document.content)
     ledger = Ledger()
-    result = document
+    grammar = grammar_of(document.content)
     if grammar is V31 and document.version.startswith("3.1."):
         result = Document(_Converter(document.content, ledger).run(), document.name)
-        _refuse_weaker(ledger, accept_weaker_security)
-    findings = lint(result)
-    refuse_errors(findings)
+    else:
+        result = _older(document, grammar, ledger)
+    _refuse_weaker(ledger, accept_weaker_security)
+    result, findings = checked(result, ledger)
     for finding in findings:
         ledger.add(finding.pointer, finding.rule, "kept", "none", finding.detail)
     return Converted(result, ledger.report("standards", document, result))
+
+
+def _older(document: Document, grammar: Grammar, ledger: Ledger) -> Document:
+    """A 3.0 or Swagger 2.0 document as it is; rebuilt only when it uses what its version does not have."""
+    findings = lint(document)
+    newer = [finding for finding in findings if finding.rule in _NEWER and not finding.mendable]
+    if not newer and not any(finding.mendable for finding in findings):
+        return document
+    if grammar is V31:
+        content = _Converter(document.content, ledger, nullable=True).run()
+    else:
+        content = mend(document.content, grammar, ledger)
+    if newer and grammar is V31:
+        detail = f"{document.version} does not have everything this document uses; those parts were read as 3.1"
+        ledger.add("/openapi", "newer-version", "3.0.3", "none", detail)
+    return Document(content, document.name)
 
 
 def _refuse_weaker(ledger: Ledger, accepted: frozenset[str]) -> None:
@@ -53,17 +70,20 @@ def _refuse_weaker(ledger: Ledger, accepted: frozenset[str]) -> None:
         raise SpecRefused(SECURITY_WEAKENED, detail, pointer=missing[0], pointers=tuple(missing))
 
 
-class _Converter(Rebuilder):
-    def __init__(self, content: Node, ledger: Ledger) -> None:
-        self._content = content
-        self._ledger = ledger
+class _Converter(Inliner):
+    """With `nullable` the document is a 3.0 one, where that keyword has a meaning and siblings of `$ref` have none."""
+
+    def __init__(self, content: Node, ledger: Ledger, *, nullable: bool = False) -> None:
         survey = Survey(content, V31)
+        if survey.mendable:
+            content = mend(content, V31, ledger)
+            survey = Survey(content, V31)
+        self._ledger = ledger
         self._plan = Plan(content, survey)
-        self._inlining: set[str] = set()
-        self._objects = 0
-        self._nesting = 0
+        self._built: set[str] = set()
+        self._nullable = nullable
         schemes = Schemes(content)
-        context = Context(ledger, Losses(survey.lossy, self._plan.targets))
+        context = Context(ledger, Losses(survey.lossy, self._plan.targets), nullable)
         requirements = partial(
             security_rules.requirements,
             schemes=schemes,
@@ -71,6 +91,7 @@ class _Converter(Rebuilder):
             ledger=ledger,
         )
         super().__init__(
+            content,
             V31,
             {
                 "schema": (partial(convert_schema, context=context, plan=self._plan),),
@@ -90,24 +111,23 @@ class _Converter(Rebuilder):
 
     def run(self) -> Node:
         """The converted content."""
-        result: Node = self.build(self._content, "document", "")
+        result: Node = self.build(self.content, "document", "")
         for kind, pointer, name in self._plan.hoisted:
-            built = self.build(lookup(self._content, pointer), kind, pointer)
+            built = self.build(lookup(self.content, pointer), kind, pointer)
             components = result.setdefault("components", {})
             components.setdefault(SECTIONS_V3[kind], {})[name] = built
             self._ledger.count("moved-to-components")
         return result
 
     def fields(self, node: Node, kind: Kind, pointer: str) -> Node:
-        self._objects += 1
-        if self._objects > _MAX_OBJECTS:
-            raise SpecRefused(TOO_LARGE, "path items refer to each other too often", pointer=pointer)
-        self._nesting += 1
-        if self._nesting > MAX_NESTING:
-            raise SpecRefused(TOO_DEEP, f"objects nested more than {MAX_NESTING} deep", pointer=pointer)
-        result = super().fields(node, kind, pointer)
-        self._nesting -= 1
-        return result
+        """Built again in a second place (moved, or inlined), the same constructs are not counted again."""
+        if pointer in self._built and self._ledger.counting:
+            self._ledger.counting = False
+            result = super().fields(node, kind, pointer)
+            self._ledger.counting = True
+            return result
+        self._built.add(pointer)
+        return super().fields(node, kind, pointer)
 
     def bare(self, node: Any, kind_name: str, pointer: str) -> Any:
         if kind_name != "schema" or not isinstance(node, bool):
@@ -116,10 +136,13 @@ class _Converter(Rebuilder):
         return {} if node else {"not": {}}
 
     def reference(self, node: Node, kind: Kind, pointer: str) -> Node | None:
+        if kind.name == "pathItem":
+            self._ledger.count("path-item-ref")
+            return self.inline(node, kind, pointer, self._plan.targets[f"{pointer}/$ref"])
+        if self._nullable:
+            return {**node, "$ref": self._plan.rewritten.get(f"{pointer}/$ref", node["$ref"])}
         if kind.name == "schema":
             return None
-        if kind.name == "pathItem":
-            return self._inline(node, kind, pointer)
         for key in node:
             if key in ("summary", "description"):
                 detail = "3.0 allows nothing beside `$ref`"
@@ -129,17 +152,6 @@ class _Converter(Rebuilder):
     def unknown(self, result: Node, key: str, value: Any, pointer: str) -> None:
         result[f"x-dropped-{key}"] = value
         self._ledger.add(pointer, key, f"x-dropped-{key}", "annotation", "not a field of OpenAPI; kept as an extension")
-
-    def _inline(self, node: Node, kind: Kind, pointer: str) -> Node:
-        """The path item a reference means; fields beside the reference win over it."""
-        target = self._plan.targets[f"{pointer}/$ref"]
-        if target in self._inlining or len(self._inlining) >= MAX_INLINED:
-            raise SpecRefused(REF_UNRESOLVED, "path items refer to each other in a circle or chain", pointer=pointer)
-        self._inlining.add(target)
-        found: Node = self.build(lookup(self._content, target), "pathItem", target)
-        self._inlining.discard(target)
-        self._ledger.count("path-item-ref")
-        return {**found, **self.fields({key: node[key] for key in node if key != "$ref"}, kind, pointer)}
 
     def _rename(self, components: Node, pointer: str) -> None:
         for section, names in self._plan.renamed.items():

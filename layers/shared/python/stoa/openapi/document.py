@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 Node: TypeAlias = dict[str, Any]
 
@@ -65,6 +66,11 @@ def tokens_of(pointer: str) -> list[str]:
 def pointer_of(tokens: list[str]) -> str:
     """The JSON pointer made of these tokens."""
     return "".join("/" + escape(token) for token in tokens)
+
+
+def local_target(reference: str) -> str:
+    """The JSON pointer that a reference within the document holds, with percent-encoding undone."""
+    return unquote(reference.removeprefix("#"))
 
 
 def lookup(content: Any, pointer: str) -> Any:

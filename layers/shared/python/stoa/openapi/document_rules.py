@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from stoa.openapi.document import Node
 from stoa.openapi.report import Ledger
 
 DEFAULT_DIALECTS = frozenset(
     {"https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema"}
 )
+_ONE_LICENSE = re.compile(r"[A-Za-z0-9.-]+\Z")
 _SPDX = "https://spdx.org/licenses/{}.html"
 
 
@@ -37,12 +40,18 @@ def info(node: Node, pointer: str, ledger: Ledger) -> None:
     ledger.add(pointer, "info.summary", "description", "annotation", "3.0 has no summary here; put before description")
 
 
-def license_name(node: Node, _: str, ledger: Ledger) -> None:
-    """The SPDX identifier becomes the address of its text."""
-    if "identifier" in node:
-        identifier = node.pop("identifier")
-        node.setdefault("url", _SPDX.format(identifier))
+def license_name(node: Node, pointer: str, ledger: Ledger) -> None:
+    """The SPDX identifier of one license becomes the address of its text; an expression has no address."""
+    if "identifier" not in node:
+        return
+    identifier = node.pop("identifier")
+    if "url" not in node and _ONE_LICENSE.match(identifier):
+        node["url"] = _SPDX.format(identifier)
         ledger.count("license.identifier")
+        return
+    node["x-identifier"] = identifier
+    detail = "3.0 has only the address of one license here; kept as an extension"
+    ledger.add(pointer, "license.identifier", "x-identifier", "annotation", detail)
 
 
 def operation(node: Node, _: str, ledger: Ledger) -> None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
-from stoa.openapi.document import Document, Node, lookup
+from stoa.openapi.document import Document, Node, local_target, lookup
 from stoa.openapi.gateway_servers import local_servers, servers, swagger_host
 from stoa.openapi.grammar import V20, V30, Kind
+from stoa.openapi.inlining import Inliner
 from stoa.openapi.inspection import Inspection
 from stoa.openapi.lint import lint, refuse_errors
 from stoa.openapi.null_rules import add_all_of, null_schema
-from stoa.openapi.rebuild import Rebuilder
 from stoa.openapi.refusal import VERSION_UNSUPPORTED, SpecRefused
+from stoa.openapi.repairs import checked
 from stoa.openapi.report import Converted, Ledger
 from stoa.openapi.survey import Losses
 
@@ -37,19 +37,19 @@ def gateway_profile(document: Document, *, server_url: str | None) -> Converted:
     refuse_errors(lint(document))
     ledger = Ledger()
     result = Document(_Profile(content, ledger, server_url).build(content, "document", ""), document.name)
-    refuse_errors(lint(result))
+    result, _ = checked(result, ledger)
     return Converted(result, ledger.report("gateway", document, result))
 
 
-class _Profile(Rebuilder):
+class _Profile(Inliner):
     def __init__(self, content: Node, ledger: Ledger, server_url: str | None) -> None:
-        self._content = content
         self._ledger = ledger
         swagger = "swagger" in content
         route = swagger_host if swagger else servers
         drop_servers = partial(local_servers, ledger=ledger)
         self._opened = _opened_objects(content, swagger=swagger)
         super().__init__(
+            content,
             V20 if swagger else V30,
             {
                 "document": (self._root_docs, partial(route, server_url=server_url, ledger=ledger)),
@@ -60,16 +60,19 @@ class _Profile(Rebuilder):
         )
 
     def reference(self, node: Node, kind: Kind, pointer: str) -> Node | None:
+        target = local_target(str(node["$ref"]))
         if kind.name == "pathItem":
-            return None
+            self._ledger.count("path-item-ref")
+            return self.inline(node, kind, pointer, target)
         if self.grammar is V20 and kind.name == "response":
             return self._inline_response(node, pointer)
-        return node
+        # The importer looks references up as they are written.
+        return node if "%" in target else {**node, "$ref": f"#{target}"}
 
     def _inline_response(self, node: Node, pointer: str) -> Node:
         """The gateway's parser crashes on references in Swagger 2.0 responses."""
-        at = unquote(str(node["$ref"]).removeprefix("#"))
-        target = lookup(self._content, at)
+        at = local_target(str(node["$ref"]))
+        target = lookup(self.content, at)
         if pointer.startswith("/responses/"):
             return node
         self._ledger.count("response-ref")
@@ -137,4 +140,4 @@ def _opened_objects(content: Node, *, swagger: bool) -> Losses:
             closed.append(f"{pointer}/additionalProperties")
 
     inspection = Inspection(V20 if swagger else V30, strict=False, watchers={"schema": watch}).run(content)
-    return Losses(closed, {ref.pointer: unquote(ref.value.removeprefix("#")) for ref in inspection.refs})
+    return Losses(closed, {ref.pointer: local_target(ref.value) for ref in inspection.refs})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from stoa.openapi.coercion import UNCLEAR, coerced
 from stoa.openapi.document import Node, escape
 from stoa.openapi.grammar import Field, Grammar, Kind
 from stoa.openapi.refusal import TOO_DEEP, TOO_LARGE, SpecRefused
@@ -15,12 +16,17 @@ TYPES = frozenset({"array", "boolean", "integer", "number", "object", "string"})
 
 
 class Finding(NamedTuple):
-    """One thing a document does that its version forbids (`error`) or makes ineffective (`warning`)."""
+    """One thing a document does that its version forbids (`error`) or makes ineffective (`warning`).
+
+    `mendable` says that the meaning is clear all the same; `subject` names what the finding is about.
+    """
 
     pointer: str
     rule: str
     detail: str
     severity: str = "error"
+    mendable: bool = False
+    subject: str = ""
 
 
 class Ref(NamedTuple):
@@ -88,9 +94,9 @@ class Inspection:
         """Walk one object that lies outside the document's grammar."""
         self._object(node, kind, pointer)
 
-    def error(self, pointer: str, rule: str, detail: str) -> None:
+    def error(self, pointer: str, rule: str, detail: str, *, mendable: bool = False, subject: str = "") -> None:
         """Add an error."""
-        self.findings.append(Finding(pointer, rule, detail))
+        self.findings.append(Finding(pointer, rule, detail, mendable=mendable, subject=subject))
 
     def warn(self, pointer: str, rule: str, detail: str) -> None:
         """Add a warning."""
@@ -115,11 +121,14 @@ class Inspection:
         self._nesting -= 1
         for name in kind.required if self._strict else ():
             if name not in node:
-                self.error(pointer, "missing-field", f"a {kind_name} needs `{name}`")
+                subject = f"{kind_name}.{name}"
+                self.error(pointer, "missing-field", f"a {kind_name} needs `{name}`", subject=subject)
 
     def _bare(self, node: Any, kind_name: str, pointer: str) -> None:
         if not (self._schemas_may_be_boolean and kind_name == "schema" and isinstance(node, bool)):
-            self.error(pointer, "wrong-shape", f"a {kind_name} must be an object")
+            tuple_of_old = kind_name == "schema" and isinstance(node, list) and self._schemas_may_be_boolean
+            mendable = tuple_of_old and pointer.endswith("/items")
+            self.error(pointer, "wrong-shape", f"a {kind_name} must be an object", mendable=mendable)
 
     def _count_schema(self, pointer: str) -> None:
         self.schemas += 1
@@ -154,7 +163,9 @@ class Inspection:
 
     def _field(self, field: Field, value: Any, pointer: str) -> None:
         shape = field.shape
-        if shape == "one":
+        if value is None and shape not in ("any", "types"):
+            self.error(pointer, "empty-field", "has no value", mendable=True)
+        elif shape == "one":
             self._object(value, field.kind, pointer)
         elif shape == "map":
             self._map(field, value, pointer)
@@ -164,9 +175,13 @@ class Inspection:
             if not isinstance(value, bool):
                 self._object(value, field.kind, pointer)
         else:
-            check, expected = SCALAR_CHECKS[shape]
-            if not check(value):
-                self.error(pointer, "wrong-value", f"must be {expected}")
+            self._scalar(shape, value, pointer)
+
+    def _scalar(self, shape: str, value: Any, pointer: str) -> None:
+        check, expected = SCALAR_CHECKS[shape]
+        if not check(value):
+            clear = coerced(shape, value) is not UNCLEAR or (isinstance(value, bool) and pointer.endswith("/required"))
+            self.error(pointer, "wrong-value", f"must be {expected}", mendable=clear)
 
     def _map(self, field: Field, value: Any, pointer: str) -> None:
         if not isinstance(value, dict):

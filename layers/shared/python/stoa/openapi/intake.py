@@ -40,7 +40,8 @@ def parse(data: bytes, *, name: str, files: Mapping[str, bytes] | None = None) -
 
 def _check_shapes(content: Node, grammar: Grammar) -> None:
     for finding in Inspection(grammar, strict=False).run(content).findings:
-        raise SpecRefused(INVALID, finding.detail, pointer=finding.pointer)
+        if not finding.mendable:
+            raise SpecRefused(INVALID, finding.detail, pointer=finding.pointer)
 
 
 def grammar_of(content: Node) -> Grammar:
@@ -48,7 +49,7 @@ def grammar_of(content: Node) -> Grammar:
     version = content.get("openapi")
     if isinstance(version, str) and _V3.match(version) and "swagger" not in content:
         return V31
-    if content.get("swagger") == "2.0" and version is None:
+    if content.get("swagger") in ("2.0", 2.0) and version is None:
         return V20
     if version is None and "swagger" not in content:
         raise SpecRefused(VERSION_UNSUPPORTED, "not an OpenAPI document: neither `openapi` nor `swagger` at its root")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
-from stoa.openapi.document import Document, Node, lookup, tokens_of
+from stoa.openapi.document import Document, Node, local_target, lookup, tokens_of
 from stoa.openapi.grammar import V20, V30
 from stoa.openapi.inspection import Finding, Inspection
 from stoa.openapi.lint_object_rules import ObjectRules
@@ -52,7 +50,7 @@ def _check_refs(content: Node, inspection: Inspection) -> None:
             detail = f"{ref.value!r} points outside the document; bundle it first, nothing is fetched"
             inspection.error(ref.pointer, "ref-external", detail)
             continue
-        problem = _follow(content, unquote(ref.value[1:]), good)
+        problem = _follow(content, local_target(ref.value), good)
         if problem is not None:
             inspection.error(ref.pointer, problem, f"{ref.value!r} points at nothing")
 
@@ -73,6 +71,6 @@ def _follow(content: Node, pointer: str, good: set[str]) -> str | None:
         following = node.get("$ref")
         if not isinstance(following, str) or not following.startswith("#"):
             break
-        pointer = unquote(following[1:])
+        pointer = local_target(following)
     good.update(chain)
     return None

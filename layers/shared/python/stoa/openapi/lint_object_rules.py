@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stoa.openapi.document import Node, escape, lookup, tokens_of
+from stoa.openapi.document import Node, escape, local_target, lookup, tokens_of
 from stoa.openapi.inspection import Inspection, Watcher
 from stoa.openapi.naming import is_legal
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_MAX_REFERENCES = 10
 BODYLESS = ("get", "head", "delete")
 _RESPONSE = re.compile(r"(?:[1-5](?:\d\d|XX)|default)\Z")
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
@@ -75,13 +76,17 @@ class ObjectRules:
             self._schemes = {name: str(self._target(scheme).get("type")) for name, scheme in schemes.items()}
 
     def _target(self, node: Any) -> Node:
-        """The object itself, or what it refers to in one step; an empty one when that is nothing."""
-        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        """The object itself, or what it refers to in a few steps; an empty one when that is nothing."""
+        for _ in range(_MAX_REFERENCES):
+            if not isinstance(node, dict):
+                return {}
+            if not isinstance(node.get("$ref"), str):
+                return node
             try:
-                node = lookup(self._content, node["$ref"].removeprefix("#"))
+                node = lookup(self._content, local_target(node["$ref"]))
             except KeyError:
                 return {}
-        return node if isinstance(node, dict) else {}
+        return {}
 
     def _path_item(self, node: Node, pointer: str, inspection: Inspection) -> None:
         tokens = tokens_of(pointer)
@@ -173,18 +178,25 @@ def _component_names(node: Node, pointer: str, inspection: Inspection) -> None:
 
 
 def _path_keys(node: Node, pointer: str, inspection: Inspection) -> None:
-    for path in node:
-        if not path.startswith(("/", "x-")):
+    paths = [path for path in node if not path.startswith("x-")]
+    if not paths:
+        inspection.warn(pointer, "no-paths", "there is no path, so that a gateway has nothing to serve")
+    for path in paths:
+        if not path.startswith("/"):
             inspection.error(f"{pointer}/{escape(path)}", "path-name", "a path must begin with a slash")
+        elif "?" in path or "#" in path:
+            detail = "no request matches a path with `?` or `#`; say it with parameters"
+            inspection.warn(f"{pointer}/{escape(path)}", "path-unreachable", detail)
 
 
 def _path_parameters(path: str, found: set[tuple[str, str]], pointer: str, inspection: Inspection) -> None:
     named = {name for place, name in found if place == "path"}
     wanted = {name for name in _TEMPLATE.findall(path) if name}
     for name in sorted(wanted - named):
-        inspection.error(pointer, "path-parameter-missing", f"`{{{name}}}` of the path is not a parameter")
+        detail = f"`{{{name}}}` of the path is not a parameter"
+        inspection.error(pointer, "path-parameter-missing", detail, subject=name)
     for name in sorted(named - wanted):
-        inspection.error(pointer, "path-parameter-unused", f"`{name}` is not part of the path")
+        inspection.error(pointer, "path-parameter-unused", f"`{name}` is not part of the path", subject=name)
 
 
 def _response_keys(node: Node, pointer: str, inspection: Inspection) -> None:
@@ -207,7 +219,7 @@ def _schema_or_content(node: Node, pointer: str, inspection: Inspection) -> None
     _one_example(node, pointer, inspection)
     if "content" not in node:
         if "schema" not in node:
-            inspection.error(pointer, "schema-or-content", "needs `schema` or `content`")
+            inspection.error(pointer, "schema-missing", "needs `schema` or `content`")
         return
     if not node.keys().isdisjoint(("schema", "style", "explode", "allowReserved", "example", "examples")):
         inspection.error(pointer, "schema-or-content", "`content` excludes `schema`, `style` and examples beside it")

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any
+
 from stoa.openapi.document import Node
 from stoa.openapi.inspection import Inspection
 
 _NOT_EMPTY = ("allOf", "anyOf", "oneOf", "enum", "required")
 _COUNTS = ("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties")
+_PYTHON_TYPES: Mapping[str, type | UnionType] = {
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "number": int | float,
+    "object": dict,
+    "string": str,
+}
 _INTERESTING = frozenset(
-    {*_NOT_EMPTY, *_COUNTS, "multipleOf", "exclusiveMinimum", "exclusiveMaximum", "nullable", "discriminator"}
+    {
+        *_NOT_EMPTY,
+        *_COUNTS,
+        "default",
+        "multipleOf",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "nullable",
+        "discriminator",
+    }
 )
 
 
@@ -22,16 +43,37 @@ def check_schema(schema: Node, pointer: str, inspection: Inspection) -> None:
     _check_bounds(schema, pointer, inspection)
     if schema.get("nullable") is True:
         _check_nullable(schema, pointer, inspection)
+    if "default" in schema and _refuses(schema, schema["default"]):
+        inspection.warn(f"{pointer}/default", "default-refused", "the schema beside it refuses this value")
     discriminator = schema.get("discriminator")
     mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
     if isinstance(mapping, dict) and not all(isinstance(value, str) for value in mapping.values()):
         inspection.error(f"{pointer}/discriminator/mapping", "wrong-value", "must map strings to strings")
 
 
+def _refuses(schema: Node, value: Any) -> bool:
+    """Whether `type` or `enum` alone refuse the value; no more is looked at."""
+    if value is None and schema.get("nullable") is True:
+        return False
+    kind, enum = schema.get("type"), schema.get("enum")
+    if isinstance(kind, str) and kind in _PYTHON_TYPES and not _is_a(value, kind):
+        return True
+    return isinstance(enum, list) and value not in enum
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _PYTHON_TYPES[kind])
+
+
 def _check_sizes(schema: Node, pointer: str, inspection: Inspection) -> None:
     for keyword in _NOT_EMPTY:
         if schema.get(keyword) == []:
-            inspection.error(f"{pointer}/{keyword}", "empty-list", "must not be empty")
+            rule = "empty-required" if keyword == "required" else "empty-list"
+            inspection.error(f"{pointer}/{keyword}", rule, "must not be empty")
     required = schema.get("required")
     if isinstance(required, list) and len(set(map(str, required))) != len(required):
         inspection.error(f"{pointer}/required", "not-unique", "names a property twice")

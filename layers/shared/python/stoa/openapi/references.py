@@ -141,7 +141,9 @@ class Plan:
         if home is None:
             tokens = tokens_of(target)
             reached = self._reach(tokens)
-            home = self._moved(tokens) if reached == (kind, True) else self._hoist(kind, target, reached[0] != kind)
+            # Readers disagree about a literal percent sign in a reference: a component's name has none.
+            stays = reached == (kind, True) and "%" not in target
+            home = self._moved(tokens) if stays else self._hoist(kind, target, reached[0] != kind)
             self._homes[(kind, target)] = home
         return home
 

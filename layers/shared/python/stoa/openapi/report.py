@@ -61,15 +61,19 @@ class Converted:
 
 
 class Ledger:
-    """Collects counts and entries while a document is rebuilt; the same entry is kept once."""
+    """Collects counts and entries while a document is rebuilt; the same entry is kept once.
+
+    `counting` is switched off while a part is built again in a second place.
+    """
 
     def __init__(self) -> None:
+        self.counting = True
         self._counts: Counter[str] = Counter()
         self._entries: dict[Entry, None] = {}
 
     def count(self, construct: str) -> None:
         """A construct was translated without loss."""
-        self._counts[construct] += 1
+        self._counts[construct] += self.counting
 
     def add(self, pointer: str, construct: str, action: str, effect: Effect, detail: str) -> None:
         """A construct was lost, changed in meaning, or deserves a notice."""

@@ -10,6 +10,7 @@ from stoa.openapi.references import Plan
 
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "discriminator"})
 _TRIGGERS = KEYWORD_RULES.keys() | COMPOSITION_RULES.keys() | _REFERENCES | {"nullable", "anyOf"}
+_BOUNDS = ("exclusiveMinimum", "exclusiveMaximum")
 _PLAIN_TYPES = frozenset({"string", "integer", "number", "boolean", "object"})
 
 
@@ -20,7 +21,7 @@ def convert_schema(schema: Node, pointer: str, context: Context, plan: Plan) -> 
     if not typed and schema.keys().isdisjoint(_TRIGGERS):
         return
     ledger = context.ledger
-    if "nullable" in schema:
+    if "nullable" in schema and not context.nullable:
         nullable_means_nothing(schema, pointer, ledger)
     if typed:
         type_list(schema, pointer, ledger)
@@ -33,11 +34,15 @@ def convert_schema(schema: Node, pointer: str, context: Context, plan: Plan) -> 
 
 def _apply_tables(schema: Node, pointer: str, context: Context) -> None:
     for keyword, rule in KEYWORD_RULES.items():
-        if keyword in schema:
+        if keyword in schema and not (context.nullable and _is_bound_of_3_0(schema, keyword)):
             rule(schema, pointer, context.ledger)
     for keyword, rewrite in COMPOSITION_RULES.items():
         if keyword in schema:
             rewrite(schema, pointer, context)
+
+
+def _is_bound_of_3_0(schema: Node, keyword: str) -> bool:
+    return keyword in _BOUNDS and isinstance(schema[keyword], bool)
 
 
 def _references(schema: Node, pointer: str, context: Context, plan: Plan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stoa.openapi.document import Node, escape, lookup, tokens_of
+from stoa.openapi.document import Node, escape, local_target, lookup, tokens_of
 from stoa.openapi.lint_object_rules import foreign_scheme_fields
 from stoa.openapi.report import Ledger
 
@@ -29,7 +29,7 @@ def _type_of(content: Node, scheme: Any) -> str:
         if "$ref" not in scheme:
             return str(scheme.get("type"))
         try:
-            scheme = lookup(content, str(scheme["$ref"]).removeprefix("#"))
+            scheme = lookup(content, local_target(str(scheme["$ref"])))
         except KeyError:
             return ""
     return ""

@@ -37,6 +37,11 @@ class Survey:
         self._refuse_wrong_shapes()
 
     @property
+    def mendable(self) -> bool:
+        """Whether some part has another shape than it should have and is clear all the same."""
+        return any(finding.mendable for finding in self._inspection.findings)
+
+    @property
     def refs(self) -> list[Ref]:
         """All references in schema and object positions; grows with `visit`."""
         return self._inspection.refs
@@ -48,6 +53,8 @@ class Survey:
 
     def _refuse_wrong_shapes(self) -> None:
         for finding in self._inspection.findings:
+            if finding.mendable:
+                continue
             raise SpecRefused(INVALID, finding.detail, pointer=finding.pointer)
 
     def _schema(self, node: Node, pointer: str, inspection: Inspection) -> None:

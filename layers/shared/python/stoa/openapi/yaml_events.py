@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from stoa.openapi.coercion import WrittenFloat
 from stoa.openapi.document import Node
 from stoa.openapi.refusal import ALIAS_BOMB, NOT_PARSEABLE, TOO_DEEP, SpecRefused
 
@@ -193,6 +194,8 @@ def _finite(read: Callable[[str], float], text: str, event: Any) -> float:
         number = read(text)
     except ValueError:
         raise _refuse(NOT_PARSEABLE, "a number with too many digits", event) from None
-    if isinstance(number, float) and not math.isfinite(number):
+    if not isinstance(number, float):
+        return number
+    if not math.isfinite(number):
         raise _refuse(NOT_PARSEABLE, "a number that is too large", event)
-    return number
+    return number if repr(number) == text else WrittenFloat(number, text)
