@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,16 @@ class Lab:
         """deploy-results, each event id once."""
         by_id = {dict(r.headers)["ce_id"]: json.loads(r.value) for r in self.records("deploy-results")}
         return list(by_id.values())
+
+    def ends(self, deployments: Collection[str]) -> list[dict[str, Any]]:
+        """The results of these deployments, as soon as each has one; the outbox may be a moment behind the row."""
+
+        def told() -> list[dict[str, Any]]:
+            found = [said for said in self.results() if said["deployment_id"] in deployments]
+            return found if {said["deployment_id"] for said in found} == set(deployments) else []
+
+        found: list[dict[str, Any]] = self.until(told, "the results")
+        return found
 
 
 @pytest.fixture(scope="module")

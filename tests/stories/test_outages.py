@@ -39,7 +39,7 @@ def lab(start_lab: Callable[[Options], Any]) -> Any:
 def assert_the_sentence_holds(lab: Any, commits: list[str]) -> dict[str, dict[str, Any]]:
     """Returns the newest succeeded deployment by API."""
     rows = {row["id"]: row for commit in commits for row in lab.deployments(commit)}
-    results = Counter(said["deployment_id"] for said in lab.results() if said["deployment_id"] in rows)
+    results = Counter(said["deployment_id"] for said in lab.ends(rows))
     assert results == Counter(dict.fromkeys(rows, 1)), "one result each"
     jobs = [job for job in lab.launches() if job["skip_tags"].removeprefix("stoa-") in rows]
     assert max(Counter(job["skip_tags"] for job in jobs).values()) == 1, "doubled"
@@ -111,6 +111,7 @@ def test_functions_and_awx_killed_while_they_work_lose_and_double_nothing(lab: A
         lab.stack.platform.restart("api")
         lab.stack.emulators["awx"].kill()
         lab.stack.start_emulator("awx")
+    lab.stack.platform.wait_ready()
     for commit in commits:
         lab.done(commit, 90)
     rows = [row for commit in commits for row in lab.deployments(commit)]
