@@ -285,14 +285,18 @@ def as_lambda_has_it(found: Any) -> dict[str, Any]:
     }
 
 
-def test_the_outage_sentence_holds_whatever_dies(kafka: Any, new_database: Callable[[], str], mortal: None) -> None:
+@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_the_outage_sentence_holds_whatever_dies(
+    kafka: Any, new_database: Callable[[], str], mortal: None, examples: int
+) -> None:
     create_topics(kafka.bootstrap)
     awx = thrown_away_awx.ThrownAwayAwx()
     parts = {"bootstrap": kafka.bootstrap, "new_database": staticmethod(new_database), "awx": awx}
     bound = type("Bound", (Platform,), {**parts, "producer": Producer(kafka.bootstrap)})
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         bound,
-        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=checks),
+        settings=settings(
+            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )
     awx.shutdown()
