@@ -293,10 +293,6 @@ def test_the_outage_sentence_holds_whatever_dies(
     awx = thrown_away_awx.ThrownAwayAwx()
     parts = {"bootstrap": kafka.bootstrap, "new_database": staticmethod(new_database), "awx": awx}
     bound = type("Bound", (Platform,), {**parts, "producer": Producer(kafka.bootstrap)})
-    run_state_machine_as_test(
-        bound,
-        settings=settings(
-            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    calm = settings(deadline=None, suppress_health_check=list(HealthCheck), stateful_step_count=40)
+    run_state_machine_as_test(bound, settings=settings(calm, max_examples=examples))
     awx.shutdown()
