@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stoa.openapi import Converted, Document, SpecRefused, convert, gateway_profile, parse, to_bytes
+from stoa.openapi import MAX_BYTES, Converted, Document, SpecRefused, convert, gateway_profile, parse, to_bytes
 
 BAD_FILE = 2
 
@@ -65,16 +67,24 @@ def convert_command(
         _write(stages, out, report)
     except SpecRefused as refused:
         _stop(f"{file}: {refused}")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+    except ValueError as error:
         _stop(str(error))
 
 
 def _document(file: Path) -> Document:
-    return parse(file.read_bytes(), name=file.name, files=_Folder(file.parent))
+    return parse(_bytes(file), name=file.name, files=_Folder(file.parent))
+
+
+def _bytes(path: Path) -> bytes:
+    """No more than shows that the file is too large, whatever it is."""
+    with path.open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
 
 
 def _stop(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    typer.echo(" ".join(sentence.splitlines()), err=True)
     raise typer.Exit(BAD_FILE)
 
 
@@ -82,10 +92,10 @@ class _Folder(Mapping[str, bytes]):
     """The files beside a definition by relative path, read when they are referred to; no link leads out."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve()
+        self._folder = Path(os.path.realpath(folder))
 
     def _path(self, name: object) -> Path | None:
-        path = (self._folder / str(name)).resolve()
+        path = Path(os.path.realpath(self._folder / str(name)))  # a link to itself is no error here
         return path if path.is_relative_to(self._folder) and path.is_file() else None
 
     def __contains__(self, name: object) -> bool:
@@ -95,7 +105,7 @@ class _Folder(Mapping[str, bytes]):
         path = self._path(name)
         if path is None:
             raise KeyError(name)
-        return path.read_bytes()
+        return _bytes(path)
 
     def __iter__(self) -> Iterator[str]:
         return (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
@@ -106,15 +116,43 @@ class _Folder(Mapping[str, bytes]):
 
 def _write(stages: list[Converted], out: Path | None, report: Path | None) -> None:
     text = to_bytes(stages[-1].document).decode()
+    listed = json.dumps(_one_report(stages), indent=2)
+    wanted = [(path, content) for path, content in ((out, text), (report, listed)) if path is not None]
+    _save([(path, content + "\n") for path, content in wanted])
     if out is None:
         typer.echo(text)
-    else:
-        out.write_text(text + "\n", encoding="utf-8")
-    if report is not None:
-        report.write_text(json.dumps(_one_report(stages), indent=2) + "\n", encoding="utf-8")
     noted = sum(len(stage.report.entries) for stage in stages)
     if noted and report is None:
         typer.echo(f"{noted} things were lost or deserve a look; --report FILE lists them", err=True)
+
+
+def _save(files: list[tuple[Path, str]]) -> None:
+    """All files or none: what is there already is replaced only when everything is written."""
+    drafts: list[tuple[Path, Path]] = []
+    try:
+        for path, content in files:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+            # a device is written to, not replaced
+            target = Path(os.path.realpath(path))
+            own = target.with_name(f".{target.name}.{os.getpid()}")
+            draft = target if target.exists() and not target.is_file() else own
+            drafts.append((draft, target))
+            _draft(draft, path, content)
+        for draft, path in drafts:
+            if draft != path:
+                draft.replace(path)
+    finally:
+        for draft, path in drafts:
+            if draft != path:
+                draft.unlink(missing_ok=True)
+
+
+def _draft(draft: Path, path: Path, content: str) -> None:
+    try:
+        draft.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _one_report(stages: list[Converted]) -> dict[str, object]:

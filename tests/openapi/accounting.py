@@ -25,6 +25,9 @@ LOSSLESS = frozenset(
     "const if then else dependentRequired dependentSchemas $defs definitions $id $anchor $dynamicAnchor $schema"
     " $comment $vocabulary".split()
 )
+WIDER = frozenset(
+    "propertyNames unevaluatedProperties unevaluatedItems contains $dynamicRef prefixItems patternProperties".split()
+)
 ALWAYS_LOST = frozenset("propertyNames unevaluatedProperties unevaluatedItems contains $dynamicRef".split())
 
 
@@ -93,6 +96,7 @@ def is_path_item(pointer: str) -> bool:
 def lost(document: dict[str, Any]) -> set[Place]:
     """What the report must name."""
     found = {place for pointer, schema in schemas(document) for place in _lost_in_schema(pointer, schema)}
+    found |= widened_by_parts(document)
     if not re.fullmatch(r"[A-Za-z0-9.-]+", document["info"].get("license", {}).get("identifier", "MIT")):
         found.add(Place("/info/license", "license.identifier"))
     if "webhooks" in document:
@@ -106,6 +110,24 @@ def lost(document: dict[str, Any]) -> set[Place]:
             beside = {"summary", "description"} & holder.keys()
             found |= {Place(step(pointer, key), "reference-sibling") for key in beside}
     return found
+
+
+def widened_by_parts(document: dict[str, Any]) -> set[Place]:
+    """`not`, `oneOf` and `if` over something that gets wider: they cannot stay. References are not followed here."""
+    found: set[Place] = set()
+    for pointer, schema in schemas(document):
+        for key in ("not", "oneOf", "if") if isinstance(schema, dict) else ():
+            parts = schema.get(key, [])
+            without_effect = key == "if" and not {"then", "else"} & schema.keys()
+            if not without_effect and any(map(_has_wider, parts if isinstance(parts, list) else [parts])):
+                found.add(Place(pointer, key))
+    return found
+
+
+def _has_wider(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    return bool(WIDER & schema.keys()) or any(_has_wider(part) for _, part in inner("", schema))
 
 
 def _lost_in_schema(pointer: str, schema: Any) -> Iterator[Place]:
@@ -134,6 +156,7 @@ def _is_lost(key: str, value: Any, schema: dict[str, Any]) -> bool:
 def counted(document: dict[str, Any]) -> dict[str, int]:
     """How often the constructs occur that are translated without loss."""
     counts = dict.fromkeys(("const", "type-null", "null-type", "ref-siblings", "boolean-schema"), 0)
+    counts |= dict.fromkeys(("dependentRequired", "dependentSchemas", "type-list"), 0)
     counts |= dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum", "if", "null-branch", "license.identifier"), 0)
     for _, schema in schemas(document):
         if isinstance(schema, bool):
@@ -142,6 +165,10 @@ def counted(document: dict[str, Any]) -> dict[str, int]:
         kinds = schema.get("type")
         counts["null-type"] += kinds in ("null", ["null"])
         counts["type-null"] += isinstance(kinds, list) and len(kinds) == 2 and "null" in kinds
+        real = [kind for kind in kinds if kind != "null"] if isinstance(kinds, list) else []
+        counts["type-list"] += len(real) > 1 or (len(real) == 1 and "null" not in kinds)
+        for key in ("dependentRequired", "dependentSchemas"):
+            counts[key] += len(schema.get(key, ()))
         counts["ref-siblings"] += "$ref" in schema and len(schema) > 1
         for key in ("const", "exclusiveMinimum", "exclusiveMaximum"):
             counts[key] += key in schema

@@ -92,6 +92,13 @@ def test_a_link_out_of_the_folder_is_not_followed(spec: Path, tmp_path_factory: 
     assert "SPEC_EXTERNAL_REF" in result.stderr
 
 
+def test_a_link_to_itself_is_not_followed_either(spec: Path) -> None:
+    (spec.parent / "schemas" / "order.yaml").unlink()
+    (spec.parent / "schemas" / "order.yaml").symlink_to("order.yaml")
+    result = runner.invoke(app, ["convert", str(spec)])
+    assert (result.exit_code, "SPEC_EXTERNAL_REF" in result.stderr) == (2, True)
+
+
 def test_a_missing_file_and_a_bad_server_url_are_said_plainly(spec: Path) -> None:
     missing = runner.invoke(app, ["convert", "/nowhere/openapi.yaml"])
     assert (missing.exit_code, "No such file" in missing.stderr) == (2, True)
@@ -104,3 +111,67 @@ def test_help_names_the_options_and_the_exit_code() -> None:
     assert result.exit_code == 0
     for word in ("FILE", "--report", "exit code is 2", "nothing is"):
         assert word in " ".join(result.stdout.split())
+
+
+HEAD = '{"openapi": "3.1.0", "info": {"title": "T", "version": "1"}'
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (bytes(range(256)) * 20, "not UTF-8"),
+        (HEAD.encode("utf-16"), "not UTF-8"),
+        (b" " * 6_000_000, "larger than 5 MB"),
+        (b'{"a": ' + b"[" * 9_000 + b"]" * 9_000 + b"}", "nested more than 100"),
+        (b'{"a": 1,\n "b": NaN}', "NaN is not a JSON value (line 2)"),
+        (b'{"a": {\n"b": 1,\n"b": 2}}', "`b` appears twice (line 3)"),
+        (b"a: &a [x]\nb: &b [" + b"*a, " * 9_999 + b"]\nc: [*b, *b]\n", "aliases expand"),
+        (f'{HEAD}, "paths": {{"/a": {{"$ref": "#/paths/~1a"}}}}}}'.encode(), "in a circle"),
+        (f'{HEAD}, "components": {{"schemas": {{"S": {{"$ref": "#/components/schemas/S"}}}}}}}}'.encode(), "to itself"),
+        (f'{HEAD}, "components": {{"schemas": {{"S": {{"$ref": "http://a/b"}}}}}}}}'.encode(), "outside this API"),
+    ],
+)
+def test_whatever_the_file_holds_it_ends_with_one_sentence(spec: Path, data: bytes, said: str) -> None:
+    spec.write_bytes(data)
+    result = runner.invoke(app, ["convert", str(spec)])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert said in result.stderr
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("place", ["missing.yaml", "schemas", "loop"])
+def test_what_is_no_readable_file_is_named(spec: Path, place: str) -> None:
+    (spec.parent / "loop").symlink_to("loop")
+    result = runner.invoke(app, ["convert", str(spec.parent / place)])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith(str(spec.parent / place) + ": ")
+
+
+@pytest.mark.parametrize("place", ["nowhere/report.json", "schemas"])
+def test_when_one_file_cannot_be_written_none_is(spec: Path, place: str) -> None:
+    out = spec.parent / "out.json"
+    out.write_text("as before")
+    result = runner.invoke(app, ["convert", str(spec), "-o", str(out), "--report", str(spec.parent / place)])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert str(spec.parent / place) in result.stderr
+    assert out.read_text() == "as before"
+    assert not list(spec.parent.glob(".*"))
+
+
+def test_a_file_that_is_there_is_replaced_and_a_link_stays_one(spec: Path) -> None:
+    real, link = spec.parent / "real.json", spec.parent / "link.json"
+    real.write_text("old and longer than nothing")
+    link.symlink_to(real)
+    assert runner.invoke(app, ["convert", str(spec), "-o", str(link)]).exit_code == 0
+    assert link.is_symlink()
+    assert json.loads(real.read_text())["openapi"] == "3.0.3"
+
+
+def test_a_full_device_is_said_and_not_replaced(spec: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    result = runner.invoke(app, ["convert", str(spec), "-o", str(full)])
+    assert (result.exit_code, result.stderr) == (2, "/dev/full: No space left on device\n")
+    assert full.is_char_device()

@@ -4,6 +4,7 @@ Pure functions over documents: nothing here reads a file, a clock or the network
 `stoa` package outside this folder is imported (docs/adr/0003).
 """
 
+from stoa.openapi.bundle import MAX_BYTES
 from stoa.openapi.convert import convert
 from stoa.openapi.document import Document, digest, to_bytes
 from stoa.openapi.gateway import gateway_profile
@@ -15,6 +16,7 @@ from stoa.openapi.report import CONVERTER_VERSION, Converted, Entry, Report
 
 __all__ = [
     "CONVERTER_VERSION",
+    "MAX_BYTES",
     "Converted",
     "Document",
     "Entry",

@@ -17,6 +17,7 @@ from stoa.openapi.refusal import INVALID, NOT_PARSEABLE, TOO_DEEP, TOO_LARGE, VE
 from stoa.openapi.yaml_events import MAX_DEPTH, read_yaml
 
 _V3 = re.compile(r"3\.[01]\.\d+\Z")
+_CONSTANT = re.compile(r"[:,\[]\s*(NaN|-?Infinity)\s*[,\]}]")
 _SURROGATE = re.compile(r"\\u[dD][89abAB]")
 
 
@@ -84,9 +85,24 @@ def _read_json(text: str) -> Any:
         raise SpecRefused(TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep") from None
     except ValueError:
         raise SpecRefused(NOT_PARSEABLE, "a number with too many digits") from None
+    except SpecRefused as refused:
+        raise _with_line(refused, text) from None
     if _SURROGATE.search(text):
         _check_text(content)
     return content
+
+
+def _with_line(refused: SpecRefused, text: str) -> SpecRefused:
+    """The JSON reader's hooks are told no position: find the line again, now that time does not matter."""
+    constant = _CONSTANT.search(text) if refused.detail.endswith("is not a JSON value") else None
+    if constant is not None:
+        return SpecRefused(refused.code, refused.detail, line=text.count("\n", 0, constant.start(1)) + 1)
+    try:
+        read_yaml(text)
+    except SpecRefused as again:
+        if "appears twice" in again.detail and "appears twice" in refused.detail:
+            return again
+    return refused
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Node:

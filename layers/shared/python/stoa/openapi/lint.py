@@ -52,7 +52,8 @@ def _check_refs(content: Node, inspection: Inspection) -> None:
             continue
         problem = _follow(content, local_target(ref.value), good)
         if problem is not None:
-            inspection.error(ref.pointer, problem, f"{ref.value!r} points at nothing")
+            what = "comes back to itself" if problem == "ref-circle" else "points at nothing"
+            inspection.error(ref.pointer, problem, f"{ref.value!r} {what}")
 
 
 def _follow(content: Node, pointer: str, good: set[str]) -> str | None:
