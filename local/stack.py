@@ -168,7 +168,7 @@ class Stack:
         runs = ["--playbooks", str(ROOT / "playbooks"), "--executor", options.executor, "--slots", str(options.slots)]
         modules = {
             "gateway": ["local.emulators.webmethods", *port, *state, *timing],
-            "gitlab": ["local.emulators.thin_gitlab", *port, *state],
+            "gitlab": ["local.emulators.gitlab", *port, *state],
             "awx": ["local.emulators.awx", *port, *state, *runs],
             "backend": ["local.backend", *port],
         }

@@ -1,7 +1,7 @@
 """The shapes of answers: JSON, GitLab's four error bodies, and pages of lists."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,13 @@ from starlette.responses import PlainTextResponse, Response
 Json = dict[str, Any]
 PER_PAGE, MAX_PER_PAGE = 20, 100
 MAX_TOTAL = 10_000
+SAID = {
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
+    404: "404 Not Found",
+    409: "409 Conflict: Resource lock",
+    422: "422 Unprocessable Entity",
+}
 
 
 class Refusal(Exception):
@@ -19,6 +26,14 @@ class Refusal(Exception):
         super().__init__(status, body)
         self.status = status
         self.body = body
+
+
+class TooMany(Exception):
+    """A request above a rate limit; `headers` say when to come back."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(headers)
+        self.headers = headers
 
 
 def refuse(status: int, message: Any) -> Refusal:
@@ -46,7 +61,9 @@ def nothing() -> Response:
 
 def failure(status: int) -> Response:
     """An injected failure."""
-    return answer({"message": f"{status} Internal Server Error"}, status)
+    if status == 429:
+        return retry_later({"retry-after": "1"})
+    return answer({"message": SAID.get(status, f"{status} Internal Server Error")}, status)
 
 
 def retry_later(headers: dict[str, str]) -> Response:
@@ -77,9 +94,22 @@ def paged(rows: Sequence[Any], params: Json, url: str, *, totals: bool = True) -
     if totals and len(rows) <= MAX_TOTAL:
         headers |= {"x-total": str(len(rows)), "x-total-pages": str(last)}
         pages.append(("last", str(last)))
-    headers["link"] = links(url, params, [(name, {"page": n, "per_page": str(size)}) for name, n in pages if n])
-    return rows[(page - 1) * size : page * size], headers
+    links = [_link(url, {**params, "page": n, "per_page": str(size)}, name) for name, n in pages if n]
+    return rows[(page - 1) * size : page * size], {**headers, "link": ", ".join(links)}
 
 
-def links(url: str, params: Json, pages: Sequence[tuple[str, dict[str, str]]]) -> str:
-    return ", ".join(f'<{url}?{urlencode({**params, **page})}>; rel="{name}"' for name, page in pages)
+def keyset(
+    rows: Sequence[Any], params: Json, url: str, key: Callable[[Any], str]
+) -> tuple[Sequence[Any], dict[str, str]]:
+    """The page behind the row of `page_token`, without numbers and totals; the link leads on."""
+    _, size = page_of(params)
+    token = params.get("page_token")
+    begin = next((at + 1 for at, row in enumerate(rows) if key(row) == token), 0) if token else 0
+    page = rows[begin : begin + size]
+    if begin + size >= len(rows):
+        return page, {}
+    return page, {"link": _link(url, {**params, "per_page": str(size), "page_token": key(page[-1])}, "next")}
+
+
+def _link(url: str, params: Json, name: str) -> str:
+    return f'<{url}?{urlencode(params)}>; rel="{name}"'

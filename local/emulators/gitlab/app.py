@@ -5,7 +5,6 @@ import binascii
 import hmac
 import re
 import time
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, unquote
@@ -14,32 +13,23 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import request_response
 from starlette.types import ASGIApp
 
 from local.emulators.faults import Faults
-from local.emulators.gitlab import controls, transport
-from local.emulators.gitlab.answers import Refusal, answer, failure, refuse, retry_later
+from local.emulators.gitlab import transport
+from local.emulators.gitlab.answers import Refusal, TooMany, answer, failure, refuse, retry_later
 from local.emulators.gitlab.call import Call, Handler, parameters
-from local.emulators.gitlab.controls import RateLimit
 from local.emulators.gitlab.instance import Instance
-from local.emulators.gitlab.routes import COMPILED
+from local.emulators.gitlab.routes import COMPILED, CONTROLS
 from local.emulators.gitlab.settings import Config
 
 GIT = re.compile(r"^/(?P<path>.+?)\.git/(?P<service>info/refs|git-upload-pack|git-receive-pack)$")
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 READS = ("GET", "HEAD")
 SCOPE = {
     "error": "insufficient_scope",
     "error_description": "The request requires higher privileges than provided by the access token.",
     "scope": "api",
-}
-CONTROLS: dict[tuple[str, str], Handler] = {
-    ("GET", "/_emulator/deliveries"): controls.deliveries,
-    ("PUT", "/_emulator/deliveries"): controls.set_mode,
-    ("POST", "/_emulator/deliveries/release"): controls.release,
-    ("GET", "/_emulator/variants"): controls.variants,
-    ("PUT", "/_emulator/variants"): controls.variants,
 }
 
 
@@ -54,8 +44,10 @@ def create_app(config: Config) -> ASGIApp:
         yield
         front.instance.close()
 
-    routes = [Route("/{path:path}", front.handle, methods=METHODS)]
-    return Faults(Starlette(routes=routes, lifespan=lifespan), failure)
+    app = Starlette(lifespan=lifespan)
+    # no route: their patterns do not match a line break, which a file's name may hold
+    app.router.default = request_response(front.handle)
+    return Faults(app, failure)
 
 
 class Front:
@@ -64,7 +56,6 @@ class Front:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.instance = Instance(config)
-        self.rate_limit = RateLimit()
 
     async def handle(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode("ascii").partition("?")[0]
@@ -77,61 +68,55 @@ class Front:
             return await self._git(request, found["path"], found["service"]) if found else _page_not_found()
         except Refusal as error:
             return answer(error.body, error.status)
+        except TooMany as error:
+            return retry_later(error.headers)
 
     async def _control(self, request: Request, path: str) -> Response:
         call = await self._call(request, path, {})
-        if path == "/_emulator/rate_limit":
-            limit = self.rate_limit
-            return controls.set_rate_limit(limit, call.body) if request.method == "PUT" else answer(limit.shown())
         handler = CONTROLS.get((request.method, path))
         if handler is None:
             raise Refusal(404, {"error": "no such control"})
         return await run_in_threadpool(handler, call)
 
     async def _api(self, request: Request, path: str) -> Response:
-        now = time.monotonic()
-        refused = self.rate_limit.take(now)
-        if refused is not None:
-            return retry_later(refused)
+        now, limit = time.monotonic(), self.instance.rate_limit
+        limit.take(now)
         handler, args = _route(request.method, path)
-        self._authorize(request)
-        call = await self._call(request, path, args)
+        call = await self._call(request, path, args, member=self._authorize(request))
         response = await run_in_threadpool(handler, call)
-        response.headers.update(self.rate_limit.headers(now))
+        response.headers.update(limit.headers(now))
         return response
 
-    async def _call(self, request: Request, path: str, args: dict[str, str]) -> Call:
+    async def _call(self, request: Request, path: str, args: dict[str, str], *, member: bool = True) -> Call:
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         body = parameters(request.headers.get("content-type", ""), await request.body())
-        return Call(self.instance, request.method, self.instance.url + path, args, query, body, dict(request.headers))
+        return Call(self.instance, request.method, self.instance.url + path, args, query, body, member)
 
-    def _authorize(self, request: Request) -> None:
-        """By PRIVATE-TOKEN or Bearer. Raises Refusal 401, or 403 for a write with the reading token."""
+    def _authorize(self, request: Request) -> bool:
+        """By PRIVATE-TOKEN or Bearer: whether it is the member. Raises Refusal 401, 403 for a write by the reader."""
         given = request.headers.get("private-token") or _bearer(request.headers.get("authorization", ""))
         if _same(given, self.config.token):
-            return
+            return True
         if not _same(given, self.config.read_token):
             raise refuse(401, "401 Unauthorized")
         if request.method not in READS:
             raise Refusal(403, SCOPE)
+        return False
 
     async def _git(self, request: Request, path: str, service: str) -> Response:
         password = _password(request.headers.get("authorization", ""))
-        reads = "receive-pack" not in f"{service} {request.query_params.get('service')}"
-        if not _same(password, self.config.token) and not (reads and _same(password, self.config.read_token)):
+        member = _same(password, self.config.token)
+        if not member and not _same(password, self.config.read_token):
             return transport.access_denied()
         project = self.instance.project(path) if "/" in path else None
-        if project is None:
+        if project is None or not (member or not project.private):
             return transport.not_there()
-        if service == "info/refs":
-            wanted = request.query_params.get("service", "")
-            if wanted not in transport.SERVICES:
-                return PlainTextResponse("the dumb protocol is not offered\n", 403)
-            return await transport.advertise(project, wanted, request)
-        try:
-            return await transport.serve(self.instance, project, service, request)
-        except zlib.error:
-            return PlainTextResponse("the body is no gzip\n", 400)
+        wanted = request.query_params.get("service", "") if service == "info/refs" else service
+        if wanted not in transport.SERVICES:
+            return PlainTextResponse("the dumb protocol is not offered\n", 403)
+        if wanted == "git-receive-pack" and not member:
+            return transport.may_not_push()
+        return await transport.serve(self.instance, project, service, request)
 
 
 def _route(method: str, path: str) -> tuple[Handler, dict[str, str]]:

@@ -2,23 +2,26 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
-from local.emulators.gitlab.answers import Json, answer, bad_request, not_found, paged
+from local.emulators.gitlab.answers import Json, answer, bad_request, keyset, not_found, paged, refuse
 from local.emulators.gitlab.instance import Instance, Project
-from local.emulators.gitlab.objects import Commit
+from local.emulators.gitlab.repository import Repository
 
 TRUE, FALSE = frozenset({"true", "1", "yes", "on", "t"}), frozenset({"false", "0", "no", "off", "f", ""})
 
 
 @dataclass
 class Call:
-    """`args` are the decoded parts of the path, `query` and `body` the parameters; the body wins."""
+    """`args` are the decoded parts of the path, `query` and `body` the parameters; the body wins.
+
+    `member` is false for the user who is a member of no project.
+    """
 
     instance: Instance
     method: str
@@ -26,7 +29,7 @@ class Call:
     args: dict[str, str]
     query: Json
     body: Json
-    headers: dict[str, str] = field(default_factory=dict)
+    member: bool = True
 
     @cached_property
     def params(self) -> Json:
@@ -34,16 +37,30 @@ class Call:
 
     @cached_property
     def project(self) -> Project:
-        """By number or full path. Raises Refusal 404."""
+        """By number or full path. Raises Refusal 404, also for one that this user may not see."""
         found = self.instance.project(self.args["id"])
-        if found is None:
+        if found is None or not self.sees(found):
             raise not_found("Project")
         return found
+
+    @property
+    def repository(self) -> Repository:
+        return self.project.repository
+
+    def sees(self, project: Project) -> bool:
+        return self.member or not project.private
+
+    def maintain(self) -> Project:
+        """The project, for something that only its maintainers may do. Raises Refusal 404 or 403."""
+        project = self.project
+        if not self.member:
+            raise refuse(403, "403 Forbidden")
+        return project
 
     def need(self, *names: str) -> None:
         """Raises Refusal 400 naming every parameter that is missing or blank."""
         wrong = [f"{name} is missing" for name in names if self.params.get(name) is None]
-        wrong += [f"{name} is empty" for name in names if self.params.get(name) == ""]
+        wrong += [f"{name} is empty" for name in names if self.params.get(name) in ("", [])]
         if wrong:
             raise bad_request(", ".join(wrong))
 
@@ -74,18 +91,25 @@ class Call:
         except ValueError as error:
             raise bad_request(f"{name} is invalid") from error
 
-    def commit(self, ref: str, what: str = "Commit") -> Commit:
-        """The commit that a ref names in this project. Raises Refusal 404."""
-        found = self.project.repository.objects.resolve(ref)
+    def commit(self, ref: str, what: str = "Commit") -> str:
+        """The id of the commit that a ref names in this project. Raises Refusal 404."""
+        (found,) = self.repository.resolve(ref)
         if found is None:
             raise not_found(what)
         return found
 
     def listed(
-        self, rows: list[Any], *, totals: bool = True, shown: Callable[[Any], Any] = lambda row: row
+        self,
+        rows: list[Any],
+        *,
+        shown: Callable[[Any], Any] = lambda row: row,
+        key: Callable[[Any], str] | None = None,
     ) -> Response:
-        """One page; `shown` renders a row, and only those of the page."""
-        page, headers = paged(rows, self.query, self.url, totals=totals)
+        """One page; `shown` renders a row, and only those of the page. With `key` keyset paging works too."""
+        if key is not None and self.query.get("pagination") == "keyset":
+            page, headers = keyset(rows, self.query, self.url, key)
+        else:
+            page, headers = paged(rows, self.query, self.url)
         return answer([shown(row) for row in page], headers=headers)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import queue
+import re
 import threading
 import time
 import uuid
@@ -27,6 +28,8 @@ LOGGED_BYTES = 8192
 MAX_BODY = 25 * 2**20
 GRACE, LAST = 3, 39
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60, 86_400
+HIDDEN = "[REDACTED]"
+PLACEHOLDER = re.compile(r"\{\{([\w.]+)\}\}")
 
 
 @dataclass(frozen=True)
@@ -128,18 +131,20 @@ class Courier:
         if hook is None:
             return Outcome(None, "no such hook")
         began, at = time.perf_counter(), datetime.now(UTC)
+        headers: dict[str, str] = {}
+        body = rendered(hook["custom_webhook_template"], delivery.body)
         if not delivery.forced and alert_status(hook) != "executable":
-            outcome, headers = Outcome(None, "hook disabled"), {}
+            outcome = Outcome(None, "hook disabled")
+        elif len(body) > MAX_BODY:
+            outcome = Outcome(None, "the payload is larger than 25 MB")
         else:
-            headers = self._headers(hook, delivery)
-            outcome = self._post(hook, delivery.body, headers)
+            headers = self._headers(hook, delivery, body)
+            outcome = self._post(hook, body, headers)
             self._judge(delivery, outcome)
         self._log(delivery, outcome, headers, at, time.perf_counter() - began)
         return outcome
 
     def _post(self, hook: Json, body: bytes, headers: dict[str, str]) -> Outcome:
-        if len(body) > MAX_BODY:
-            return Outcome(None, "the payload is larger than 25 MB")
         try:
             url = httpx.URL(hook["url"])
             got = self._client.post(url, content=body, headers=headers, timeout=self._variants.hook_timeout_s)
@@ -147,7 +152,7 @@ class Courier:
             return Outcome(None, f"{type(error).__name__}: {error}")
         return Outcome(got.status_code, None, dict(got.headers), got.text[:LOGGED_BYTES])
 
-    def _headers(self, hook: Json, delivery: Delivery) -> dict[str, str]:
+    def _headers(self, hook: Json, delivery: Delivery, body: bytes) -> dict[str, str]:
         own = {
             "Content-Type": "application/json",
             "User-Agent": f"GitLab/{VERSION}",
@@ -160,7 +165,7 @@ class Courier:
         if hook.get("token"):
             own["X-Gitlab-Token"] = hook["token"]
         if hook.get("signing_token"):
-            own |= signature(hook["signing_token"], delivery.key, int(time.time()), delivery.body)
+            own |= signature(hook["signing_token"], delivery.key, int(time.time()), body)
         taken = {name.lower() for name in own}
         return {h["key"]: h["value"] for h in hook["custom_headers"] if h["key"].lower() not in taken} | own
 
@@ -175,12 +180,14 @@ class Courier:
             elif alert_status(hook) != "executable":
                 return
             else:
-                change = after_failure(hook["failures"], datetime.now(UTC))
+                change = after_failure(hook["failures"], datetime.now(UTC), self._variants.hook_pause_scale)
+                if self._variants.client_errors_disable and outcome.status is not None and outcome.status < 500:
+                    change = {"failures": LAST + 1}
             if any(hook[key] != value for key, value in change.items()):
                 self._store.put("hook", delivery.project_id, {**hook, **change})
 
     def _log(self, d: Delivery, outcome: Outcome, headers: dict[str, str], at: datetime, took_s: float) -> None:
-        payload = json.loads(d.body)
+        hidden = {"X-Gitlab-Token": HIDDEN} if "X-Gitlab-Token" in headers else {}
         entry = {
             "project_id": d.project_id,
             "hook_id": d.hook_id,
@@ -188,14 +195,12 @@ class Courier:
             "trigger": d.trigger,
             "key": d.key,
             "chain": d.chain,
-            "ref": payload.get("ref"),
-            "after": payload.get("after"),
             "status": outcome.status,
             "reason": outcome.reason,
             "at": at.isoformat(),
             "ms": round(took_s * 1000, 1),
-            "request_headers": headers,
-            "request_data": payload,
+            "request_headers": headers | hidden,
+            "request_data": json.loads(d.body) if len(d.body) <= MAX_BODY else {},
             "response_headers": outcome.headers or {},
             "response_body": outcome.text,
         }
@@ -217,13 +222,29 @@ def alert_status(hook: Json) -> str:
     return "temporarily_disabled" if paused and hook["failures"] > GRACE else "executable"
 
 
-def after_failure(failures: int, now: datetime) -> Json:
+def after_failure(failures: int, now: datetime, scale: float = 1.0) -> Json:
     """The counter after one more failure, and until when the hook rests: a minute at the 4th, then twice as long."""
     change: Json = {"failures": failures + 1}
     if failures + 1 > GRACE:
         pause = min(FIRST_PAUSE_S * 2 ** (failures - GRACE), LONGEST_PAUSE_S)
-        change["disabled_until"] = (now + timedelta(seconds=pause)).isoformat()
+        change["disabled_until"] = (now + timedelta(seconds=pause * scale)).isoformat()
     return change
+
+
+def rendered(template: str | None, body: bytes) -> bytes:
+    """The body, or a hook's own template with its `{{project.name}}` filled in."""
+    if not template:
+        return body
+    event = json.loads(body)
+
+    def value(found: re.Match[str]) -> str:
+        at: Any = event
+        for name in found[1].split("."):
+            at = at.get(name) if isinstance(at, dict) else None
+        text = json.dumps(at)
+        return text[1:-1] if isinstance(at, str) else text
+
+    return PLACEHOLDER.sub(value, template).encode()
 
 
 def signature(token: str, message_id: str, seconds: int, body: bytes) -> dict[str, str]:

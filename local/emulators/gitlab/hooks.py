@@ -14,6 +14,7 @@ from local.emulators.gitlab.call import Call
 from local.emulators.gitlab.courier import Delivery, alert_status
 from local.emulators.gitlab.instance import stamp
 from local.emulators.gitlab.pushes import Change
+from local.emulators.gitlab.repository import HEADS
 
 EVENTS = (
     "push_events",
@@ -29,10 +30,9 @@ EVENTS = (
     "job_events",
     "releases_events",
 )
-TEXTS = ("name", "description", "push_events_branch_filter")
+TEXTS = ("name", "description", "push_events_branch_filter", "custom_webhook_template")
 SECRETS = ("token", "signing_token")
 TEST_COMMITS = 3
-HIDDEN = "[REDACTED]"
 
 
 def shown(hook: Json) -> Json:
@@ -73,7 +73,7 @@ def _is_signing_token(token: str) -> bool:
 
 def create(call: Call) -> Response:
     call.need("url")
-    project = call.project
+    project = call.maintain()
     defaults: Json = dict.fromkeys(EVENTS, False) | {name: None for name in TEXTS}
     body = {
         "url": "",
@@ -94,7 +94,7 @@ def create(call: Call) -> Response:
 
 def find(call: Call) -> Json:
     hook = call.instance.store.get("hook", call.number("hook_id"))
-    if hook is None or hook["project_id"] != call.project.id:
+    if hook is None or hook["project_id"] != call.maintain().id:
         raise refuse(404, "404 Not found")
     return hook
 
@@ -104,7 +104,7 @@ def read(call: Call) -> Response:
 
 
 def list_hooks(call: Call) -> Response:
-    return call.listed(call.instance.store.all("hook", call.project.id), shown=shown)
+    return call.listed(call.instance.store.all("hook", call.maintain().id), shown=shown)
 
 
 def update(call: Call) -> Response:
@@ -114,7 +114,7 @@ def update(call: Call) -> Response:
     if given.get("url", hook["url"]) != hook["url"]:
         given |= {"failures": 0, "disabled_until": None}
     changed = {**hook, **given}
-    call.instance.store.put("hook", call.project.id, changed)
+    call.instance.store.put("hook", hook["project_id"], changed)
     return answer(shown(changed))
 
 
@@ -133,10 +133,8 @@ def test(call: Call) -> Response:
     head = project.repository.branch(project.default_branch)
     if head is None:
         raise refuse(422, "Ensure the project has at least one commit.")
-    oldest = head
-    for _ in range(TEST_COMMITS - 1):
-        oldest = next(iter(project.repository.objects.commit(oldest).parents), oldest)
-    change = Change(pushes.HEADS + project.default_branch, oldest, head)
+    recent = project.repository.ids(f"--max-count={TEST_COMMITS}", head)
+    change = Change(HEADS + project.default_branch, recent[-1], head)
     payload = pushes.payload(call.instance, project, "push", change, {})
     key, chain = str(uuid.uuid4()), str(uuid.uuid4())
     body = json.dumps(payload, separators=(",", ":")).encode()
@@ -167,14 +165,11 @@ def _matches(status: int | None, wanted: str) -> bool:
 
 
 def _event(hook: Json, entry: Json) -> Json:
-    headers = {**entry["request_headers"]}
-    if "X-Gitlab-Token" in headers:
-        headers["X-Gitlab-Token"] = HIDDEN
     return {
         "id": entry["id"],
         "url": hook["url"],
         "trigger": entry["trigger"],
-        "request_headers": headers,
+        "request_headers": entry["request_headers"],
         "request_data": entry["request_data"],
         "response_headers": entry["response_headers"],
         "response_body": entry["response_body"],

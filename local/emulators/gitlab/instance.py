@@ -1,14 +1,16 @@
 """The GitLab instance: its projects with their repositories, its variants, and the courier of its webhooks."""
 
+import fnmatch
 import shutil
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 from local.emulators.gitlab.courier import Courier
+from local.emulators.gitlab.limits import RateLimit
 from local.emulators.gitlab.repository import Repository
-from local.emulators.gitlab.settings import USERNAME, Config, Variants
+from local.emulators.gitlab.settings import Config, Variants
 from local.emulators.gitlab.store import Json, Store
 
 
@@ -31,6 +33,15 @@ class Project:
     def default_branch(self) -> str:
         return self.repository.head()
 
+    @property
+    def private(self) -> bool:
+        return bool(self.body["visibility"] == "private")
+
+    def protection(self, branch: str) -> Json | None:
+        """The rule of protected branches that covers one; its name may be a pattern."""
+        rules: list[Json] = self.body["protected"]
+        return next((rule for rule in rules if fnmatch.fnmatchcase(branch, rule["name"])), None)
+
 
 def stamp(moment: datetime | None = None) -> str:
     """A date as the API writes it: milliseconds and the offset."""
@@ -42,6 +53,7 @@ class Instance:
         self.config = config
         self.url = config.url.rstrip("/")
         self.variants = Variants()
+        self.rate_limit = RateLimit()
         self.store = Store(config.state)
         self.courier = Courier(self.store, self.variants, self.url)
         self._repositories: dict[int, Repository] = {}
@@ -67,7 +79,7 @@ class Instance:
                 self._repositories[body["id"]] = repository
         return Project(body, repository)
 
-    def _folder(self, project_id: int) -> Any:
+    def _folder(self, project_id: int) -> Path:
         return self.config.state / "repositories" / f"{project_id}.git"
 
     def create(self, body: Json, branch: str, object_format: str) -> Project | None:
@@ -80,39 +92,27 @@ class Instance:
             self._folder(number).parent.mkdir(exist_ok=True)
             repository = Repository.create(self._folder(number), branch, object_format)
             self._repositories[number] = repository
-            document = {"id": number, **body}
-            self.store.put("project", 0, document)
+            project = Project({"id": number, **body}, repository)
+            self.save(project, {})
             self._paths[path] = number
-        self.protect(Project(document, repository))
-        return Project(document, repository)
+        return project
 
     def save(self, project: Project, changes: Json) -> Project:
-        document = {**project.body, **changes}
+        """Also writes the rules of protected branches where the repository's own hook reads them."""
+        changed = Project({**project.body, **changes}, project.repository)
         with self._lock:
-            self.store.put("project", 0, document)
-        return Project(document, project.repository)
+            changed.repository.protect({rule["name"]: rule["rule"] for rule in changed.body["protected"]})
+            self.store.put("project", 0, changed.body)
+        return changed
 
     def delete(self, project: Project) -> None:
         with self._lock:
             self._paths.pop(project.full_path.lower(), None)
             self.store.drop("project", project.id)
-            for kind in ("hook", "merge_request"):
-                self.store.drop_all(kind, project.id)
+            self.store.drop_all("hook", project.id)
             self._repositories.pop(project.id, None)
-        project.repository.objects.close()
         shutil.rmtree(project.repository.folder, ignore_errors=True)
-
-    def protect(self, project: Project) -> None:
-        """Writes the rules of protected branches where the repository's own hook reads them."""
-        project.repository.protect({rule["name"]: rule["rule"] for rule in project.body["protected"]})
-
-    def namespaces(self) -> list[Json]:
-        """The user's own, and the groups."""
-        own = {"id": 1, "name": "Administrator", "path": USERNAME, "kind": "user", "full_path": USERNAME}
-        return [own, *({"kind": "group", "full_path": group["path"], **group} for group in self.store.all("group"))]
 
     def close(self) -> None:
         self.courier.close()
-        for repository in self._repositories.values():
-            repository.objects.close()
         self.store.close()

@@ -1,15 +1,14 @@
 """Projects, groups, the user and the version."""
 
 import re
-from typing import Any
 
 from starlette.responses import Response
 
-from local.emulators.gitlab.answers import Json, answer, bad_request, not_found, refuse
+from local.emulators.gitlab.answers import Json, answer, bad_request, refuse
 from local.emulators.gitlab.call import Call
 from local.emulators.gitlab.instance import Instance, Project, stamp
 from local.emulators.gitlab.settings import REVISION, USER_ID, USER_MAIL, USER_NAME, USERNAME, VERSION
-from local.emulators.gitlab.writes import first_commit
+from local.emulators.gitlab.writes import MODES, Author, commit_files
 
 PATH = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 BRANCH = "main"
@@ -17,13 +16,13 @@ VISIBILITIES = ("private", "internal", "public")
 TAKEN = ["has already been taken"]
 BAD_PATH = "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.git' or end in '.atom'"
 TEXTS = ("name", "description")
+NAMESPACE = {"id": 1, "name": USER_NAME, "path": USERNAME, "kind": "user", "full_path": USERNAME}
 
 
 def shown(instance: Instance, project: Project) -> Json:
     web = f"{instance.url}/{project.full_path}"
     host = instance.url.partition("://")[2].partition(":")[0]
-    body, empty = project.body, not project.repository.refs()
-    owner = next((n for n in instance.namespaces() if n["full_path"] == body["namespace"]), None)
+    body = project.body
     return {
         "id": project.id,
         "description": body["description"],
@@ -44,8 +43,8 @@ def shown(instance: Instance, project: Project) -> Json:
         "star_count": 0,
         "last_activity_at": body["created_at"],
         "visibility": body["visibility"],
-        "namespace": owner,
-        "empty_repo": empty,
+        "namespace": NAMESPACE,
+        "empty_repo": not project.repository.refs(),
         "archived": False,
         "merge_method": "merge",
         "repository_object_format": body["object_format"],
@@ -59,42 +58,27 @@ def create(call: Call) -> Response:
     path = call.text("path") or re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-").lower()
     if not PATH.match(path) or path.endswith((".git", ".atom", ".")):
         raise refuse(400, {"path": [BAD_PATH]})
-    namespace = _namespace(call)
-    body = {
+    branch = call.text("default_branch") or BRANCH
+    object_format = call.choice("repository_object_format", ("sha1", "sha256"))
+    body: Json = {
         "name": name,
         "path": path,
-        "namespace": namespace["full_path"],
-        "namespace_name": namespace["name"],
+        "namespace": NAMESPACE["full_path"],
+        "namespace_name": NAMESPACE["name"],
         "description": call.params.get("description"),
         "visibility": call.choice("visibility", VISIBILITIES),
         "created_at": stamp(),
-        "object_format": call.choice("repository_object_format", ("sha1", "sha256")),
-        "protected": [],
+        "object_format": object_format,
+        "protected": [{"id": 1, "name": branch, "rule": "no-force"}],
     }
-    branch = call.text("default_branch") or BRANCH
-    body["protected"] = [protection(1, branch)]
-    project = call.instance.create(body, branch, body["object_format"])
+    project = call.instance.create(body, branch, object_format)
     if project is None:
         raise refuse(400, {"project_namespace.name": TAKEN, "name": TAKEN, "path": TAKEN})
     if call.flag("initialize_with_readme"):
-        first_commit(project, "README.md", f"# {name}\n".encode(), "Initial commit")
+        with project.repository.lock:
+            files = {"README.md": (MODES[False], f"# {name}\n".encode())}
+            commit_files(project, branch, None, "Initial commit", Author(), {}, files)
     return answer(shown(call.instance, project), 201)
-
-
-def protection(number: int, branch: str, rule: str = "no-force") -> Json:
-    """`rule` is `no-force`, `force` or `closed` (nobody may push)."""
-    return {"id": number, "name": branch, "rule": rule}
-
-
-def _namespace(call: Call) -> Json:
-    wanted = call.params.get("namespace_id")
-    known = call.instance.namespaces()
-    if wanted is None:
-        return known[0]
-    found = next((n for n in known if str(wanted) in (str(n["id"]), n["full_path"])), None)
-    if found is None:
-        raise refuse(400, {"namespace": ["is not valid"]})
-    return found
 
 
 def read(call: Call) -> Response:
@@ -104,15 +88,19 @@ def read(call: Call) -> Response:
 def list_projects(call: Call) -> Response:
     """The newest first, as GitLab sorts; `search` looks into name and path."""
     search = call.text("search").lower()
-    found = [
-        p for p in call.instance.projects() if search in p.body["name"].lower() or search in p.body["path"].lower()
-    ]
+    names = ("name", "path")
+    seen = [project for project in call.instance.projects() if call.sees(project)]
+    found = [project for project in seen if any(search in project.body[name].lower() for name in names)]
     ascending = call.choice("sort", ("desc", "asc")) == "asc"
-    return call.listed(found if ascending else found[::-1], shown=lambda project: shown(call.instance, project))
+    return call.listed(
+        found if ascending else found[::-1],
+        shown=lambda project: shown(call.instance, project),
+        key=lambda project: str(project.id),
+    )
 
 
 def update(call: Call) -> Response:
-    project = call.project
+    project = call.maintain()
     changes: Json = {name: call.params[name] for name in TEXTS if name in call.params}
     if "visibility" in call.params:
         changes["visibility"] = call.choice("visibility", VISIBILITIES)
@@ -125,7 +113,7 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    call.instance.delete(call.project)
+    call.instance.delete(call.maintain())
     return answer({"message": "202 Accepted"}, 202)
 
 
@@ -149,38 +137,3 @@ def user(call: Call) -> Response:
             "bot": False,
         }
     )
-
-
-def create_group(call: Call) -> Response:
-    call.need("name", "path")
-    if not PATH.match(call.text("path")):
-        raise refuse(400, {"path": [BAD_PATH]})
-    if any(n["full_path"].lower() == call.text("path").lower() for n in call.instance.namespaces()):
-        raise refuse(400, f'Failed to save group {{:path=>["{TAKEN[0]}"]}}')
-    body = {"name": call.text("name"), "path": call.text("path"), "created_at": stamp()}
-    # 1 is the user's own namespace
-    number = call.instance.store.number("group") + 1
-    group = {"id": number, **body}
-    call.instance.store.put("group", 0, group)
-    return answer(_group(call.instance, group), 201)
-
-
-def _group(instance: Instance, group: Json) -> Json:
-    more: dict[str, Any] = {"full_path": group["path"], "full_name": group["name"], "visibility": "private"}
-    return {**group, **more, "web_url": f"{instance.url}/groups/{group['path']}", "parent_id": None}
-
-
-def read_group(call: Call) -> Response:
-    wanted = call.args["id"]
-    found = next((g for g in call.instance.store.all("group") if wanted in (str(g["id"]), g["path"])), None)
-    if found is None:
-        raise not_found("Group")
-    return answer(_group(call.instance, found))
-
-
-def list_groups(call: Call) -> Response:
-    return call.listed(call.instance.store.all("group"), shown=lambda group: _group(call.instance, group))
-
-
-def list_namespaces(call: Call) -> Response:
-    return call.listed(call.instance.namespaces())

@@ -3,18 +3,18 @@
 import fnmatch
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from local.emulators.gitlab.courier import Delivery
 from local.emulators.gitlab.instance import Instance, Project
-from local.emulators.gitlab.objects import Commit
+from local.emulators.gitlab.repository import HEADS, TAGS, Commit, Repository
 from local.emulators.gitlab.settings import USER_ID, USER_NAME, USERNAME
 from local.emulators.gitlab.store import Json
 
 LISTED = 20
-HEADS, TAGS = "refs/heads/", "refs/tags/"
 VISIBILITY = {"private": 0, "internal": 10, "public": 20}
 REPOSITORY = ("name", "url", "description", "homepage", "git_http_url", "git_ssh_url", "visibility_level")
 
@@ -28,28 +28,55 @@ class Change:
     after: str
 
     @property
-    def action(self) -> str:
-        return "created" if not self.before.strip("0") else "pushed" if self.after.strip("0") else "removed"
+    def created(self) -> bool:
+        return not self.before.strip("0")
+
+    @property
+    def removed(self) -> bool:
+        return not self.after.strip("0")
 
 
-def announce(instance: Instance, project: Project, changes: Iterable[Change], options: Json | None = None) -> None:
-    """Queues the hooks of one push. More than the limit of branches (or tags) of one action: none of them."""
-    groups: dict[tuple[str, str], list[Change]] = {}
-    for change in changes:
-        kind = "tag_push" if change.ref.startswith(TAGS) else "push" if change.ref.startswith(HEADS) else ""
-        groups.setdefault((kind, change.action), []).append(change)
+@contextmanager
+def pushing(instance: Instance, project: Project, options: Json | None = None) -> Iterator[Repository]:
+    """Whatever moves refs inside this block is one push, and told to the hooks when it ends."""
+    repository = project.repository
+    with repository.lock:
+        before = repository.refs()
+        yield repository
+        after = repository.refs()
+        project = _with_first_branch(instance, project, before, after)
+    moved = [ref for ref in sorted({*before, *after}) if before.get(ref) != after.get(ref)]
+    none = repository.zeros
+    _announce(instance, project, [Change(r, before.get(r, none), after.get(r, none)) for r in moved], options or {})
+
+
+def _with_first_branch(instance: Instance, project: Project, before: Json, after: Json) -> Project:
+    """The first branch ever pushed becomes the default one, and protected, when that does not exist."""
+    names = [ref.removeprefix(HEADS) for ref in after if ref.startswith(HEADS)]
+    if not names or project.default_branch in names or any(ref.startswith(HEADS) for ref in before):
+        return project
+    project.repository.set_head(names[0])
+    return instance.save(project, {"protected": [{"id": 1, "name": names[0], "rule": "no-force"}]})
+
+
+def _announce(instance: Instance, project: Project, changes: list[Change], options: Json) -> None:
+    """Queues the hooks of one push. More branches (or tags) than the limit: none of them."""
     chain = str(uuid.uuid4())
-    for (kind, _), group in groups.items():
-        if kind and len(group) <= instance.variants.branch_limit:
-            for change in group:
-                _queue(instance, project, kind, change, options or {}, chain)
+    for kind, prefix in (("push", HEADS), ("tag_push", TAGS)):
+        of_kind = [change for change in changes if change.ref.startswith(prefix)]
+        if len(of_kind) <= instance.variants.branch_limit:
+            for change in of_kind:
+                _queue(instance, project, kind, change, options, chain)
 
 
 def _queue(instance: Instance, project: Project, kind: str, change: Change, options: Json, chain: str) -> None:
     hooks = [hook for hook in instance.store.all("hook", project.id) if _wants(hook, kind, change)]
     if hooks:
-        keys = {hook["id"]: str(uuid.uuid4()) for hook in hooks}
-        instance.courier.soon(lambda: _send(instance, project, kind, change, options, chain, keys))
+        body = json.dumps(payload(instance, project, kind, change, options), separators=(",", ":")).encode()
+        event = "Tag Push Hook" if kind == "tag_push" else "Push Hook"
+        for hook in hooks:
+            key = str(uuid.uuid4())
+            instance.courier.dispatch(Delivery(project.id, hook["id"], event, f"{kind}_hooks", body, key, chain))
 
 
 def _wants(hook: Json, kind: str, change: Change) -> bool:
@@ -57,15 +84,6 @@ def _wants(hook: Json, kind: str, change: Change) -> bool:
         return False
     pattern = hook["push_events_branch_filter"]
     return kind == "tag_push" or not pattern or fnmatch.fnmatchcase(change.ref.removeprefix(HEADS), pattern)
-
-
-def _send(
-    instance: Instance, project: Project, kind: str, change: Change, options: Json, chain: str, keys: dict[int, str]
-) -> None:
-    body = json.dumps(payload(instance, project, kind, change, options), separators=(",", ":")).encode()
-    event = "Tag Push Hook" if kind == "tag_push" else "Push Hook"
-    for hook_id, key in keys.items():
-        instance.courier.dispatch(Delivery(project.id, hook_id, event, f"{kind}_hooks", body, key, chain))
 
 
 def payload(instance: Instance, project: Project, kind: str, change: Change, options: Json) -> Json:
@@ -78,8 +96,8 @@ def payload(instance: Instance, project: Project, kind: str, change: Change, opt
         "before": change.before,
         "after": change.after,
         "ref": change.ref,
-        "ref_protected": any(HEADS + rule["name"] == change.ref for rule in project.body["protected"]),
-        "checkout_sha": _checkout(project, change),
+        "ref_protected": project.protection(change.ref.removeprefix(HEADS)) is not None,
+        "checkout_sha": None if change.removed else project.repository.resolve(change.after)[0],
         "message": _tag_message(project, change) if kind == "tag_push" else None,
         "user_id": USER_ID,
         "user_name": USER_NAME,
@@ -126,55 +144,44 @@ def commit_attributes(instance: Instance, project: Project, commit: Commit) -> J
         "timestamp": commit.committer.when.isoformat(),
         "url": f"{instance.url}/{project.full_path}/-/commit/{commit.id}",
         "author": {"name": commit.author.name, "email": commit.author.email},
-        **touched(project, commit),
+        **_touched(project.repository, commit),
     }
 
 
-def touched(project: Project, commit: Commit) -> dict[str, list[str]]:
+def _touched(repository: Repository, commit: Commit) -> dict[str, list[str]]:
     """Against the first parent. A rename is only its new path, in `added`: the old one is in no list."""
-    objects = project.repository.objects
-    found: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
-    parent = objects.commit(commit.parents[0]) if commit.parents else None
-    for status, path in objects.changes(parent.tree if parent else None, commit.tree):
-        found[status].append(path)
-    if parent and found["added"] and found["removed"]:
-        moved = project.repository.git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", parent.id, commit.id)
-        for gone in moved.decode(errors="replace").split("\0")[1::3]:
-            found["removed"].remove(gone)
-    return found
+    deltas = repository.deltas(commit.parents[0] if commit.parents else repository.empty_tree, commit.id)
+    return {
+        "added": [delta.new_path for delta in deltas if delta.status in "AR"],
+        "modified": [delta.new_path for delta in deltas if delta.status in "MT"],
+        "removed": [delta.old_path for delta in deltas if delta.status == "D"],
+    }
 
 
 def _commits(project: Project, kind: str, change: Change) -> tuple[int, list[Commit]]:
     """How many commits the push brought, and the newest of them, the oldest first."""
-    objects, repository = project.repository.objects, project.repository
-    if change.action == "removed":
+    repository = project.repository
+    if change.removed:
         return 0, []
     if kind == "tag_push":
-        tagged = objects.resolve(change.after)
-        return (1, [tagged]) if tagged else (0, [])
+        tagged = repository.resolve(change.after)[0]
+        return (1, [repository.commit(tagged)]) if tagged else (0, [])
     known: list[str] = []
-    if change.action == "pushed":
+    if not change.created:
         known = [f"^{change.before}"]
-    elif change.ref != HEADS + project.default_branch and repository.branch(project.default_branch):
-        known = [f"^{repository.branch(project.default_branch)}"]
-    if known and objects.commit(change.after).parents == (change.before,):
-        return 1, [objects.commit(change.after)]
-    ids = repository.git("rev-list", change.after, *known).decode().split()
-    return len(ids), [objects.commit(one) for one in reversed(ids[:LISTED])]
-
-
-def _checkout(project: Project, change: Change) -> str | None:
-    if change.action == "removed":
-        return None
-    found = project.repository.objects.resolve(change.after)
-    return found.id if found else None
+    elif change.ref != HEADS + project.default_branch and (default := repository.branch(project.default_branch)):
+        # a new branch is told as what the default branch lacks
+        known = [f"^{default}"]
+    total = len(repository.ids(change.after, *known))
+    return total, repository.commits(f"--max-count={LISTED}", change.after, *known, "--")[::-1]
 
 
 def _tag_message(project: Project, change: Change) -> str | None:
-    found = project.repository.objects.read(change.after)
-    if found is None or found[1] != "tag":
+    """The text of an annotated tag."""
+    if change.removed or project.repository.git("cat-file", "-t", change.after) != b"tag\n":
         return None
-    return found[2].decode(errors="replace").partition("\n\n")[2].rstrip("\n")
+    tag = project.repository.git("cat-file", "tag", change.after).decode(errors="replace")
+    return tag.partition("\n\n")[2].rstrip("\n")
 
 
 def push_options(given: Iterable[str]) -> dict[str, Any]:

@@ -1,48 +1,97 @@
-"""One bare repository on disk: its refs, its objects, and git itself for everything else."""
+"""One bare repository on disk, read and changed by the git program."""
 
 import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from local.emulators.gitlab.objects import Objects
-
 SETTINGS = {
-    "gc.auto": "0",  # refs stay loose files, which is how they are read here
+    "gc.auto": "0",
     "receive.autogc": "false",
     "receive.advertisePushOptions": "true",
-    "receive.shallowUpdate": "false",
     "uploadpack.allowAnySHA1InWant": "true",
     "uploadpack.allowFilter": "true",
-    "core.fsync": "none",  # a killed process loses nothing, and a push is twice as fast
+    "core.fsync": "none",  # a killed process loses nothing, and a push is faster
 }
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-ENVIRONMENT = {**CLEAN, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
+ENVIRONMENT = {
+    **CLEAN,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_LITERAL_PATHSPECS": "1",
+}
 # GitLab's own words; git shows them as "remote: ..." and "pre-receive hook declined"
 PRE_RECEIVE = """\
 #!/bin/sh
 refuse() { echo "GitLab: $1" >&2; exit 1; }
 while read -r old new ref; do
-  [ -f "stoa/protected/$ref" ] || continue
-  case "$old" in *[!0]*) existed=yes ;; *) existed= ;; esac
-  case "$new" in *[!0]*) ;; *) refuse "You can only delete protected branches using the web interface." ;; esac
-  read -r rule < "stoa/protected/$ref"
-  [ "$rule" = closed ] && refuse "You are not allowed to push code to protected branches on this project."
-  if [ -n "$existed" ] && [ "$rule" = no-force ]; then
-    git merge-base --is-ancestor "$old" "$new" ||
+  while read -r rule pattern; do
+    case "$ref" in refs/heads/$pattern) ;; *) continue ;; esac
+    case "$new" in *[!0]*) ;; *) refuse "You can only delete protected branches using the web interface." ;; esac
+    [ "$rule" = closed ] && refuse "You are not allowed to push code to protected branches on this project."
+    case "$old" in *[!0]*) ;; *) continue ;; esac
+    [ "$rule" = force ] || git merge-base --is-ancestor "$old" "$new" ||
       refuse "You are not allowed to force push code to a protected branch on this project."
-  fi
+  done < protected
 done
 """
+EMPTY_TREES = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+FORMAT = "%H%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
+FIELDS = 9
+HEADS, TAGS = "refs/heads/", "refs/tags/"
 
 
 class GitFailed(Exception):
-    """git ended with an error; the text is what it said, `output` what it printed before."""
+    """git ended with an error; the text is what it said."""
 
-    def __init__(self, message: str, output: bytes = b"") -> None:
-        super().__init__(message)
-        self.output = output
+
+@dataclass(frozen=True)
+class Signature:
+    name: str
+    email: str
+    when: datetime
+
+
+@dataclass(frozen=True)
+class Commit:
+    id: str
+    parents: tuple[str, ...]
+    author: Signature
+    committer: Signature
+    message: str
+
+    @property
+    def title(self) -> str:
+        return self.message.lstrip("\n").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a tree; `type` is blob, tree or commit (a submodule)."""
+
+    mode: str
+    type: str
+    id: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Delta:
+    """One changed file; `status` is git's letter, `diff` the hunks when they were asked for."""
+
+    status: str
+    old_path: str
+    new_path: str
+    old_mode: str
+    new_mode: str
+    diff: str = ""
 
 
 class Repository:
@@ -50,11 +99,11 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.objects = Objects(folder)
         self.lock = threading.RLock()
         sha256 = "objectformat = sha256" in (folder / "config").read_text().lower()
         #: the id that stands for nothing: 40 zeros, 64 in a SHA-256 repository
         self.zeros = "0" * (64 if sha256 else 40)
+        self.empty_tree = EMPTY_TREES[len(self.zeros)]
 
     @classmethod
     def create(cls, folder: Path, branch: str, object_format: str) -> "Repository":
@@ -64,9 +113,7 @@ class Repository:
         shutil.rmtree(folder, ignore_errors=True)
         options = [f"--initial-branch={branch}", f"--object-format={object_format}", "--template="]
         run(["git", "init", "--quiet", "--bare", *options, str(building)])
-        lines = [
-            f"[{key.rpartition('.')[0]}]\n\t{key.rpartition('.')[2]} = {value}\n" for key, value in SETTINGS.items()
-        ]
+        lines = [f"[{key.partition('.')[0]}]\n\t{key.partition('.')[2]} = {value}\n" for key, value in SETTINGS.items()]
         with (building / "config").open("a") as config:
             config.write("".join(lines))
         hook = building / "hooks" / "pre-receive"
@@ -80,55 +127,142 @@ class Repository:
         """What git prints. Raises GitFailed."""
         return run(["git", "-C", str(self.folder), *arguments], stdin)
 
-    def refs(self, kind: str = "heads") -> dict[str, str]:
-        """Short name to id, sorted by name; `kind` is heads or tags."""
-        base = self.folder / "refs" / kind
-        found: dict[str, str] = {}
-        for parent, _, names in os.walk(base):
-            for name in names:
-                path = Path(parent) / name
-                if not name.endswith(".lock") and (value := self._ref_file(path)):
-                    found[str(path.relative_to(base))] = value
-        return dict(sorted(found.items()))
+    def _text(self, *arguments: str, stdin: bytes = b"") -> str:
+        return self.git(*arguments, stdin=stdin).decode(errors="replace")
 
-    def ref(self, full_name: str) -> str | None:
-        """The id that `refs/heads/main` or the like is at."""
-        return self._ref_file(self.folder / full_name) if ".." not in full_name.split("/") else None
+    def refs(self) -> dict[str, str]:
+        """Full name to id of every branch and tag; an annotated tag is the id of its object."""
+        said = self._text("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
+        pairs = [line.split(" ", 1) for line in said.splitlines()]
+        return {name: number for number, name in pairs}
+
+    def branches(self) -> dict[str, str]:
+        return {ref.removeprefix(HEADS): number for ref, number in self.refs().items() if ref.startswith(HEADS)}
 
     def branch(self, name: str) -> str | None:
-        return self.ref(f"refs/heads/{name}")
-
-    def _ref_file(self, path: Path) -> str | None:
-        try:
-            return path.read_text().strip() or None
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
-            return None
+        return self.branches().get(name)
 
     def head(self) -> str:
         """The name of the default branch, whether it exists yet or not."""
-        return (self.folder / "HEAD").read_text().strip().removeprefix("ref: refs/heads/")
+        return (self.folder / "HEAD").read_text().strip().removeprefix(f"ref: {HEADS}")
+
+    def is_branch_name(self, name: str) -> bool:
+        try:
+            self.git("check-ref-format", HEADS + name)
+        except GitFailed:
+            return False
+        return not name.startswith("-")
 
     def set_head(self, branch: str) -> None:
-        self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        self.git("symbolic-ref", "HEAD", HEADS + branch)
 
-    def move(self, ref: str, new: str, old: str) -> None:
-        """Sets a ref that is at `old`; all zeros for none. Raises GitFailed when it is elsewhere."""
-        self.git("update-ref", ref, new, old)
+    def resolve(self, *refs: str) -> list[str | None]:
+        """For each the commit that a branch, a tag or an id names; a branch is found before a tag of its name."""
+        names = [f"{kind}{ref}^{{commit}}" for ref in refs for kind in (HEADS, TAGS, "")]
+        asked = [" " if "\n" in name else name for name in names]
+        said = self._text("cat-file", "--batch-check", stdin="".join(f"{name}\n" for name in asked).encode())
+        found = [line.split(" ")[0] if " commit " in line else None for line in said.splitlines()]
+        return [next(filter(None, found[at : at + 3]), None) for at in range(0, len(found), 3)]
+
+    def commits(self, *arguments: str) -> list[Commit]:
+        """What `git log` lists, the newest first."""
+        said = self._text("log", "-z", f"--format={FORMAT}", *arguments).split("\0")
+        return [_commit(said[at : at + FIELDS]) for at in range(0, len(said) - 1, FIELDS)]
+
+    def commit(self, commit_id: str) -> Commit:
+        return self.commits("-1", commit_id, "--")[0]
+
+    def ids(self, *arguments: str) -> list[str]:
+        """What `git rev-list` lists, the newest first."""
+        return self._text("rev-list", *arguments).split()
+
+    def last_commit(self, commit_id: str, path: str) -> str | None:
+        """The last one, at or before `commit_id`, that touched a path."""
+        return next(iter(self.ids("-1", commit_id, "--", path)), None)
+
+    def tree(self, commit_id: str, *paths: str, recursive: bool = False) -> list[Entry]:
+        """A path with a slash at its end gives what is in that folder, without one the line of the path itself."""
+        flags = ["-r", "-t"] if recursive else []
+        lines = self._text("ls-tree", "-z", "--full-tree", *flags, commit_id, "--", *paths).split("\0")[:-1]
+        return [_entry(line) for line in lines]
+
+    def file(self, commit_id: str, path: str) -> Entry | None:
+        return next((e for e in self.tree(commit_id, path) if e.path == path and e.type == "blob"), None)
+
+    def blob(self, blob_id: str) -> bytes:
+        return self.git("cat-file", "blob", blob_id)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        try:
+            return self._text("merge-base", one, other).strip()
+        except GitFailed:
+            return None
+
+    def deltas(self, old: str, new: str, *, patch: bool = False) -> list[Delta]:
+        """Changed files between two commits or trees, renames found."""
+        flags = ["--raw", "--patch"] if patch else ["--raw"]
+        said = self._text("diff-tree", "-r", "-z", "-M", *flags, old, new)
+        raw, _, patches = said.partition("\0\0")
+        found = list(_deltas(raw.rstrip("\0").split("\0"))) if raw else []
+        return _with_hunks(found, patches) if patch else found
+
+    def stats(self, old: str, new: str) -> tuple[int, int]:
+        """Added and deleted lines; binary files count for nothing."""
+        lines = [line.split("\t") for line in self._text("diff-tree", "-r", "-M", "--numstat", old, new).splitlines()]
+        numbers = [(added, deleted) for added, deleted, _ in lines if added != "-"]
+        return sum(int(added) for added, _ in numbers), sum(int(deleted) for _, deleted in numbers)
 
     def protect(self, rules: dict[str, str]) -> None:
-        """Branch name to `no-force`, `force` or `closed`, for the hook that git runs before it takes a push."""
-        base = self.folder / "stoa" / "protected"
-        shutil.rmtree(base, ignore_errors=True)
-        for name, rule in rules.items():
-            file = base / "refs" / "heads" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{rule}\n")
+        """Branch or pattern to `no-force`, `force` or `closed`, for the hook that git runs before it takes a push."""
+        written = self.folder / "protected.new"
+        written.write_text("".join(f"{rule} {pattern}\n" for pattern, rule in rules.items()))
+        written.replace(self.folder / "protected")
 
 
-def run(command: list[str], stdin: bytes = b"") -> bytes:
+def run(command: Sequence[str], stdin: bytes = b"") -> bytes:
     done = subprocess.run(command, input=stdin, capture_output=True, env=ENVIRONMENT)
     if done.returncode != 0:
-        raise GitFailed(
-            done.stderr.decode(errors="replace").strip() or f"git ended with {done.returncode}", done.stdout
-        )
+        raise GitFailed(done.stderr.decode(errors="replace").strip() or f"git ended with {done.returncode}")
     return done.stdout
+
+
+def _entry(line: str) -> Entry:
+    meta, _, path = line.partition("\t")
+    mode, kind, number = meta.split(" ")
+    return Entry(mode, kind, number, path)
+
+
+def _commit(fields: list[str]) -> Commit:
+    number, parents, name, email, authored, by, by_email, committed, message = fields
+    author = Signature(name, email, datetime.fromisoformat(authored))
+    committer = Signature(by, by_email, datetime.fromisoformat(committed))
+    return Commit(number, tuple(parents.split()), author, committer, message)
+
+
+def _deltas(parts: list[str]) -> list[Delta]:
+    """From `:old-mode new-mode old-id new-id status`, path, and for a rename its new path."""
+    found: list[Delta] = []
+    rest = iter(parts)
+    for head in rest:
+        old_mode, new_mode, _, _, status = head[1:].split(" ")
+        old_path = next(rest)
+        new_path = next(rest) if status[0] in "RC" else old_path
+        found.append(Delta(status[0], old_path, new_path, old_mode, new_mode))
+    return found
+
+
+def _with_hunks(deltas: list[Delta], patches: str) -> list[Delta]:
+    """Patches come in the order of the raw lines; a changed type is two of them."""
+    # no line of a hunk begins with "diff"
+    texts = iter(f"\n{patches}".split("\ndiff --git ")[1:])
+    return [
+        replace(delta, diff="".join(_hunks(next(texts)) for _ in range(2 if delta.status == "T" else 1)))
+        for delta in deltas
+    ]
+
+
+def _hunks(patch: str) -> str:
+    """A patch without git's head: GitLab shows hunks, or one line for a binary file."""
+    lines = f"{patch}\n".splitlines(keepends=True) if not patch.endswith("\n") else patch.splitlines(keepends=True)
+    starts = (at for at, line in enumerate(lines) if line.startswith(("@@ ", "Binary files ")))
+    return "".join(lines[next(starts, len(lines)) :])

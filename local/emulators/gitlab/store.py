@@ -1,4 +1,4 @@
-"""Projects, hooks, merge requests and delivery logs in one SQLite file; written through, read from it directly."""
+"""Projects, hooks and delivery logs in one SQLite file; written through, read from it directly."""
 
 import json
 import sqlite3
@@ -12,11 +12,9 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
   kind TEXT, id INTEGER, parent INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
 CREATE INDEX IF NOT EXISTS by_parent ON documents (kind, parent, id);
-CREATE TABLE IF NOT EXISTS counters (kind TEXT, parent INTEGER, last INTEGER NOT NULL, PRIMARY KEY (kind, parent));
+CREATE TABLE IF NOT EXISTS counters (kind TEXT PRIMARY KEY, last INTEGER NOT NULL);
 """
-NEXT = """
-INSERT INTO counters VALUES (?, ?, 1) ON CONFLICT (kind, parent) DO UPDATE SET last = last + 1 RETURNING last
-"""
+NEXT = "INSERT INTO counters VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last"
 WRITE = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body"
 
 
@@ -26,16 +24,16 @@ class Store:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._database = sqlite3.connect(folder / "gitlab.sqlite", check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(folder / "instance.sqlite", check_same_thread=False, isolation_level=None)
         # a killed process loses nothing with these two; only a power cut would
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(SCHEMA)
 
-    def number(self, kind: str, parent: int = 0) -> int:
+    def number(self, kind: str) -> int:
         """The next number of a sequence, never given twice."""
         with self._lock:
-            return int(self._database.execute(NEXT, (kind, parent)).fetchone()[0])
+            return int(self._database.execute(NEXT, (kind,)).fetchone()[0])
 
     def add(self, kind: str, parent: int, body: Json) -> Json:
         """Stores a new document and gives it back with its `id`."""
