@@ -33,7 +33,9 @@ def seed(stack: Stack) -> Demo:
     write_secret(stack.openbao.url, stack.openbao.token, f"apim/{TENANT}/dev/orders", backend)
     remote = f"{stack.url('gitlab')}/{project.path_with_namespace}.git"
     workspace = Workspace(home.path("workspace") / PROJECT, remote, GIT_USER, home.secret("gitlab_token"))
-    if not workspace.folder.exists():
+    if workspace.folder.exists():
+        workspace.follow()
+    else:
         workspace.clone()
     workspace.keep_password(home.folder / "git-credentials")
     return Demo(project.id, workspace)

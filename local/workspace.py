@@ -112,6 +112,10 @@ class Workspace:
         self._git("config", "user.email", "developer@example.com")
         self._git("checkout", "--quiet", "-B", "main")
 
+    def follow(self) -> None:
+        """Points an older clone at the address that GitLab has this time."""
+        self._git("remote", "set-url", "origin", self.remote)
+
     def keep_password(self, file: Path) -> None:
         """Lets a person push from here without typing it: git's own store, in a file for its owner only."""
         user, password = self._environment["STOA_GIT_USER"], self._environment["STOA_GIT_PASSWORD"]

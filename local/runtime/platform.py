@@ -116,6 +116,7 @@ class Platform:
         for each in self._resolve(name):
             self._running[each].kill()
             self._running[each].wait()
+            processes.close_pipe(self._running[each])
 
     def kill_function(self, name: str) -> int:
         """SIGKILL to the processes that run the function for its event sources; returns how many there were."""

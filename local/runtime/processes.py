@@ -60,3 +60,10 @@ def stop(process: subprocess.Popen[bytes], limit_s: float = 10.0) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    close_pipe(process)
+
+
+def close_pipe(process: subprocess.Popen[bytes]) -> None:
+    """Lets go of the pipe of a child that has ended."""
+    if process.stdin is not None:
+        process.stdin.close()

@@ -31,7 +31,7 @@ def timeout(files: dict[str, bytes]) -> int:
     return definition(files, "tenant-demo", "orders", "dev").api.spec.backend.timeout
 
 
-@pytest.mark.parametrize(("weaker", "stronger"), pairwise(LEVELS))
+@pytest.mark.parametrize(("weaker", "stronger"), list(pairwise(LEVELS)))
 def test_the_stronger_of_two_neighbours_wins(files: dict[str, bytes], weaker: str, stronger: str) -> None:
     set_timeout(files, weaker)
     assert timeout(files) == TIMEOUTS[weaker]
