@@ -30,9 +30,10 @@ def read(call: Call) -> Response:
 def create(call: Call) -> Response:
     call.need("branch", "ref")
     project, name = call.maintain(), call.text("branch")
-    with pushing(call.instance, project) as repository:
+    repository = project.repository
+    with pushing(call.instance, project) as refs:
         (at,) = repository.resolve(call.text("ref"))
-        if name in repository.branches():
+        if HEADS + name in refs:
             raise refuse(400, "Branch already exists")
         if at is None:
             raise refuse(400, f"Invalid reference name: {call.text('ref')}")
@@ -49,8 +50,8 @@ def delete(call: Call) -> Response:
         raise refuse(405, "Cannot remove HEAD branch")
     if project.protection(name):
         raise refuse(405, "Protected branch cannot be deleted")
-    with pushing(call.instance, project) as repository:
-        repository.git("update-ref", "-d", HEADS + name, at)
+    with pushing(call.instance, project):
+        project.repository.git("update-ref", "-d", HEADS + name, at)
     return nothing()
 
 

@@ -9,7 +9,7 @@ from local.emulators.gitlab.answers import Json, answer, bad_request, paged, ref
 from local.emulators.gitlab.call import Call
 from local.emulators.gitlab.instance import Project, stamp
 from local.emulators.gitlab.pushes import pushing
-from local.emulators.gitlab.repository import Commit, Repository
+from local.emulators.gitlab.repository import HEADS, Commit, Repository
 from local.emulators.gitlab.settings import USER_MAIL, USER_NAME
 from local.emulators.gitlab.writes import Author, File, Tree, check_action, commit_files
 
@@ -51,8 +51,9 @@ def commit_actions(call: Call, actions: list[Json], changed: str) -> Commit:
         raise refuse(400, "You can't pass both start_branch and start_sha")
     project, branch = call.maintain(), call.text("branch")
     _may_push(call, project, branch)
-    with pushing(call.instance, project) as repository:
-        parent = _start(call, repository, branch)
+    repository = project.repository
+    with pushing(call.instance, project) as refs:
+        parent = _start(call, repository, refs, branch)
         for action in actions:
             _still_current(call, repository, parent, action, changed)
         before: dict[str, File] = {}
@@ -74,12 +75,13 @@ def _may_push(call: Call, project: Project, branch: str) -> None:
         raise refuse(status, f"403 Forbidden - {NOT_ALLOWED}" if status == 403 else NOT_ALLOWED)
 
 
-def _start(call: Call, repository: Repository, branch: str) -> str | None:
+def _start(call: Call, repository: Repository, refs: dict[str, str], branch: str) -> str | None:
     """The parent of the new commit; None in an empty repository. Raises Refusal."""
     other = call.text("start_project")
     if other and other not in (str(call.project.id), call.project.full_path):
         raise refuse(403, f"403 Forbidden - Project is not included in the fork network for {call.project.full_path}")
-    branches, sha = repository.branches(), call.text("start_sha")
+    branches = {ref.removeprefix(HEADS): at for ref, at in refs.items() if ref.startswith(HEADS)}
+    sha = call.text("start_sha")
     if branch not in branches and not repository.is_branch_name(branch):
         raise refuse(400, "Branch name is invalid")
     start = call.text("start_branch") or ("" if sha else branch)

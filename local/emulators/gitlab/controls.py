@@ -22,10 +22,11 @@ def rate_limit(call: Call) -> Response:
 
 
 def deliveries(call: Call) -> Response:
-    """The log, the oldest first: `?after=<id>` for what came later; without the bodies unless `?full=1`."""
+    """The log, the oldest first: of one `?hook=`, `?after=<id>` for what came later, bodies with `?full=1`."""
     after, full = int(call.query.get("after", 0)), "full" in call.query
+    hook = int(call.query["hook"]) if "hook" in call.query else None
     courier = call.instance.courier
-    entries = [entry for entry in call.instance.store.all("delivery") if entry["id"] > after]
+    entries = [entry for entry in call.instance.store.all("delivery", hook) if entry["id"] > after]
     shown = entries if full else [{k: v for k, v in entry.items() if k not in HEAVY} for entry in entries]
     return answer({"mode": courier.mode, "count": courier.count, "held": courier.held, "deliveries": shown})
 

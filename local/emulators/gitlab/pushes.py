@@ -37,12 +37,12 @@ class Change:
 
 
 @contextmanager
-def pushing(instance: Instance, project: Project, options: Json | None = None) -> Iterator[Repository]:
-    """Whatever moves refs inside this block is one push, and told to the hooks when it ends."""
+def pushing(instance: Instance, project: Project, options: Json | None = None) -> Iterator[dict[str, str]]:
+    """Whatever moves refs inside this block is one push, and told to the hooks when it ends; gives the refs before."""
     repository = project.repository
     with repository.lock:
         before = repository.refs()
-        yield repository
+        yield before
         after = repository.refs()
         project = _with_first_branch(instance, project, before, after)
     moved = [ref for ref in sorted({*before, *after}) if before.get(ref) != after.get(ref)]
@@ -97,7 +97,7 @@ def payload(instance: Instance, project: Project, kind: str, change: Change, opt
         "after": change.after,
         "ref": change.ref,
         "ref_protected": project.protection(change.ref.removeprefix(HEADS)) is not None,
-        "checkout_sha": None if change.removed else project.repository.resolve(change.after)[0],
+        "checkout_sha": _checkout(project, change),
         "message": _tag_message(project, change) if kind == "tag_push" else None,
         "user_id": USER_ID,
         "user_name": USER_NAME,
@@ -172,8 +172,16 @@ def _commits(project: Project, kind: str, change: Change) -> tuple[int, list[Com
     elif change.ref != HEADS + project.default_branch and (default := repository.branch(project.default_branch)):
         # a new branch is told as what the default branch lacks
         known = [f"^{default}"]
-    total = len(repository.ids(change.after, *known))
-    return total, repository.commits(f"--max-count={LISTED}", change.after, *known, "--")[::-1]
+    found = repository.commits(f"--max-count={LISTED + 1}", change.after, *known, "--")
+    total = len(found) if len(found) <= LISTED else len(repository.ids(change.after, *known))
+    return total, found[:LISTED][::-1]
+
+
+def _checkout(project: Project, change: Change) -> str | None:
+    """The commit itself, also of an annotated tag."""
+    if change.removed or change.ref.startswith(HEADS):
+        return None if change.removed else change.after
+    return project.repository.resolve(change.after)[0]
 
 
 def _tag_message(project: Project, change: Change) -> str | None:

@@ -199,8 +199,8 @@ class Kit:
         """The deliveries of a hook, when there are so many."""
 
         def found() -> list[dict[str, Any]]:
-            entries = self.plain.get("/_emulator/deliveries", params={"full": "1"}).json()["deliveries"]
-            return [entry for entry in entries if entry["hook_id"] == hook.id]
+            asked = {"full": "1", "hook": hook.id}
+            return list(self.plain.get("/_emulator/deliveries", params=asked).json()["deliveries"])
 
         until(lambda: len(found()) >= count)
         return found()

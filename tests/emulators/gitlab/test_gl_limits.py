@@ -155,4 +155,5 @@ def test_the_library_repeats_after_an_outage_when_told_to(kit: Any) -> None:
     kit.put("faults", mode="fail", status=503, count=1)
 
     patient.auth()
+    patient.session.close()
     assert patient.user is not None
