@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from stoa.openapi import convert
 
@@ -214,6 +215,37 @@ def test_says_the_same_and_reports_no_loss(converted_schema: Convert, before: An
     schema, report = converted_schema(before)
     assert schema == after
     assert [entry for entry in report["entries"] if entry["effect"] != "none"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            {"required": ["a"], "dependentRequired": {"a": ["b"]}},
+            {"allOf": [{"anyOf": [{"not": {"required": ["a"]}}, {"required": ["b"]}]}, {"required": ["a"]}]},
+        ),
+        (
+            {"$ref": "#/components/schemas/Other", "required": ["other"]},
+            {"allOf": [{"$ref": "#/components/schemas/Other"}, {"required": ["other"]}]},
+        ),
+        (
+            {"$ref": "#/components/schemas/Other", "required": ["a"], "properties": {"a": {}}},
+            {"allOf": [{"$ref": "#/components/schemas/Other"}], "required": ["a"], "properties": {"a": {}}},
+        ),
+    ],
+)
+def test_a_new_all_of_keeps_the_reference_validator_content(document: Any, before: Any, after: Any) -> None:
+    """It refuses `required` beside `allOf` when it finds no such property, which is no rule of 3.0."""
+    other = {"type": "object", "properties": {"x": {"type": "string"}}}
+    content = convert(document(components={"schemas": {"S": before, "Other": other}})).document.content
+    assert content["components"]["schemas"]["S"] == after
+    assert [error.message for error in OpenAPIV30SpecValidator(content).iter_errors()] == []
+
+
+def test_a_choice_that_gets_wider_keeps_its_discriminator(converted_schema: Convert) -> None:
+    discriminator = {"propertyName": "k"}
+    schema, _ = converted_schema({"oneOf": [A, {"contains": A}], "discriminator": discriminator})
+    assert schema == {"anyOf": [A, {}], "discriminator": discriminator}
 
 
 @pytest.mark.parametrize(

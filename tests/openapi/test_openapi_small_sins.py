@@ -112,13 +112,20 @@ def test_a_parameter_behind_a_percent_encoded_reference_is_found() -> None:
 def test_schemas_of_3_0_that_say_nothing_or_say_it_twice() -> None:
     schema = {
         "required": [],
-        "properties": {"a": {"required": ["x", "x"]}, "b": {"enum": []}, "c": {"exclusiveMinimum": True}},
+        "properties": {
+            "a": {"required": ["x", "x"]},
+            "b": {"enum": []},
+            "c": {"exclusiveMinimum": True},
+            "d": {"enum": ["a", 1, True, {"x": 1}, "a", {"x": 1}]},
+        },
     }
     source = {**_with_paths("3.0.3", {"/a": {"get": {"responses": {}}}}), "components": {"schemas": {"S": schema}}}
     result = _convert(source)
-    assert _valid(result)["components"]["schemas"]["S"] == {"properties": {"a": {"required": ["x"]}, "b": {}, "c": {}}}
+    assert _valid(result)["components"]["schemas"]["S"] == {
+        "properties": {"a": {"required": ["x"]}, "b": {}, "c": {}, "d": {"enum": ["a", 1, True, {"x": 1}]}}
+    }
     assert [entry.effect for entry in result.report.entries].count("widened") == 1
-    assert len(result.report.entries) == 5
+    assert len(result.report.entries) == 6
 
 
 def test_a_3_0_document_with_words_of_3_1_is_read_as_3_1_where_it_uses_them() -> None:

@@ -109,7 +109,11 @@ def negation(schema: Node, pointer: str, context: Context) -> None:
 def exclusive_choice(schema: Node, pointer: str, context: Context) -> None:
     """Branches that became wider may overlap: then one match or more is enough."""
     if any(context.losses.under(f"{pointer}/oneOf/{index}") for index in range(len(schema["oneOf"]))):
-        place(schema, "anyOf", schema.pop("oneOf"))
+        branches = schema.pop("oneOf")
+        if "anyOf" in schema:
+            add_all_of(schema, {"anyOf": branches})
+        else:
+            schema["anyOf"] = branches  # beside its discriminator, if it has one
         detail = "a branch became wider, so that several may match"
         context.ledger.add(pointer, "oneOf", "anyOf", "widened", detail)
 

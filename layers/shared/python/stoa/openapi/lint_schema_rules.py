@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any
@@ -51,6 +52,12 @@ def check_schema(schema: Node, pointer: str, inspection: Inspection) -> None:
         inspection.error(f"{pointer}/discriminator/mapping", "wrong-value", "must map strings to strings")
 
 
+def distinct(values: list[Any]) -> list[Any]:
+    """The values without repetitions, as JSON tells them apart: 1 is not true."""
+    found = {value if isinstance(value, str) else (json.dumps(value, sort_keys=True),): value for value in values}
+    return list(found.values())
+
+
 def _refuses(schema: Node, value: Any) -> bool:
     """Whether `type` or `enum` alone refuse the value; no more is looked at."""
     if value is None and schema.get("nullable") is True:
@@ -74,9 +81,10 @@ def _check_sizes(schema: Node, pointer: str, inspection: Inspection) -> None:
         if schema.get(keyword) == []:
             rule = "empty-required" if keyword == "required" else "empty-list"
             inspection.error(f"{pointer}/{keyword}", rule, "must not be empty")
-    required = schema.get("required")
-    if isinstance(required, list) and len(set(map(str, required))) != len(required):
-        inspection.error(f"{pointer}/required", "not-unique", "names a property twice")
+    for keyword in ("required", "enum"):
+        listed = schema.get(keyword)
+        if isinstance(listed, list) and len(listed) > 1 and len(distinct(listed)) < len(listed):
+            inspection.error(f"{pointer}/{keyword}", "not-unique", "has a value twice")
     for keyword in _COUNTS:
         value = schema.get(keyword)
         if isinstance(value, int) and value < 0:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from stoa.openapi.document import Document, Node, local_target, lookup, tokens_of
 from stoa.openapi.inspection import Finding
 from stoa.openapi.lint import lint, refuse_errors
+from stoa.openapi.lint_schema_rules import distinct
 from stoa.openapi.naming import Names
 from stoa.openapi.report import Effect, Ledger
 
@@ -177,7 +178,7 @@ def _rename_operation(copy: _Copy, finding: Finding) -> None:
 
 def _unique(copy: _Copy, finding: Finding) -> None:
     holder, key = _split(finding.pointer)
-    copy.at(holder)[key] = list(dict.fromkeys(lookup(copy.content, finding.pointer)))
+    copy.at(holder)[key] = distinct(lookup(copy.content, finding.pointer))
 
 
 REPAIRS: Mapping[str, Repair] = {
@@ -192,7 +193,7 @@ REPAIRS: Mapping[str, Repair] = {
     "two-kinds-of-example": Repair(_drop_example, "`example` dropped", "annotation"),
     "empty-list": Repair(_drop, "dropped", "widened"),
     "empty-required": Repair(_drop, "dropped", "none"),
-    "not-unique": Repair(_unique, "named once", "none"),
+    "not-unique": Repair(_unique, "said once", "none"),
     "bound-alone": Repair(_drop, "dropped", "none"),
 }
 """Rule of the linter to its remedy."""

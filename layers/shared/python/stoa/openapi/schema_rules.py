@@ -21,6 +21,7 @@ def convert_schema(schema: Node, pointer: str, context: Context, plan: Plan) -> 
     if not typed and schema.keys().isdisjoint(_TRIGGERS):
         return
     ledger = context.ledger
+    had_all_of = "allOf" in schema
     if "nullable" in schema and not context.nullable:
         nullable_means_nothing(schema, pointer, ledger)
     if typed:
@@ -30,6 +31,15 @@ def convert_schema(schema: Node, pointer: str, context: Context, plan: Plan) -> 
     _apply_tables(schema, pointer, context)
     if not _REFERENCES.isdisjoint(schema):
         _references(schema, pointer, context, plan)
+    if "allOf" in schema and not had_all_of:
+        _required_apart(schema)
+
+
+def _required_apart(schema: Node) -> None:
+    """Names of properties that are described elsewhere; checkers of 3.0 refuse them beside a new `allOf`."""
+    required = schema.get("required")
+    if isinstance(required, list) and not set(required) <= schema.get("properties", {}).keys():
+        add_all_of(schema, {"required": schema.pop("required")})
 
 
 def _apply_tables(schema: Node, pointer: str, context: Context) -> None:
