@@ -220,6 +220,7 @@ def test_swagger_2_fields_that_it_does_not_have_are_put_aside() -> None:
         ("components: {schemas: {S: {maxLength: 1.5}}}", "/components/schemas/S/maxLength"),
         ("components: {schemas: {S: {maxLength: many}}}", "/components/schemas/S/maxLength"),
         ("components: {schemas: {S: }}", "/components/schemas/S"),
+        ("x-a: {type: null}\ncomponents: {schemas: {S: {$ref: '#/x-a'}}}", "/x-a/type"),
         ("security: [{nobody: []}]", "/security/0/nobody"),
         ("paths: {users: {}}", "/paths/users"),
         ("paths: {/a: {get: {responses: {ok: {description: d}}}}}", "/paths/~1a/get/responses/ok"),

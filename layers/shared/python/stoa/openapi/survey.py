@@ -47,9 +47,11 @@ class Survey:
         return self._inspection.refs
 
     def visit(self, node: Any, kind: str, pointer: str) -> None:
-        """Walk one more object."""
+        """Walk one more object; no one mends what lies outside the document's grammar."""
+        known = len(self._inspection.findings)
         self._inspection.visit(node, kind, pointer)
-        self._refuse_wrong_shapes()
+        for finding in self._inspection.findings[known:]:
+            raise SpecRefused(INVALID, finding.detail, pointer=finding.pointer)
 
     def _refuse_wrong_shapes(self) -> None:
         for finding in self._inspection.findings:
