@@ -172,6 +172,11 @@ def test_mutual_tls_in_a_3_0_document_stops_as_in_3_1() -> None:
         ),
         ("components: {schemas: {S: {type: [string, null]}}}", ["S"], {"type": "string", "nullable": True}),
         ("components: {schemas: {S: {type: null}}}", ["S"], {"nullable": True, "enum": [None]}),
+        (
+            "components: {schemas: {S: {$ref: '#/components/schemas/T', type: null}, T: {}}}",
+            ["S"],
+            {"nullable": True, "enum": [None], "allOf": [{"$ref": "#/components/schemas/T"}]},
+        ),
         ("components: {schemas: {S: {maxLength: 5.0, minLength: '1'}}}", ["S"], {"maxLength": 5, "minLength": 1}),
         ("components: {schemas: {S: {required: true, deprecated: 'True'}}}", ["S"], {"deprecated": True}),
         (

@@ -40,6 +40,10 @@ class _Mender(Rebuilder):
         self._ledger.add(holder, key, "read as meant", "none", f"must be {check[1]}; read as {better!r}")
         return better
 
+    def reference(self, node: Node, kind: Kind, pointer: str) -> Node | None:
+        """In 3.1 a schema's `$ref` has siblings like any other keyword."""
+        return None if "$ref" in kind.fields else node
+
     def unknown(self, result: Node, key: str, value: Any, pointer: str) -> None:
         """Swagger 2.0 has no later stage that would move an unknown field out of the way."""
         if self.grammar is not V20:
