@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from functions.api.problems import problem
-from functions.api.routes import artefacts, deployments, health, pushes, webhooks
+from functions.api.routes import artefacts, catalog, deployments, health, pushes, webhooks
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -16,7 +16,7 @@ TITLES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BAD_REQUEST"}
 def build() -> FastAPI:
     """The application without its interactive pages: the contract is openapi/stoa.json, made at build time."""
     app = FastAPI(title="STOA Platform", version="2.0.0", openapi_url=None, docs_url=None, redoc_url=None)
-    for routes in (health, webhooks, deployments, pushes, artefacts):
+    for routes in (health, webhooks, deployments, catalog, pushes, artefacts):
         app.include_router(routes.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)

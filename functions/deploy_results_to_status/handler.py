@@ -2,4 +2,4 @@
 
 from stoa.entrypoints.kafka import kafka_consumer
 
-handler = kafka_consumer("deploy_results_to_status", lambda app: app.deployments.record_result)
+handler = kafka_consumer("deploy_results_to_status", lambda app: app.catalog.record_result)

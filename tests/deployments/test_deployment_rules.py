@@ -1,11 +1,13 @@
 """The pure rules of deployments: whose turn it is, and how a finished job is judged."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoa.deployments.model import Deployment, Lane, extra_vars, next_turn, verdict
+from stoa.deployments.model import Deployment, Lane, Verdict, extra_vars, lost, next_turn, problem, verdict
 
 LANE = Lane("tenant-acme", "orders", "dev")
 
@@ -69,3 +71,21 @@ def test_whatever_a_job_publishes_is_judged(status: str, said: dict[str, int]) -
 def test_extra_vars_carry_the_generation_and_the_artefact_by_hash() -> None:
     sent = extra_vars(waiting(3), "http://127.0.0.1:1")
     assert (sent["desired_generation"], sent["deployment_id"], "openapi_url" in sent) == (3, "dep-3", False)
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "is_lost"),
+    [
+        ("failed", "AWX_JOB_ERROR", True),
+        ("failed", "GATEWAY_UNAVAILABLE", True),
+        ("failed", "GATEWAY_REFUSED", False),
+        ("failed", "AWX_JOB_GONE", False),
+        ("cancelled", "AWX_JOB_ERROR", False),
+    ],
+)
+def test_only_what_failed_by_no_fault_of_its_own_is_lost(state: Any, code: str, is_lost: bool) -> None:
+    assert lost(Verdict(state, None, problem(code, "x"))) == is_lost
+
+
+def test_a_success_is_not_lost() -> None:
+    assert not lost(Verdict("succeeded", {"verified": True}))

@@ -39,7 +39,7 @@ class Fed:
         self.consumers = {
             "git-pushes": Consumer("g", database, self.send, gitops.plan_push, gitops.give_up, True, 1000),
             "deploy-requests": Consumer("d", database, self.send, deployments.launch, deployments.give_up, True, 1000),
-            "deploy-results": Consumer("r", database, self.send, deployments.record_result, None, True, 1000),
+            "deploy-results": Consumer("r", database, self.send, app.catalog.record_result, None, True, 1000),
         }
 
     def send(self, rows: Sequence[Row]) -> None:

@@ -116,7 +116,7 @@ class Platform(RuleBasedStateMachine):
         self.database = Database(Secret(self.url), "stoa_worker")
         awx = Awx(self.awx.url, Secret("token"), timeout_s=2)
         self.deployments = Deployments(
-            self.database, self.publish, awx, self.prepare, "http://127.0.0.1:1", MAY_ARRIVE_S
+            self.database, self.publish, awx, self.prepare, "http://127.0.0.1:1", MAY_ARRIVE_S, 0.0
         )
         self.consumer = Consumer(
             "deploy_requests_to_awx", self.database, self.producer.send, self.deployments.launch,
@@ -187,7 +187,7 @@ class Platform(RuleBasedStateMachine):
             key=lambda r: (r["partition"], r["offset"]),
         )
 
-    @rule(number=st.integers(0, 5), status=st.sampled_from(["successful", "successful", "failed"]),
+    @rule(number=st.integers(0, 5), status=st.sampled_from(["successful", "failed", "error"]),
           notice=st.booleans(), steps=st.none() | st.integers(0, 60))  # fmt: skip
     def job_ends(self, number: int, status: str, notice: bool, steps: int | None) -> None:
         running = [job for job in self.awx.jobs if job["status"] == "running"]
@@ -237,7 +237,9 @@ class Platform(RuleBasedStateMachine):
         self.database.close()
 
     def unfinished(self) -> bool:
-        return any(d.state not in ("succeeded", "failed", "superseded", "cancelled") for d in self.rows())
+        with self.database.transaction() as connection:
+            lost = connection.execute("SELECT 1 FROM lanes WHERE lost_deployment_id IS NOT NULL").fetchone()
+        return lost is not None or any(not d.final for d in self.rows())
 
     def rows(self) -> list[Deployment]:
         from stoa.deployments.queries import DeploymentQueries
@@ -260,12 +262,10 @@ class Platform(RuleBasedStateMachine):
         for lane in LANES:
             order = [job["desired_generation"] for job in launched if job["api_name"] == lane]
             assert order == sorted(set(order)), "misordered"
-            mine = [d for d in rows.values() if d.lane.api == lane]
-            served = [d for d in mine if d.state == "succeeded"]
-            newest = max(
-                (d.generation for d in mine if d.commit not in self.invalid and d.state != "failed"), default=0
-            )
-            assert max((d.generation for d in served), default=0) >= newest, "the newest valid request is not served"
+            mine = sorted((d for d in rows.values() if d.lane.api == lane), key=lambda d: d.generation)
+            own_fault = [d for d in mine if d.error and d.error["code"] in ("SPEC_INVALID", "AWX_JOB_FAILED")]
+            valid = [d for d in mine if d not in own_fault]
+            assert not valid or valid[-1].state == "succeeded", "the newest valid request is not served"
 
 
 def json_id(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Deployments: list, read with steps and times, start by hand; and what each environment serves."""
+"""Deployments: list, read with steps and times, start by hand."""
 
 import base64
 import binascii
@@ -82,25 +82,6 @@ class Filters(BaseModel):
     limit: int = Field(50, ge=1, le=200)
 
 
-class Serving(BaseModel):
-    """The newest result of one API in one environment, and which deployment it serves now."""
-
-    tenant: str
-    api: str
-    environment: str
-    generation: int
-    deployment_id: str
-    status: str
-    serving_deployment_id: str | None
-    serving_version: str | None
-    serving_commit: str | None
-    updated_at: datetime
-
-
-class ServingList(BaseModel):
-    items: list[Serving]
-
-
 @router.get("/deployments")
 def list_deployments(_who: Developer, filters: Annotated[Filters, Query()]) -> DeploymentPage:
     """Newest first; follow `next_cursor` until it is null."""
@@ -127,12 +108,6 @@ def start_deployment(
 def read_deployment(_who: Developer, deployment_id: str) -> DeploymentDetail:
     found, steps, report = app().deployment_queries.read(deployment_id)
     return DeploymentDetail(**_fields(found), steps=[Step(**step) for step in steps], loss_report=report)
-
-
-@router.get("/status")
-def list_status(_who: Developer, tenant: Annotated[str | None, Query(pattern=SLUG)] = None) -> ServingList:
-    """What every environment serves."""
-    return ServingList(items=[Serving(**row) for row in app().deployment_queries.serving(tenant)])
 
 
 def _fields(d: Deployment) -> dict[str, Any]:

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from stoa.adapters.gitlab import GitLab
     from stoa.adapters.kafka import Producer
     from stoa.adapters.vault import Vault
+    from stoa.catalog.flows import Catalog
+    from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gitops.flows import GitOps
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
+RETRY_PAUSE_S = 15.0
 
 
 class App:
@@ -74,6 +77,7 @@ class App:
             prepare=lambda d: self.gitops.prepare(d.project_id, d.commit, d.lane.key, d.lane.environment, d.action),
             public_url=self.settings.public_url,
             launch_may_arrive_s=self.settings.launch_may_arrive_s,
+            retry_pause_s=self.settings.scaled(RETRY_PAUSE_S),
         )
 
     @cached_property
@@ -81,6 +85,18 @@ class App:
         from stoa.deployments.queries import DeploymentQueries  # noqa: PLC0415
 
         return DeploymentQueries(self.database)
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        from stoa.catalog.flows import Catalog  # noqa: PLC0415
+
+        return Catalog(self.database)
+
+    @cached_property
+    def catalog_queries(self) -> "CatalogQueries":
+        from stoa.catalog.queries import CatalogQueries  # noqa: PLC0415
+
+        return CatalogQueries(self.database)
 
     @cached_property
     def gitops(self) -> "GitOps":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -11,6 +12,8 @@ from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
 FINAL = frozenset({"successful", "failed", "error", "canceled"})
+CUT_SHORT = frozenset({"error", "canceled"})
+LATE = timedelta(minutes=5)
 PAGE = 200
 RETRY_STATUS = frozenset({408, 409, 425, 429})
 
@@ -30,6 +33,14 @@ class Job:
     @property
     def final(self) -> bool:
         return self.status in FINAL
+
+    def over(self, at: datetime) -> bool:
+        """Final, and nothing more will come. The events of a job that AWX lost never add up, so a job that was
+        reaped or canceled is not waited for, and any other one no longer than `LATE`."""
+        if not self.final:
+            return False
+        late = self.finished is not None and at - datetime.fromisoformat(self.finished) > LATE
+        return self.settled or late or self.status in CUT_SHORT
 
 
 class Awx:

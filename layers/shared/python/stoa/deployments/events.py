@@ -82,6 +82,20 @@ class DeployFinished(TypedDict):
     finished_at: str
 
 
+def again(d: Deployment) -> tuple[Cause, Wanted]:
+    """The same once more, by nobody's hand, in the same trace."""
+    cause = Cause(project_id=d.project_id, commit=d.commit, trigger="retry", actor=d.requested_by, trace_id=d.trace_id)
+    lane = d.lane
+    return cause, Wanted(tenant=lane.tenant, api=lane.api, environment=lane.environment, action=d.action)
+
+
+def asked(d: Deployment) -> Event:
+    """deploy-requests, or deploy-results for one that was refused at once."""
+    if d.error is not None:
+        return finished(d, Verdict("failed", None, d.error), d.requested_at)
+    return requested(d)
+
+
 def requested(d: Deployment) -> Event:
     value: DeployRequested = {
         "trace_id": d.trace_id,

@@ -2,17 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from stoa.adapters.awx import Awx, Job
 from stoa.adapters.webmethods.wanted import check
 from stoa.deployments import events, store
-from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict, extra_vars, next_turn, problem, verdict
+from stoa.deployments.model import (
+    Deployment,
+    Holder,
+    Lane,
+    Turn,
+    Verdict,
+    extra_vars,
+    lost,
+    next_turn,
+    problem,
+    verdict,
+)
 from stoa.gitops.events import Prepared
-from stoa.kernel import ids, outbox
+from stoa.kernel import outbox
 from stoa.kernel.clock import now, sleep
-from stoa.kernel.database import Connection, Database, enter
-from stoa.kernel.envelope import Event, Message
+from stoa.kernel.database import Connection, Database
+from stoa.kernel.envelope import Message
 from stoa.kernel.errors import Refused, Transient
 
 TEMPLATES = {"deploy": "deploy-api", "undeploy": "undeploy-api"}
@@ -30,7 +41,8 @@ class Deployments:
     """`publish` takes outbox keys after a commit; `prepare` reads Git for one deployment.
 
     `launch_may_arrive_s` is how long a launch call without an answer may still reach AWX: longer than
-    the client's timeout plus AWX's own work.
+    the client's timeout plus AWX's own work; `retry_pause_s` the first pause before a request is asked for again
+    that AWX or the gateway lost.
     """
 
     database: Database
@@ -39,14 +51,14 @@ class Deployments:
     prepare: Prepare
     public_url: str
     launch_may_arrive_s: float
+    retry_pause_s: float
 
     def request(
         self, connection: Connection, cause: events.Cause, wanted: Sequence[events.Wanted]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """a push or a person -> deploy-requests. In the caller's transaction; returns ids and outbox keys."""
-        made = [self._insert(connection, cause, w) for w in sorted(wanted, key=_subject)]
-        keys = outbox.add(connection, [event for _, event in made])
-        return tuple(d.id for d, _ in made), keys
+        made = [store.create(connection, cause, w, now()) for w in sorted(wanted, key=_subject)]
+        return tuple(d.id for d in made), outbox.add(connection, map(events.asked, made))
 
     def launch(self, message: Message) -> None:
         """deploy-requests -> an AWX job, or a place in the lane behind the one that runs."""
@@ -72,7 +84,7 @@ class Deployments:
             return False
         job = self.awx.job(job_id)
         for _ in range(HINT_READS):
-            if not job.final or job.settled:
+            if not job.final or job.over(now()):
                 break
             sleep(HINT_PAUSE_S)
             job = self.awx.job(job_id)
@@ -82,8 +94,10 @@ class Deployments:
     def reconcile(self) -> int:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
-            held = store.busy_lanes(connection)
+            held, lost_ones = store.busy_lanes(connection), store.lost_lanes(connection, now())
         jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
+        for lane in lost_ones:
+            self._ask_again(lane)
         waits: list[Transient] = []
         for holder in held:
             try:
@@ -94,7 +108,7 @@ class Deployments:
                     break
         if waits:
             raise waits[0]
-        return len(held)
+        return len(held) + len(lost_ones)
 
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked deploy-request -> a failed result, so that nobody waits for it."""
@@ -103,38 +117,6 @@ class Deployments:
             deployment = store.get(connection, deployment_id)
         if deployment is not None and deployment.state == "requested":
             self._refuse(deployment, error)
-
-    def record_result(self, message: Message) -> None:
-        """deploy-results -> what each environment serves, one row per API, older generations ignored."""
-        value = events.read_finished(message)
-        with self.database.transaction(message.tenant) as connection:
-            store.record_status(connection, value)
-
-    def _insert(self, connection: Connection, cause: events.Cause, w: events.Wanted) -> tuple[Deployment, Event]:
-        at = now()
-        lane = Lane(w["tenant"], w["api"], w["environment"])
-        enter(connection, lane.tenant)
-        refused = w.get("refused")
-        deployment = Deployment(
-            id=ids.deployment_id(),
-            lane=lane,
-            action=w["action"],
-            generation=store.next_generation(connection, lane.subject),
-            state="failed" if refused else "requested",
-            project_id=cause["project_id"],
-            commit=cause["commit"],
-            trigger=cause["trigger"],
-            requested_by=cause["actor"],
-            trace_id=cause["trace_id"],
-            requested_at=at,
-            error=refused,
-            finished_at=at if refused else None,
-        )
-        store.insert(connection, deployment)
-        store.step(connection, deployment, "requested", "success", at, at)
-        if refused:
-            return deployment, events.finished(deployment, Verdict("failed", None, refused), at)
-        return deployment, events.requested(deployment)
 
     def _load(self, message: Message) -> Deployment:
         deployment_id = message.data.get("deployment_id")
@@ -210,6 +192,16 @@ class Deployments:
             store.end_open_steps(connection, turn.holder.id, "success", at)
         return turn, outbox.add(connection, said)
 
+    def _ask_again(self, lane: Lane) -> None:
+        with self.database.transaction(lane.tenant) as connection:
+            store.lock_lane(connection, lane)
+            old = store.take_lost(connection, lane)
+            if old is None:
+                return
+            made = store.create(connection, *events.again(old), now())
+            keys = outbox.add(connection, [events.asked(made)])
+        self.publish(keys)
+
     def _go_on(self, holder: Holder, jobs: Mapping[int, Job]) -> None:
         job_id = holder.awx_job_id
         if job_id is None:
@@ -268,7 +260,7 @@ class Deployments:
                 store.step(connection, deployment, "awx_running", "in_progress", at)
 
     def _close_if_over(self, holder: Holder, job: Job) -> None:
-        if job.final and job.settled:
+        if job.over(now()):
             self._close(holder, verdict(job.status, job.artifacts, job.explanation))
 
     def _close(self, holder: Holder, ended: Verdict) -> None:
@@ -285,10 +277,18 @@ class Deployments:
                 good = "success" if ended.state == "succeeded" else "failed"
                 store.end_open_steps(connection, deployment.id, good, at)
                 keys = outbox.add(connection, [events.finished(deployment, ended, at)])
+                self._remember(connection, deployment, ended, at)
             turn, more = self._next(connection, locked)
         self.publish((*keys, *more))
         if turn.holder is not None:
             self._launched(holder.lane, turn.holder.id)
+
+    def _remember(self, connection: Connection, d: Deployment, ended: Verdict, at: datetime) -> None:
+        """A newer request that is at fault itself leaves a lost older one due."""
+        if lost(ended):
+            store.note_lost(connection, d, at, self.retry_pause_s)
+        elif ended.state != "failed":
+            store.forget_lost(connection, d.lane)
 
 
 def _subject(w: events.Wanted) -> str:

@@ -11,6 +11,8 @@ Outcome = Literal["succeeded", "failed", "superseded", "cancelled"]
 ENVIRONMENTS = ("dev", "staging", "prod")
 AUTO_DEPLOY = frozenset({"dev"})
 FINAL = frozenset({"succeeded", "failed", "superseded", "cancelled"})
+# how often a request is asked for again that AWX or the gateway lost: about two hours of pauses
+RETRIES = 20
 
 # the seed's words on deploy-results
 ResultStatus = Literal["success", "failed", "superseded", "cancelled"]
@@ -130,6 +132,12 @@ def verdict(status: str, artifacts: dict[str, Any], explanation: str) -> Verdict
         return Verdict("failed", said, problem(str(said["code"]), str(said.get("detail") or "the playbook failed")))
     code = "AWX_JOB_ERROR" if status == "error" else "AWX_JOB_FAILED"
     return Verdict("failed", said, problem(code, explanation or f"the AWX job ended as {status}"))
+
+
+def lost(ended: Verdict) -> bool:
+    """Whether the request itself was not at fault: AWX lost the job, or a system that the playbook needs was away."""
+    code = str((ended.error or {}).get("code"))
+    return ended.state == "failed" and (code == "AWX_JOB_ERROR" or code.endswith("_UNAVAILABLE"))
 
 
 def _judged(said: dict[str, Any]) -> Verdict:

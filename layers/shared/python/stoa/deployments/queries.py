@@ -1,4 +1,4 @@
-"""What a deployment, a lane or an environment looks like to a reader. One method per read route."""
+"""What a deployment looks like to a reader. One method per read route."""
 
 from dataclasses import dataclass
 
@@ -28,11 +28,6 @@ class DeploymentQueries:
             sha256 = found.artefact_sha256
             report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
             return found, store.steps(connection, deployment_id), report
-
-    def serving(self, tenant: str | None) -> list[Row]:
-        """GET /v1/status -> what every environment serves."""
-        with self.database.transaction(admin_read=True) as connection:
-            return store.statuses(connection, tenant)
 
     def artefact(self, tenant: str, sha256: str) -> bytes:
         """GET /artefacts/... -> the document of that hash. Raises NotFound."""

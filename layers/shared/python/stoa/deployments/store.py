@@ -5,14 +5,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from stoa.deployments.model import Deployment, Holder, Lane, Verdict
+from stoa.deployments.events import Cause, Wanted
+from stoa.deployments.model import RETRIES, Deployment, Holder, Lane, Verdict
 from stoa.gitops.events import Prepared
-from stoa.kernel.database import Connection, Row
+from stoa.kernel import ids
+from stoa.kernel.database import Connection, Row, enter
 
 _COLUMNS = (
     "id, tenant, api, environment, action, generation, state, project_id, commit_sha, trigger, requested_by,"
     " trace_id, requested_at, api_version, launch_vars, artefact_sha256, awx_job_id, result, error, finished_at"
 )
+_LANE = "(tenant, api, environment) = (%(tenant)s, %(api)s, %(environment)s)"
 _HOLDER = "tenant, api, environment, deployment_id, last_generation, awx_job_id, launch_started_at"
 
 
@@ -35,6 +38,31 @@ def insert(connection: Connection, d: Deployment) -> None:
             d.artefact_sha256, d.awx_job_id, _json(d.result), _json(d.error), d.finished_at,
         ),
     )  # fmt: skip
+
+
+def create(connection: Connection, cause: Cause, w: Wanted, at: datetime) -> Deployment:
+    """Writes one request under the next generation of its subject; one that may not be carried out has failed."""
+    lane = Lane(w["tenant"], w["api"], w["environment"])
+    enter(connection, lane.tenant)
+    refused = w.get("refused")
+    made = Deployment(
+        id=ids.deployment_id(),
+        lane=lane,
+        action=w["action"],
+        generation=next_generation(connection, lane.subject),
+        state="failed" if refused else "requested",
+        project_id=cause["project_id"],
+        commit=cause["commit"],
+        trigger=cause["trigger"],
+        requested_by=cause["actor"],
+        trace_id=cause["trace_id"],
+        requested_at=at,
+        error=refused,
+        finished_at=at if refused else None,
+    )
+    insert(connection, made)
+    step(connection, made, "requested", "success", at, at)
+    return made
 
 
 def get(connection: Connection, deployment_id: str) -> Deployment | None:
@@ -93,10 +121,7 @@ def lock_lane(connection: Connection, lane: Lane) -> Holder:
         "INSERT INTO lanes (tenant, api, environment) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (lane.tenant, lane.api, lane.environment),
     )
-    row = connection.execute(
-        f"SELECT {_HOLDER} FROM lanes WHERE tenant = %s AND api = %s AND environment = %s FOR UPDATE",
-        (lane.tenant, lane.api, lane.environment),
-    ).fetchone()
+    row = connection.execute(f"SELECT {_HOLDER} FROM lanes WHERE {_LANE} FOR UPDATE", vars(lane)).fetchone()
     assert row is not None  # noqa: S101  the INSERT above made it
     return _holder(row)
 
@@ -112,10 +137,50 @@ def hold_lane(connection: Connection, d: Deployment) -> None:
 
 def free_lane(connection: Connection, lane: Lane) -> None:
     connection.execute(
-        "UPDATE lanes SET deployment_id = NULL, awx_job_id = NULL, launch_started_at = NULL"
-        " WHERE tenant = %s AND api = %s AND environment = %s",
-        (lane.tenant, lane.api, lane.environment),
+        f"UPDATE lanes SET deployment_id = NULL, awx_job_id = NULL, launch_started_at = NULL WHERE {_LANE}", vars(lane)
     )
+
+
+def note_lost(connection: Connection, d: Deployment, at: datetime, pause_s: float) -> None:
+    """The lane's newest launch came to nothing by no fault of its own: it is due again after a pause, which doubles
+    each time up to forty times its length; after `RETRIES` it is not due again."""
+    connection.execute(
+        "UPDATE lanes SET lost_deployment_id = CASE WHEN retries < %(most)s THEN %(id)s END,"
+        " retry_at = %(at)s + least(power(2, retries), 40) * %(pause)s * interval '1 second', retries = retries + 1"
+        f" WHERE {_LANE}",
+        {"most": RETRIES, "id": d.id, "at": at, "pause": pause_s, **vars(d.lane)},
+    )
+
+
+def forget_lost(connection: Connection, lane: Lane) -> None:
+    connection.execute(f"UPDATE lanes SET lost_deployment_id = NULL, retries = 0 WHERE {_LANE}", vars(lane))
+
+
+def lost_lanes(connection: Connection, at: datetime) -> list[Lane]:
+    """Free lanes whose lost deployment is due again."""
+    rows = connection.execute(
+        "SELECT tenant, api, environment FROM lanes"
+        " WHERE lost_deployment_id IS NOT NULL AND retry_at <= %s AND deployment_id IS NULL ORDER BY retry_at",
+        (at,),
+    )
+    return [_lane(row) for row in rows]
+
+
+def take_lost(connection: Connection, lane: Lane) -> Deployment | None:
+    """The lost deployment of a locked lane, no longer lost; None while another request of the lane is open.
+
+    The subject's generation stays locked: no request can come in between.
+    """
+    connection.execute("SELECT 1 FROM generations WHERE subject = %s FOR UPDATE", (lane.subject,))
+    row = connection.execute(
+        f"SELECT lost_deployment_id AS id FROM lanes WHERE {_LANE} AND deployment_id IS NULL AND NOT EXISTS"
+        f" (SELECT 1 FROM deployments WHERE {_LANE} AND finished_at IS NULL)",
+        vars(lane),
+    ).fetchone()
+    if row is None or row["id"] is None:
+        return None
+    connection.execute(f"UPDATE lanes SET lost_deployment_id = NULL WHERE {_LANE}", vars(lane))
+    return get(connection, row["id"])
 
 
 def start_launch(connection: Connection, deployment_id: str, *, now: datetime, not_after: datetime) -> bool:
@@ -210,46 +275,6 @@ def end_open_steps(connection: Connection, deployment_id: str, status: str, at: 
     connection.execute(
         "UPDATE deployment_steps SET status = %s, completed_at = %s WHERE deployment_id = %s AND completed_at IS NULL",
         (status, at, deployment_id),
-    )
-
-
-def record_status(connection: Connection, value: dict[str, Any]) -> None:
-    """What each environment serves, from a deploy result; an older generation changes nothing."""
-    serving = value["status"] == "success"
-    version, commit = (value["api_version"], value["commit"]) if value["action"] == "deploy" else (None, None)
-    deployment = value["deployment_id"] if value["action"] == "deploy" else None
-    connection.execute(
-        "INSERT INTO api_status AS s (tenant, api, environment, generation, deployment_id, status,"
-        " serving_deployment_id, serving_version, serving_commit, updated_at)"
-        " VALUES (%(tenant)s, %(api_id)s, %(environment)s, %(generation)s, %(deployment_id)s, %(status)s,"
-        " %(s_deployment)s, %(s_version)s, %(s_commit)s, %(finished_at)s)"
-        " ON CONFLICT (tenant, api, environment) DO UPDATE SET generation = excluded.generation,"
-        " deployment_id = excluded.deployment_id, status = excluded.status, updated_at = excluded.updated_at,"
-        " serving_deployment_id = CASE WHEN %(serving)s THEN excluded.serving_deployment_id"
-        " ELSE s.serving_deployment_id END,"
-        " serving_version = CASE WHEN %(serving)s THEN excluded.serving_version ELSE s.serving_version END,"
-        " serving_commit = CASE WHEN %(serving)s THEN excluded.serving_commit ELSE s.serving_commit END"
-        " WHERE s.generation < excluded.generation",
-        {
-            **{k: value[k] for k in ("tenant", "api_id", "environment", "generation", "deployment_id", "status")},
-            "finished_at": value["finished_at"],
-            "serving": serving,
-            "s_deployment": deployment if serving else None,
-            "s_version": version if serving else None,
-            "s_commit": commit if serving else None,
-        },
-    )
-
-
-def statuses(connection: Connection, tenant: str | None) -> list[Row]:
-    """One row per API and environment, by name."""
-    return list(
-        connection.execute(
-            "SELECT tenant, api, environment, generation, deployment_id, status, serving_deployment_id,"
-            " serving_version, serving_commit, updated_at FROM api_status"
-            " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY tenant, api, environment LIMIT 1000",
-            {"tenant": tenant},
-        )
     )
 
 

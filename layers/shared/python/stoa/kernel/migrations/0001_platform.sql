@@ -118,9 +118,13 @@ CREATE TABLE lanes (
   last_generation bigint NOT NULL DEFAULT 0,
   awx_job_id bigint,
   launch_started_at timestamptz,
+  lost_deployment_id text,
+  retry_at timestamptz,
+  retries int NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant, api, environment)
 );
 CREATE INDEX lanes_busy ON lanes (deployment_id) WHERE deployment_id IS NOT NULL;
+CREATE INDEX lanes_lost ON lanes (retry_at) WHERE lost_deployment_id IS NOT NULL;
 CREATE INDEX lanes_by_job ON lanes (awx_job_id) WHERE awx_job_id IS NOT NULL;
 
 -- Tenant tables: projections, under forced row-level security.
