@@ -69,9 +69,25 @@ def test_an_older_generation_is_refused_and_changes_nothing(lab: Any) -> None:
 
 
 def test_check_mode_changes_nothing(lab: Any) -> None:
-    run = lab.play(lab.deploy("checked", DOCUMENT), "--check")
+    run = lab.play(lab.deploy("checked", DOCUMENT, security={"type": "none"}), "--check")
     assert run.code == 0, run.output
     assert lab.admin.api("tenant-acme.checked") is None
+
+    lab.play(lab.deploy("checked", DOCUMENT, security={"type": "none"}))
+    before = lab.admin.api("tenant-acme.checked")
+    backend = {"url": f"{lab.backend}/moved", "connection_timeout_s": 5, "read_timeout_s": 10}
+    for asked in (
+        lab.deploy("checked", with_path("/later"), 2, security={"type": "api-key"}),
+        lab.request("sync-alias", "checked", 2, backend=backend),
+        lab.request("undeploy", "checked", 2),
+    ):
+        run = lab.play(asked, "--check")
+        assert run.code == 0, run.output
+    assert lab.admin.api("tenant-acme.checked") == before
+    assert lab.call("checked", "/orders").json()["path"] == "/orders"
+    assert lab.call("checked", "/later").status_code == 404
+    # a claimed generation would refuse this one
+    assert lab.play(lab.deploy("checked", DOCUMENT, security={"type": "none"})).result["outcome"] == "unchanged"
 
 
 def test_an_undeployed_api_is_gone_and_its_generation_stays(lab: Any) -> None:
