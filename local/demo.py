@@ -86,7 +86,7 @@ class Demonstration:
 
     def _while_called(self, demo: Demo) -> None:
         with self._step("push a new version") as seen:
-            seen["seconds"] = self._update(demo, "/returns")
+            seen["seconds"] = round(self._update(demo, "/returns"), 3)
         with self._step(f"push {self._pushes} more, timed") as seen:
             seen |= self._timed(demo)
         with self._step("push a broken one") as seen:
