@@ -82,6 +82,10 @@ class DeployFinished(TypedDict):
     finished_at: str
 
 
+def subject(w: Wanted) -> str:
+    return f"{w['tenant']}/{w['api']}/{w['environment']}"
+
+
 def again(d: Deployment) -> tuple[Cause, Wanted]:
     """The same once more, by nobody's hand, in the same trace."""
     cause = Cause(project_id=d.project_id, commit=d.commit, trigger="retry", actor=d.requested_by, trace_id=d.trace_id)
@@ -133,6 +137,14 @@ def finished(d: Deployment, ended: Verdict, at: datetime) -> Event:
         "finished_at": iso(at),
     }
     return _event(RESULTS, FINISHED, d, value, SYSTEM.id, at)
+
+
+def read_requested(message: Message) -> str:
+    """The id in the value of a deploy request. Raises Refused."""
+    deployment_id = message.data.get("deployment_id")
+    if not isinstance(deployment_id, str) or not message.tenant:
+        raise Refused("BAD_REQUEST_EVENT", "the event names no deployment or no tenant", field="deployment_id")
+    return deployment_id
 
 
 def read_finished(message: Message) -> dict[str, Any]:

@@ -6,19 +6,9 @@ from datetime import datetime, timedelta
 
 from stoa.adapters.awx import Awx, Job
 from stoa.adapters.webmethods.wanted import check
-from stoa.deployments import events, store
-from stoa.deployments.model import (
-    Deployment,
-    Holder,
-    Lane,
-    Turn,
-    Verdict,
-    extra_vars,
-    lost,
-    next_turn,
-    problem,
-    verdict,
-)
+from stoa.deployments import events, model, store
+from stoa.deployments import store_lanes as lanes
+from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict
 from stoa.gitops.events import Prepared
 from stoa.kernel import outbox
 from stoa.kernel.clock import now, sleep
@@ -29,7 +19,7 @@ from stoa.kernel.errors import Refused, Transient
 TEMPLATES = {"deploy": "deploy-api", "undeploy": "undeploy-api"}
 
 # AWX may notify a moment before it has stored the last event of the job
-HINT_READS = 8
+HINT_PATIENCE = timedelta(seconds=1)
 HINT_PAUSE_S = 0.1
 AWX_IS_DOWN_AFTER = 2  # before that, it may be one launch that always fails
 
@@ -57,7 +47,7 @@ class Deployments:
         self, connection: Connection, cause: events.Cause, wanted: Sequence[events.Wanted]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """a push or a person -> deploy-requests. In the caller's transaction; returns ids and outbox keys."""
-        made = [store.create(connection, cause, w, now()) for w in sorted(wanted, key=_subject)]
+        made = [store.create(connection, cause, w, now()) for w in sorted(wanted, key=events.subject)]
         return tuple(d.id for d in made), outbox.add(connection, map(events.asked, made))
 
     def launch(self, message: Message) -> None:
@@ -79,13 +69,12 @@ class Deployments:
         False when no deployment waits for this job.
         """
         with self.database.transaction() as connection:
-            holder = store.holder_of_job(connection, job_id)
+            holder = lanes.holder_of_job(connection, job_id)
         if holder is None:
             return False
+        until = now() + HINT_PATIENCE
         job = self.awx.job(job_id)
-        for _ in range(HINT_READS):
-            if not job.final or job.over(now()):
-                break
+        while job.final and not job.over(now()) and now() < until:
             sleep(HINT_PAUSE_S)
             job = self.awx.job(job_id)
         self._close_if_over(holder, job)
@@ -94,7 +83,7 @@ class Deployments:
     def reconcile(self) -> int:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
-            held, lost_ones = store.busy_lanes(connection), store.lost_lanes(connection, now())
+            held, lost_ones = lanes.busy_lanes(connection), lanes.lost_lanes(connection, now())
         jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
         for lane in lost_ones:
             self._ask_again(lane)
@@ -115,13 +104,11 @@ class Deployments:
         tenant, deployment_id = message.tenant, str(message.data.get("deployment_id"))
         with self.database.transaction(tenant) as connection:
             deployment = store.get(connection, deployment_id)
-        if deployment is not None and deployment.state == "requested":
+        if deployment is not None:
             self._refuse(deployment, error)
 
     def _load(self, message: Message) -> Deployment:
-        deployment_id = message.data.get("deployment_id")
-        if not isinstance(deployment_id, str) or not message.tenant:
-            raise Refused("BAD_REQUEST_EVENT", "the event names no deployment or no tenant", field="deployment_id")
+        deployment_id = events.read_requested(message)
         with self.database.transaction(message.tenant) as connection:
             deployment = store.get(connection, deployment_id)
         if deployment is None:
@@ -151,11 +138,16 @@ class Deployments:
 
     def _refuse(self, deployment: Deployment, error: Refused) -> None:
         at = now()
-        said = problem(error.code, error.detail, file=error.file, line=error.line, field=error.field, hint=error.hint)
+        said = model.problem(
+            error.code, error.detail, file=error.file, line=error.line, field=error.field, hint=error.hint
+        )
         ended = Verdict("failed", None, said)
         with self.database.transaction(deployment.lane.tenant) as connection:
-            if not store.finish(connection, deployment.id, ended, at):
+            lanes.lock_lane(connection, deployment.lane)  # one that got its turn in between is not refused
+            current = store.get(connection, deployment.id)
+            if current is None or current.state != "requested":
                 return
+            store.finish(connection, deployment.id, ended, at)
             store.step(connection, deployment, "prepare", "failed", at, at, error.where())
             keys = outbox.add(connection, [events.finished(deployment, ended, at)])
         self.publish(keys)
@@ -163,39 +155,35 @@ class Deployments:
     def _take_turn(self, lane: Lane, deployment_id: str) -> bool:
         """True when the deployment holds the lane now; otherwise it waits there, or was superseded."""
         with self.database.transaction(lane.tenant) as connection:
-            holder = store.lock_lane(connection, lane)
+            holder = lanes.lock_lane(connection, lane)
             if holder.deployment_id is not None:
                 if holder.deployment_id != deployment_id:
-                    self._note_waiting(connection, deployment_id, holder.deployment_id)
+                    store.note_waiting(connection, deployment_id, holder.deployment_id, now())
                 return holder.deployment_id == deployment_id
             turn, keys = self._next(connection, holder)
         self.publish(keys)
         return turn.holder is not None and turn.holder.id == deployment_id
 
-    def _note_waiting(self, connection: Connection, deployment_id: str, behind: str) -> None:
-        deployment = store.get(connection, deployment_id)
-        if deployment is not None and deployment.state == "requested":
-            store.step(connection, deployment, "lane", "in_progress", now(), None, f"waits for {behind}")
-
     def _next(self, connection: Connection, holder: Holder) -> tuple[Turn, tuple[str, ...]]:
         at = now()
-        turn = next_turn(store.waiting(connection, holder.lane), holder.last_generation)
+        turn = model.next_turn(store.waiting(connection, holder.lane), holder.last_generation)
         newer = turn.holder.id if turn.holder else f"generation {holder.last_generation}"
-        ended = Verdict("superseded", None, problem("SUPERSEDED", f"a newer request took its place: {newer}"))
+        ended = Verdict("superseded", None, model.problem("SUPERSEDED", f"a newer request took its place: {newer}"))
         said = []
         for old in turn.superseded:
             if store.finish(connection, old.id, ended, at):
                 store.end_open_steps(connection, old.id, "success", at)
                 said.append(events.finished(old, ended, at))
         if turn.holder is not None:
-            store.hold_lane(connection, turn.holder)
+            lanes.hold_lane(connection, turn.holder)
             store.end_open_steps(connection, turn.holder.id, "success", at)
         return turn, outbox.add(connection, said)
 
     def _ask_again(self, lane: Lane) -> None:
         with self.database.transaction(lane.tenant) as connection:
-            store.lock_lane(connection, lane)
-            old = store.take_lost(connection, lane)
+            lanes.lock_lane(connection, lane)
+            lost_id = lanes.take_lost(connection, lane)
+            old = store.get(connection, lost_id) if lost_id else None
             if old is None:
                 return
             made = store.create(connection, *events.again(old), now())
@@ -207,53 +195,62 @@ class Deployments:
         if job_id is None:
             self._launched(holder.lane, str(holder.deployment_id))
         elif job_id not in jobs:
-            gone = problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
+            gone = model.problem("AWX_JOB_GONE", f"AWX has no job {job_id} any more; nobody knows how it ended")
             self._close(holder, Verdict("failed", None, gone))
         elif jobs[job_id].final:
-            self._close_if_over(holder, self.awx.job(job_id))  # a list does not say whether it is settled
+            try:
+                self._close_if_over(holder, self.awx.job(job_id))  # a list does not say whether it is settled
+            except Refused as error:  # what the job published cannot be stored; its lane must not stay busy for that
+                self._close(holder, Verdict("failed", None, model.problem(error.code, error.detail)))
 
     def _launched(self, lane: Lane, deployment_id: str) -> bool:
-        """Looks for the job first, always: the call before may have arrived after all. False while it still may."""
-        tag = f"stoa-{deployment_id}"
-        found = self.awx.find(tag)
-        if found:
-            for extra in found[1:]:
-                self.awx.cancel(extra.id)
-            self._set_job(lane, deployment_id, found[0])
-            return True
+        """Claims the launch, then looks for its job: a call before may have arrived. False while it still may."""
         at = now()
         window = timedelta(seconds=self.launch_may_arrive_s)
         with self.database.transaction(lane.tenant) as connection:
-            claimed = store.start_launch(connection, deployment_id, now=at, not_after=at - window)
-            holder = store.holder_of(connection, deployment_id)
+            claimed = lanes.start_launch(connection, deployment_id, now=at, not_after=at - window)
+            holder = lanes.holder_of(connection, deployment_id)
             deployment = store.get(connection, deployment_id)
             if claimed and deployment is not None:
                 store.step(connection, deployment, "awx_trigger", "in_progress", at)
         if holder is None or holder.awx_job_id is not None or deployment is None:
             return True
-        if claimed:
-            self._call_awx(deployment, holder, tag)
-        return claimed
+        try:
+            found = self.awx.find(model.tag(deployment_id))
+        except Transient:
+            if claimed:
+                self._not_sent(deployment_id)
+            raise
+        for extra in found[1:]:
+            self.awx.cancel(extra.id)
+        if found:
+            self._set_job(lane, deployment_id, found[0])
+        elif claimed:
+            self._call_awx(deployment, holder)
+        return claimed or bool(found)
 
-    def _call_awx(self, deployment: Deployment, holder: Holder, tag: str) -> None:
-        sent = extra_vars(deployment, self.public_url)
+    def _not_sent(self, deployment_id: str) -> None:
+        with self.database.transaction() as connection:
+            lanes.launch_not_sent(connection, deployment_id)
+
+    def _call_awx(self, deployment: Deployment, holder: Holder) -> None:
+        sent = model.extra_vars(deployment, self.public_url)
         try:
             check(sent)
-            job = self.awx.launch(TEMPLATES[deployment.action], extra_vars=sent, skip_tags=tag)
+            job = self.awx.launch(TEMPLATES[deployment.action], extra_vars=sent, skip_tags=model.tag(deployment.id))
         except Transient as error:
             if not error.sent:
-                with self.database.transaction() as connection:
-                    store.launch_not_sent(connection, deployment.id)
+                self._not_sent(deployment.id)
             raise
         except Refused as error:
-            self._close(holder, Verdict("failed", None, problem(error.code, error.detail)))
+            self._close(holder, Verdict("failed", None, model.problem(error.code, error.detail)))
             return
         self._set_job(deployment.lane, deployment.id, job)
 
     def _set_job(self, lane: Lane, deployment_id: str, job: Job) -> None:
         at = now()
         with self.database.transaction(lane.tenant) as connection:
-            store.set_job(connection, deployment_id, job.id)
+            lanes.set_job(connection, deployment_id, job.id)
             deployment = store.get(connection, deployment_id)
             if deployment is not None:
                 store.step(connection, deployment, "awx_trigger", "success", at, at, f"AWX job {job.id}")
@@ -261,17 +258,17 @@ class Deployments:
 
     def _close_if_over(self, holder: Holder, job: Job) -> None:
         if job.over(now()):
-            self._close(holder, verdict(job.status, job.artifacts, job.explanation))
+            self._close(holder, model.verdict(job.status, job.artifacts, job.explanation))
 
     def _close(self, holder: Holder, ended: Verdict) -> None:
         """Final state, result event and the lane's next turn in one transaction; then the next launch."""
         at = now()
         with self.database.transaction(holder.lane.tenant) as connection:
-            locked = store.lock_lane(connection, holder.lane)
+            locked = lanes.lock_lane(connection, holder.lane)
             if locked.deployment_id != holder.deployment_id or locked.deployment_id is None:
                 return
             deployment = store.get(connection, locked.deployment_id)
-            store.free_lane(connection, holder.lane)
+            lanes.free_lane(connection, holder.lane)
             keys: tuple[str, ...] = ()
             if deployment is not None and store.finish(connection, deployment.id, ended, at):
                 good = "success" if ended.state == "succeeded" else "failed"
@@ -285,11 +282,7 @@ class Deployments:
 
     def _remember(self, connection: Connection, d: Deployment, ended: Verdict, at: datetime) -> None:
         """A newer request that is at fault itself leaves a lost older one due."""
-        if lost(ended):
-            store.note_lost(connection, d, at, self.retry_pause_s)
+        if model.lost(ended):
+            lanes.note_lost(connection, d, at, self.retry_pause_s)
         elif ended.state != "failed":
-            store.forget_lost(connection, d.lane)
-
-
-def _subject(w: events.Wanted) -> str:
-    return f"{w['tenant']}/{w['api']}/{w['environment']}"
+            lanes.forget_lost(connection, d.lane)

@@ -109,6 +109,11 @@ def next_turn(waiting: Sequence[Deployment], last_generation: int) -> Turn:
     return Turn(ordered[-1], tuple(ordered[:-1]))
 
 
+def tag(deployment_id: str) -> str:
+    """What AWX keeps of a deployment in a field that can be searched: the job's skip tags, which skip nothing."""
+    return f"stoa-{deployment_id}"
+
+
 def problem(code: str, detail: str, **place: str | int | None) -> dict[str, Any]:
     """The error of a deployment as it is stored and published; absent places are left out."""
     return {"code": code, "detail": detail, **{k: v for k, v in place.items() if v is not None}}
