@@ -6,6 +6,7 @@ tries. See docs/adr/0004-errors-decide-where-a-record-goes.md.
 """
 
 import base64
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from stoa.kernel import clock, inbox
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, decode, headers, position
 from stoa.kernel.errors import Refused, Transient
-from stoa.kernel.log import bind, log
+from stoa.kernel.log import bind, log, unbind
 from stoa.kernel.outbox import Row, Send
 
 MAX_TRIES = 5
@@ -30,23 +31,51 @@ SYSTEM_IS_DOWN_AFTER = 2
 PARKED_AT_ONCE = 100
 
 Record = Mapping[str, Any]
+Lane = tuple[str, int, str]  # topic, partition, key: what is kept in order
 Handle = Callable[[Message], None]
 GiveUp = Callable[[Message, Refused], None]
 
 
 @dataclass
 class Batch:
-    """What one invocation learned: which keys wait, which systems do not answer."""
+    """What one invocation learned: which keys wait, which systems do not answer.
+
+    When a system failed several keys, one key more is tried, a different one each time: if that one goes on, the
+    others were at fault and not the system.
+    """
 
     remaining_ms: Callable[[], int]
+    ahead: list[Lane] = field(default_factory=list)
     failed: list[Record] = field(default_factory=list)
-    blocked: set[tuple[str, int, str]] = field(default_factory=set)
+    blocked: set[Lane] = field(default_factory=set)
     down: Counter[str] = field(default_factory=Counter)
+    probe: Lane | None = None
 
-    def must_wait(self, lane: tuple[str, int, str]) -> bool:
-        no_time = self.remaining_ms() < RESERVE_MS
-        no_use = any(times >= SYSTEM_IS_DOWN_AFTER for times in self.down.values())
-        return lane in self.blocked or no_time or no_use
+    @property
+    def out_of_time(self) -> bool:
+        return self.remaining_ms() < RESERVE_MS
+
+    @property
+    def no_use(self) -> bool:
+        return any(times >= SYSTEM_IS_DOWN_AFTER for times in self.down.values())
+
+    def must_wait(self, lane: Lane) -> bool:
+        return lane in self.blocked or self.out_of_time or (self.no_use and lane != self.probe)
+
+    def waits(self, lane: Lane, record: Record) -> None:
+        self.blocked.add(lane)
+        self.failed.append(record)
+
+    def met(self, error: Transient) -> None:
+        self.down[error.system] += 1
+        if self.no_use and self.probe is None:
+            untried = sorted(set(self.ahead) - self.blocked)
+            self.probe = secrets.choice(untried) if untried else None
+
+    def went_on(self, lane: Lane) -> None:
+        if lane == self.probe:
+            self.down.clear()
+            self.probe = None
 
 
 @dataclass(frozen=True)
@@ -63,49 +92,47 @@ class Consumer:
 
     def process(self, event: Record, remaining_ms: Callable[[], int]) -> dict[str, Any]:
         """Answers with `batchItemFailures`; raises RuntimeError instead where that is not understood."""
-        batch = Batch(remaining_ms)
-        for records in event["records"].values():
-            for record in sorted(records, key=lambda r: int(r["offset"])):
-                self._one(record, batch)
+        ordered = [r for rs in event["records"].values() for r in sorted(rs, key=lambda r: int(r["offset"]))]
+        batch = Batch(remaining_ms, [_lane(record) for record in ordered])
+        for record in ordered:
+            del batch.ahead[0]
+            self._one(record, batch)
         if batch.failed:
             self._wait(batch)
             if not self.partial:
                 raise RuntimeError(f"{len(batch.failed)} records are to be tried again")
         return {"batchItemFailures": [_identifier(record) for record in batch.failed]}
 
-    def retry_parked(self) -> int:
+    def retry_parked(self, remaining_ms: Callable[[], int]) -> int:
         """Goes on with what was parked for its key, in order; returns how many records were done."""
-        done, heads = 0, self._heads()
-        while heads:
-            released = [head for head in heads if self._release(head)]
-            done += len(released)
-            keys = {head.key for head in released}
-            heads = [head for head in self._heads() if head.key in keys]
+        batch, done = Batch(remaining_ms), 0
+        with self.database.transaction() as connection:
+            heads = inbox.parked_heads(connection, f"{self.function}.", PARKED_AT_ONCE)
+        for first in heads:
+            head: inbox.Parked | None = first
+            while head is not None and not batch.out_of_time and not batch.no_use and self._release(head, batch):
+                done += 1
+                with self.database.transaction() as connection:
+                    head = inbox.next_parked(connection, self._group(head.record), head.key)
         return done
 
-    def _heads(self) -> list[inbox.Parked]:
-        with self.database.transaction() as connection:
-            return inbox.parked_heads(connection, f"{self.function}.", PARKED_AT_ONCE)
-
     def _one(self, record: Record, batch: Batch) -> None:
-        key = str(record.get("key") or "")
-        lane = (record["topic"], record["partition"], key)
+        key, lane = str(record.get("key") or ""), _lane(record)
+        unbind()
         if batch.must_wait(lane):
-            batch.blocked.add(lane)
-            batch.failed.append(record)
+            batch.waits(lane, record)
             return
         try:
             self._try(record, key)
+            batch.went_on(lane)
         except Transient as error:
             log.warning("record.waits", system=error.system, detail=error.detail, alarm=error.alarm)
-            batch.down[error.system] += 1
             if not self._park_key(record, key):
-                batch.blocked.add(lane)
-                batch.failed.append(record)
+                batch.waits(lane, record)
+            batch.met(error)
         except Exception:  # noqa: BLE001  the shell: a bug is counted, and parked after five tries
             log.exception("record.failed")
-            batch.blocked.add(lane)
-            batch.failed.append(record)
+            batch.waits(lane, record)
 
     def _try(self, record: Record, key: str) -> None:
         consumer, at = self._group(record), position(record)
@@ -119,6 +146,21 @@ class Consumer:
     def _carry_out(self, record: Record, key: str, tries: int) -> None:
         """Raises Transient, and whatever a bug raises; a refused record is dead-lettered and done."""
         consumer, at = self._group(record), position(record)
+        try:
+            done = self._handled(record, tries)
+        except Transient:
+            with self.database.transaction() as connection:
+                inbox.forget_attempts(connection, consumer, at)
+            raise
+        with self.database.transaction() as connection:
+            inbox.forget_attempts(connection, consumer, at)
+            if done:
+                inbox.went_on(connection, consumer, key, clock.now())
+            else:  # which says nothing of the systems outside
+                inbox.waits_no_longer(connection, consumer, key)
+
+    def _handled(self, record: Record, tries: int) -> bool:
+        """False for a record that was refused: its end was told and it is in the dead-letter topic."""
         message: Message | None = None
         try:
             message = decode(record)
@@ -128,13 +170,8 @@ class Consumer:
             self.handle(message)
         except Refused as error:
             self._dead_letter(record, message, error, tries)
-        except Transient:
-            with self.database.transaction() as connection:
-                inbox.forget_attempts(connection, consumer, at)
-            raise
-        with self.database.transaction() as connection:
-            inbox.forget_attempts(connection, consumer, at)
-            inbox.went_on(connection, consumer, key, clock.now())
+            return False
+        return True
 
     def _dead_letter(self, record: Record, message: Message | None, error: Refused, tries: int) -> None:
         """The result first, then the record: a crash in between brings the record back."""
@@ -185,13 +222,16 @@ class Consumer:
         log.error("record.parked", since=clock.iso(since))
         return True
 
-    def _release(self, head: inbox.Parked) -> bool:
+    def _release(self, head: inbox.Parked, batch: Batch) -> bool:
+        unbind()
         try:
             with self.database.transaction() as connection:
+                inbox.tried_parked(connection, head.id, clock.now())
                 tries = inbox.attempt(connection, self._group(head.record), position(head.record))
             self._carry_out(head.record, head.key, tries)
         except Transient as error:
             log.warning("record.still_parked", system=error.system, detail=error.detail)
+            batch.met(error)
             return False
         except Exception:  # noqa: BLE001  the shell: see _one
             log.exception("record.failed")
@@ -207,6 +247,10 @@ class Consumer:
         """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
         spare_s = (batch.remaining_ms() - RESERVE_MS) / 1000
         clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
+
+
+def _lane(record: Record) -> Lane:
+    return record["topic"], record["partition"], str(record.get("key") or "")
 
 
 def _raw(encoded: object) -> bytes:
@@ -248,7 +292,7 @@ def kafka_consumer(
 
     def handler(event: Record, context: Any) -> dict[str, Any]:
         if "records" not in event:
-            return {"released": consumer().retry_parked()}
+            return {"released": consumer().retry_parked(context.get_remaining_time_in_millis)}
         return consumer().process(event, context.get_remaining_time_in_millis)
 
     return handler

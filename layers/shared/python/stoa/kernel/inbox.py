@@ -61,9 +61,13 @@ def waiting_since(connection: Connection, consumer: str, key: str, now: datetime
     return since
 
 
+def waits_no_longer(connection: Connection, consumer: str, key: str) -> None:
+    connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
+
+
 def went_on(connection: Connection, consumer: str, key: str, now: datetime) -> None:
     """The key was processed: it waits no longer, and the consumer is known to get work done."""
-    connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
+    waits_no_longer(connection, consumer, key)
     connection.execute(
         "INSERT INTO consumer_progress (consumer, last_success) VALUES (%s, %s)"
         " ON CONFLICT (consumer) DO UPDATE SET last_success = excluded.last_success"
@@ -92,13 +96,27 @@ def is_parked(connection: Connection, consumer: str, key: str) -> bool:
 
 
 def parked_heads(connection: Connection, function: str, limit: int) -> list[Parked]:
-    """The oldest parked record of each key, over all consumer groups of a function."""
+    """The oldest parked record of each key, over all consumer groups of a function; the one not tried for the
+    longest first."""
     found = connection.execute(
-        "SELECT DISTINCT ON (key) id, key, record FROM parked WHERE starts_with(consumer, %s)"
-        " ORDER BY key, id LIMIT %s",
+        "SELECT id, key, record FROM (SELECT DISTINCT ON (consumer, key) id, key, record, tried_at FROM parked"
+        " WHERE starts_with(consumer, %s) ORDER BY consumer, key, id) AS heads"
+        " ORDER BY tried_at NULLS FIRST, id LIMIT %s",
         (function, limit),
     )
     return [Parked(row["id"], row["key"], row["record"]) for row in found]
+
+
+def next_parked(connection: Connection, consumer: str, key: str) -> Parked | None:
+    """The oldest parked record of one key."""
+    row = connection.execute(
+        "SELECT id, key, record FROM parked WHERE consumer = %s AND key = %s ORDER BY id LIMIT 1", (consumer, key)
+    ).fetchone()
+    return Parked(row["id"], row["key"], row["record"]) if row else None
+
+
+def tried_parked(connection: Connection, parked_id: int, now: datetime) -> None:
+    connection.execute("UPDATE parked SET tried_at = %s WHERE id = %s", (now, parked_id))
 
 
 def unpark(connection: Connection, parked_id: int) -> None:

@@ -59,6 +59,7 @@ CREATE TABLE parked (
   record_offset bigint NOT NULL,
   record jsonb NOT NULL,
   parked_at timestamptz NOT NULL DEFAULT now(),
+  tried_at timestamptz,
   UNIQUE (consumer, topic, partition, record_offset)
 );
 CREATE INDEX parked_by_key ON parked (consumer, key, id);
@@ -184,6 +185,7 @@ CREATE TABLE api_status (
   generation bigint NOT NULL,
   deployment_id text NOT NULL,
   status text NOT NULL,
+  serving_generation bigint NOT NULL DEFAULT 0,
   serving_deployment_id text,
   serving_version text,
   serving_commit text,

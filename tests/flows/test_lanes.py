@@ -1,0 +1,107 @@
+"""What the state machine draws too seldom: odd answers of AWX, and a lane that must not stay busy for them."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoa.adapters.awx import Awx
+from stoa.deployments.events import Cause
+from stoa.deployments.flows import Deployments
+from stoa.deployments.model import Deployment
+from stoa.deployments.queries import DeploymentQueries
+from stoa.gitops.events import Prepared
+from stoa.kernel import ids
+from stoa.kernel.database import Database
+from stoa.kernel.envelope import Message, Position
+from stoa.kernel.errors import Refused
+from stoa.kernel.settings import Secret
+
+spec = importlib.util.spec_from_file_location("thrown_away_awx", Path(__file__).with_name("thrown_away_awx.py"))
+assert spec
+assert spec.loader
+thrown_away_awx = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(thrown_away_awx)
+
+TENANT = "tenant-acme"
+LAUNCH_VARS = {
+    "openapi_type": "openapi",
+    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
+    "security": {"type": "none"},
+    "policies": {"logging": False},
+}
+
+
+class Lab:
+    def __init__(self, database: Database, launch_vars: dict[str, Any]) -> None:
+        self.awx = thrown_away_awx.ThrownAwayAwx()
+        self.database = database
+        prepared = Prepared(api_version="1.0.0", launch_vars=launch_vars, document=b"{}", sha256="0" * 64, report={})
+        client = Awx(self.awx.url, Secret("token"), timeout_s=2)
+        self.flows = Deployments(
+            database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", 0.0, 60.0
+        )
+
+    def ask(self, api: str) -> Message:
+        cause = Cause(project_id=1, commit="c" * 40, trigger="gitlab-push", actor="gitlab:1", trace_id=ids.trace_id())
+        with self.database.transaction() as connection:
+            wanted = {"tenant": TENANT, "api": api, "environment": "dev", "action": "deploy"}
+            (made,), _ = self.flows.request(connection, cause, [wanted])  # type: ignore[list-item]
+        at = Position("deploy-requests", 0, 1)
+        return Message(at, f"{TENANT}/{api}", made, "t", "s", TENANT, "a", "", 1, {"deployment_id": made})
+
+    def read(self, message: Message) -> Deployment:
+        return DeploymentQueries(self.database).read(message.id)[0]
+
+    def end(self, number: int, **said: Any) -> None:
+        self.awx.jobs[number].update(status="successful", event_processing_finished=True, **said)
+
+
+@pytest.fixture
+def lab(database: Database) -> Iterator[Lab]:
+    made = Lab(database, LAUNCH_VARS)
+    yield made
+    made.awx.shutdown()
+
+
+def test_a_job_whose_result_cannot_be_stored_fails_and_frees_its_lane_and_no_other_waits(lab: Lab) -> None:
+    odd, good = lab.ask("odd"), lab.ask("good")
+    lab.flows.launch(odd)
+    lab.flows.launch(good)
+    lab.end(0, artifacts={"stoa_result": {"verified": True, "outcome": "\0"}})
+    lab.end(1, artifacts={"stoa_result": {"verified": True, "outcome": "applied"}})
+    lab.flows.reconcile()
+    assert lab.read(good).state == "succeeded"
+    assert (lab.read(odd).error or {})["code"] == "INVALID_VALUE"
+    again = lab.ask("odd")
+    lab.flows.launch(again)
+    assert lab.read(again).state == "running"
+
+
+def test_a_request_that_got_its_turn_is_not_given_up(lab: Lab) -> None:
+    asked = lab.ask("orders")
+    lab.flows.launch(asked)
+    lab.flows.give_up(asked, Refused("GAVE_UP", "tried five times"))
+    assert lab.read(asked).state == "running"
+
+
+def test_a_job_of_an_unanswered_launch_is_found_after_the_claim_and_not_launched_again(lab: Lab) -> None:
+    asked = lab.ask("orders")
+    lab.awx.mode = "drop"
+    with pytest.raises(Exception, match="awx"):
+        lab.flows.launch(asked)
+    lab.awx.mode = "up"
+    lab.flows.launch(asked)
+    assert len(lab.awx.jobs) == 1
+    assert lab.read(asked).awx_job_id == 1
+
+
+def test_what_the_schema_of_extra_vars_refuses_never_reaches_awx(database: Database) -> None:
+    wrong = Lab(database, {**LAUNCH_VARS, "backend": {"url": "ftp://files"}})
+    asked = wrong.ask("orders")
+    wrong.flows.launch(asked)
+    assert (wrong.read(asked).error or {})["code"] == "EXTRA_VARS_INVALID"
+    assert wrong.awx.jobs == []
+    wrong.awx.shutdown()
