@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -28,16 +29,19 @@ def event(key: str, number: int) -> Event:
 
 
 class Log:
-    """Where rows go that Kafka acknowledged; `down` refuses them."""
+    """Where rows go that Kafka acknowledged; `down` refuses them, and no topic takes one above `largest` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = 1_000_000) -> None:
         self.rows: list[outbox.Row] = []
         self.down = False
+        self.largest = largest
 
     def send(self, rows: Sequence[outbox.Row]) -> None:
         if self.down:
             raise Transient("kafka", "stopped")
-        self.rows += rows
+        self.rows += [row for row in rows if len(row.value) <= self.largest]
+        if too_large := [row for row in rows if len(row.value) > self.largest]:
+            raise outbox.TooLarge(too_large)
 
 
 def test_an_event_of_a_rolled_back_change_is_never_published(database: Database) -> None:
@@ -61,12 +65,10 @@ def test_what_kafka_refused_is_published_later_in_order_and_once(database: Datab
         with database.transaction() as connection:
             keys = outbox.add(connection, [event("k", number)])
         publisher.soon(keys)
-    assert outbox.oldest_age_s(database) > 0
     log.down = False
     assert publisher.relay() == 5
     assert publisher.relay() == 0
     assert [b'"number":%d' % n in row.value for n, row in enumerate(log.rows)] == [True] * 5
-    assert outbox.oldest_age_s(database) == 0
 
 
 def test_two_publishers_at_once_send_every_row_once_and_in_order(database_url: str) -> None:
@@ -131,6 +133,29 @@ def test_a_publisher_that_dies_after_sending_sends_the_same_event_again(database
     log = Log()
     assert outbox.publish(database, log.send, ["k"]) == 1
     assert log.rows[0].headers["ce_id"] == sent[0].headers["ce_id"]
+
+
+def test_an_event_too_large_for_kafka_is_set_aside_and_nothing_waits_for_it(database: Database) -> None:
+    log = Log(largest=500)
+    publisher = Publisher(database, log.send, wait_s=5)
+    with database.transaction() as connection:
+        large = [event("k", n) for n in (10**600, 10**601)]
+        keys = outbox.add(connection, [event("k", 1), large[0], event("k", 2), event("other", 3), large[1]])
+    publisher.soon(keys)
+    assert [(row.key, row.seq) for row in log.rows] == [("k", 1), ("k", 3), ("other", 4)]
+    assert publisher.relay() == 0, "it is not tried again"
+    with database.transaction() as connection:
+        aside = connection.execute("SELECT event_id, refused FROM outbox WHERE published_at IS NULL").fetchall()
+    assert [(row["event_id"], row["refused"]) for row in aside] == [(e.id, "EVENT_TOO_LARGE") for e in large]
+
+
+def test_the_relay_goes_on_behind_a_batch_of_nothing_but_large_events(database: Database, monkeypatch: Any) -> None:
+    monkeypatch.setattr("stoa.kernel.publisher.KEYS_AT_ONCE", 1)
+    log = Log(largest=500)
+    with database.transaction() as connection:
+        outbox.add(connection, [event("first", 10**600), event("second", 1)])
+    Publisher(database, log.send, wait_s=5).relay()
+    assert [row.key for row in log.rows] == ["second"]
 
 
 def connected(url: str) -> Database:

@@ -86,14 +86,14 @@ def test_the_command_line_launches_and_prints_the_output(playing: Any) -> None:
 
 
 def test_our_client_launches_finds_and_reads_back(flowing: Any, wanted: Callable[..., dict[str, Any]]) -> None:
-    client = Awx(flowing.url, Secret("awx-token"))
-    client.ping()
+    client, sent = Awx(flowing.url, Secret("awx-token")), wanted()
+    tag = f"stoa-{sent['deployment_id']}"
 
-    launched = client.launch("sync-alias", extra_vars=wanted(), skip_tags="stoa-own")
+    launched = client.launch("sync-alias", extra_vars=sent, skip_tags=tag)
     ended = flowing.until(lambda: (job := client.job(launched.id)).settled and job)
 
     assert (ended.status, ended.artifacts["stoa_result"]["outcome"]) == ("successful", "applied")
-    assert [job.id for job in client.find("stoa-own")] == [launched.id]
+    assert [job.id for job in client.find(tag)] == [launched.id]
     assert [job.status for job in client.jobs([launched.id, 10_000])] == ["successful"]
     client.cancel(launched.id)
 
@@ -111,6 +111,34 @@ def test_our_client_sees_refusals_and_outages(kit: Any) -> None:
         client.job(1)
     with pytest.raises(Transient):
         Awx(kit.url, Secret("wrong")).job(1)
+
+
+def test_our_client_launches_a_template_that_was_made_anew(kit: Any) -> None:
+    client = Awx(kit.url, Secret("awx-token"))
+    client.launch("deploy-api", extra_vars={"deployment_id": "dep-1"}, skip_tags="stoa-dep-1")
+    old = kit.api.get("/job_templates/1/").json()
+    kit.api.delete("/job_templates/1/")
+    with pytest.raises(Transient) as gone:
+        client.launch("deploy-api", extra_vars={}, skip_tags="stoa-dep-2")
+    assert (gone.value.alarm, gone.value.sent) == (True, False)
+    kit.prompting(name=old["name"], playbook=old["playbook"], organization=old["organization"])
+    client._templates["deploy-api"] = 1
+
+    job = client.launch("deploy-api", extra_vars={"deployment_id": "dep-2"}, skip_tags="stoa-dep-2")
+    assert [found.id for found in client.find("stoa-dep-2")] == [job.id]
+    assert len(kit.ids("/jobs/", skip_tags="stoa-dep-2")) == 1
+
+
+def test_our_client_never_takes_a_job_whose_variables_were_ignored_for_its_own(kit: Any) -> None:
+    client, sent = Awx(kit.url, Secret("awx-token")), {"deployment_id": "dep-1"}
+    client.launch("deploy-api", extra_vars=sent, skip_tags="stoa-dep-0")
+    kit.api.patch("/job_templates/1/", json={"ask_variables_on_launch": False})
+    kit.put("faults", mode="down", path="/cancel/$")
+
+    with pytest.raises(Refused, match="AWX_FIELDS_IGNORED"):
+        client.launch("deploy-api", extra_vars=sent, skip_tags="stoa-dep-1")
+    assert kit.ids("/jobs/", skip_tags="stoa-dep-1", status="pending") == [2]
+    assert client.find("stoa-dep-1") == []
 
 
 def test_a_real_playbook_publishes_an_api_on_the_gateway(

@@ -1,5 +1,6 @@
 """AWX API v2: look up, launch, read back. Source: AWX 24.6.1 API, in the words it uses."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,26 +56,43 @@ class Awx:
         self._templates: dict[str, int] = {}
 
     def find(self, skip_tags: str) -> list[Job]:
-        """Jobs launched with exactly these skip tags, the oldest first."""
+        """Jobs launched with exactly these skip tags and with our variables, the oldest first.
+
+        The tags hold the deployment's id. A job without that id in its variables comes from a template that
+        ignored them: it works on nothing of ours, whether it could be canceled or not.
+        """
         body = self._call("GET", "/api/v2/jobs/", params={"skip_tags": skip_tags, "order_by": "id"})
-        return [_job(entry) for entry in body["results"]]
+        return [_job(entry) for entry in body["results"] if _has_our_variables(entry, skip_tags)]
 
     def launch(self, template: str, *, extra_vars: Mapping[str, Any], skip_tags: str) -> Job:
-        """Starts a job. Raises Refused when AWX ignored a field, after canceling what it started."""
-        number = self._template(template)
+        """Starts a job. Raises Refused when AWX ignored a field, after trying to cancel what it started."""
+        asked = {"extra_vars": dict(extra_vars), "skip_tags": skip_tags}
         try:
-            body = self._call(
-                "POST",
-                f"/api/v2/job_templates/{number}/launch/",
-                json={"extra_vars": dict(extra_vars), "skip_tags": skip_tags},
-            )
+            body = self._launch(template, asked)
         except Refused as error:
-            self._templates.pop(template, None)
-            raise Refused("AWX_LAUNCH_REFUSED", error.detail) from error
+            if error.status != 404:
+                raise Refused("AWX_LAUNCH_REFUSED", error.detail) from error
+            body = self._launch_again(template, asked)
         if body.get("ignored_fields"):
-            self.cancel(int(body["id"]))
+            with contextlib.suppress(Transient):  # the caller must not take this for a launch that may be found
+                self.cancel(int(body["id"]))
             raise Refused("AWX_FIELDS_IGNORED", f"the template ignored: {', '.join(sorted(body['ignored_fields']))}")
         return _job(body)
+
+    def _launch(self, template: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        number = self._template(template)
+        try:
+            return self._call("POST", f"/api/v2/job_templates/{number}/launch/", json=asked)
+        except Refused:
+            self._templates.pop(template, None)
+            raise
+
+    def _launch_again(self, template: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """After a 404: somebody deleted the template that we knew and made it anew under another number."""
+        try:
+            return self._launch(template, asked)
+        except Refused as error:
+            raise Refused("AWX_LAUNCH_REFUSED", error.detail) from error
 
     def jobs(self, ids: Sequence[int]) -> list[Job]:
         """The jobs among `ids` that AWX still has."""
@@ -95,9 +113,6 @@ class Awx:
         except Refused as error:
             if error.status != 405:
                 raise
-
-    def ping(self) -> None:
-        self._call("GET", "/api/v2/ping/")
 
     def _template(self, name: str) -> int:
         if name not in self._templates:
@@ -152,6 +167,14 @@ def _body(answer: requests.Response) -> dict[str, Any]:
     if status >= 400:
         raise Refused("AWX_REFUSED", f"answered {status}: {json.dumps(body)[:500]}", status=status)
     return dict(body)
+
+
+def _has_our_variables(body: Mapping[str, Any], skip_tags: str) -> bool:
+    sent = body.get("extra_vars")
+    with contextlib.suppress(ValueError):  # a template's own variables may be YAML: not ours then
+        sent = json.loads(sent) if isinstance(sent, str) else sent
+    deployment_id = sent.get("deployment_id") if isinstance(sent, Mapping) else None
+    return bool(deployment_id) and str(deployment_id) in skip_tags
 
 
 def _job(body: Mapping[str, Any]) -> Job:

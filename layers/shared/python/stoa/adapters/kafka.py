@@ -1,19 +1,26 @@
 """Kafka producer: idempotent, acknowledged by all, one per container, made at first use."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from stoa.kernel.errors import Transient
-from stoa.kernel.outbox import Row
+from stoa.kernel.outbox import Row, TooLarge
 
 BOOTSTRAP_MS = 2_000
 DELIVERY_MS = 5_000
+LARGEST = 1_000_000
+DEAD_LETTERS = ".dlq"
+ROOM = 1_000  # for what Kafka writes around a record, and for the header below
+CUT = "dlq_value_cut_from_bytes"
 
 
 class Producer:
-    """Sends rows in the order given. Raises Transient unless every one of them was acknowledged."""
+    """Sends rows in the order given. Raises Transient unless Kafka settled every one of them, and TooLarge with
+    those that it will never take when it acknowledged all others."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -21,21 +28,22 @@ class Producer:
 
     def send(self, rows: Sequence[Row]) -> None:
         try:
-            producer = self._connected()
-            futures = [
-                producer.send(
-                    row.topic,
-                    key=row.key.encode(),
-                    value=row.value,
-                    headers=[(name, value.encode()) for name, value in row.headers.items()],
-                )
-                for row in rows
-            ]
-            for future in futures:
-                future.get(timeout=DELIVERY_MS / 1000)
+            # a broker refuses a whole batch, so that each of its records is asked about by itself
+            refused = [row for row in self._not_taken(rows) if self._not_taken([row])]
         except KafkaError as error:
             self.close()
             raise Transient("kafka", type(error).__name__) from error
+        if refused:
+            raise TooLarge(refused)
+
+    def _not_taken(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows that are too large, or were in a batch with one. Raises KafkaError."""
+        producer = self._connected()
+        sent = [(row, _hand_over(producer, shortened(row))) for row in rows]
+        found = [row for row, future in sent if not _acknowledged(future)]
+        if found:
+            self.close()  # after such an answer kafka-python 3.0.12 fails every record with the same error
+        return found
 
     def close(self) -> None:
         """Drops what is not acknowledged yet: the outbox still has it."""
@@ -54,6 +62,43 @@ class Producer:
                 max_block_ms=BOOTSTRAP_MS,
                 request_timeout_ms=DELIVERY_MS - 1_000,
                 delivery_timeout_ms=DELIVERY_MS,
-                max_request_size=1_000_000,
+                max_request_size=LARGEST,
             )
         return self._producer
+
+
+def shortened(row: Row) -> Row:
+    """A dead letter carries more headers than its record had, so one of the largest size would never fit: its
+    value is cut and a header says so. The record itself stays readable where the other headers point."""
+    room = LARGEST - ROOM - len(row.key.encode()) - _bytes(row.headers)
+    if not row.topic.endswith(DEAD_LETTERS) or len(row.value) <= room:
+        return row
+    headers = row.headers
+    if room < 0:
+        headers = {name: value for name, value in headers.items() if name.startswith("dlq_")}
+        room = LARGEST - ROOM - len(row.key.encode()) - _bytes(headers)
+    return replace(row, headers={**headers, CUT: str(len(row.value))}, value=row.value[: max(0, room)])
+
+
+def _bytes(headers: dict[str, str]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) + 10 for name, value in headers.items())
+
+
+def _hand_over(producer: KafkaProducer, row: Row) -> Any:
+    """The future of a record; None when the client knows that it is too large."""
+    headers = [(name, value.encode()) for name, value in row.headers.items()]
+    try:
+        return producer.send(row.topic, key=row.key.encode(), value=row.value, headers=headers)
+    except MessageSizeTooLargeError:
+        return None
+
+
+def _acknowledged(future: Any) -> bool:
+    """False when the record, or the batch it went in, is too large. Raises KafkaError."""
+    if future is None:
+        return False
+    try:
+        future.get(timeout=DELIVERY_MS / 1000)
+    except MessageSizeTooLargeError:
+        return False
+    return True

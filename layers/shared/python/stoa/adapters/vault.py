@@ -4,14 +4,16 @@ The control plane asks only whether a secret has a key (the `subkeys` endpoint a
 nulls); values are read inside a playbook's run, by `read_secret`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
 if TYPE_CHECKING:
     import hvac
+    import requests
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,16 @@ class Vault:
             raise Transient("vault", type(error).__name__) from error
         except requests.RequestException as error:
             raise Transient("vault", type(error).__name__) from error
-        body = answer if isinstance(answer, dict) else answer.json()
-        return frozenset(body["data"]["subkeys"] or {})
+        return frozenset(_data(answer).get("subkeys") or {})
 
     def _connected(self) -> "hvac.Client":
         import hvac  # noqa: PLC0415  see keys()
 
         if self._client is None:
-            self._client = hvac.Client(url=self._url, token=self._token.reveal(), timeout=self._timeout_s)
+            # a redirect would carry the token to wherever it points
+            self._client = hvac.Client(
+                url=self._url, token=self._token.reveal(), timeout=self._timeout_s, allow_redirects=False
+            )
         return self._client
 
 
@@ -66,13 +70,34 @@ def read_secret(url: str, token: Secret, reference: str) -> SecretValue:
     path, _, key = rest.partition("#")
     try:
         answer = requests.get(
-            f"{url.rstrip('/')}/v1/{mount}/data/{path}", headers={"X-Vault-Token": token.reveal()}, timeout=10
+            f"{url.rstrip('/')}/v1/{mount}/data/{path}",
+            headers={"X-Vault-Token": token.reveal()},
+            timeout=10,
+            allow_redirects=False,
         )
     except requests.RequestException as error:
         raise Transient("vault", type(error).__name__) from error
-    if answer.status_code >= 500 or answer.status_code == 429:
-        raise Transient("vault", f"answered {answer.status_code}")
-    found = answer.json()["data"] if answer.status_code == 200 else {}
+    status = answer.status_code
+    if status in (401, 403):
+        raise Transient("vault", f"{status}: the token is not accepted", alarm=True)
+    if status >= 500 or status == 429 or 300 <= status < 400:
+        raise Transient("vault", f"answered {status}")
+    found = _data(_json(answer)) if status == 200 else {}
     if not isinstance(found.get("data"), dict) or not isinstance(found["data"].get(key), str):
-        raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({answer.status_code})")
+        raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({status})")
     return SecretValue(Secret(found["data"][key]), int(found["metadata"]["version"]))
+
+
+def _json(answer: "requests.Response") -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _data(body: Any) -> Mapping[str, Any]:
+    """What Vault wraps every answer in. Raises Transient for what a proxy or another server says instead."""
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        raise Transient("vault", "answered with something that Vault does not say")
+    return data

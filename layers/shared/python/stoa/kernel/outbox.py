@@ -2,7 +2,8 @@
 
 The request and the relay call the same publisher. It holds a lock per key while it sends that key's
 rows by sequence, so two publishers cannot swap two events of one key; a row is published at least
-once, with the same event id each time.
+once, with the same event id each time. A row that Kafka will never take is set aside with the reason
+in `refused`, for a person; nothing waits for it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,8 @@ from psycopg.types.json import Jsonb
 
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Event
+from stoa.kernel.errors import Refused
+from stoa.kernel.log import log
 
 ROWS_PER_KEY = 500
 PATIENCE_S = 8  # longer than a send that fails
@@ -26,7 +29,15 @@ class Row:
     value: bytes
 
 
-# What the publisher needs of Kafka: every row acknowledged, in order per key, or Transient.
+class TooLarge(Refused):
+    """Kafka will never take these rows; it has acknowledged every other one of the same call."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__("EVENT_TOO_LARGE", f"{len(rows)} events are larger than the broker takes")
+        self.rows = tuple(rows)
+
+
+# What the publisher needs of Kafka: every row acknowledged, in order per key; or Transient, or TooLarge.
 Send = Callable[[Sequence[Row]], None]
 
 
@@ -52,13 +63,15 @@ def waiting_keys(database: Database, limit: int) -> list[str]:
     """Keys with unpublished rows, the longest waiting first."""
     with database.transaction() as connection:
         found = connection.execute(
-            "SELECT key FROM outbox WHERE published_at IS NULL GROUP BY key ORDER BY min(seq) LIMIT %s", (limit,)
+            "SELECT key FROM outbox WHERE published_at IS NULL AND refused IS NULL"
+            " GROUP BY key ORDER BY min(seq) LIMIT %s",
+            (limit,),
         )
         return [row["key"] for row in found]
 
 
 def publish(database: Database, send: Send, keys: Sequence[str], *, patient: bool = True) -> int:
-    """Sends the unpublished rows of `keys` and marks them; returns how many. Raises Transient.
+    """Sends the unpublished rows of `keys` and marks them; returns how many it dealt with. Raises Transient.
 
     A key that another publisher is sending is waited for, since that one may have looked before our rows
     were there; an impatient caller leaves such a key for the next time.
@@ -67,21 +80,23 @@ def publish(database: Database, send: Send, keys: Sequence[str], *, patient: boo
     with database.transaction() as connection:
         rows = [row for key in sorted(keys) if lock(connection, key) for row in _unpublished(connection, key)]
         if rows:
-            send(rows)
-            connection.execute(
-                "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", ([row.seq for row in rows],)
-            )
+            refused = _send(connection, send, rows)
+            published = [row.seq for row in rows if row.seq not in refused]
+            connection.execute("UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", (published,))
     return len(rows)
 
 
-def oldest_age_s(database: Database) -> float:
-    """Seconds that the oldest unpublished row has waited; 0.0 when there is none."""
-    with database.transaction() as connection:
-        row = connection.execute(
-            "SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS age"
-            " FROM outbox WHERE published_at IS NULL"
-        ).fetchone()
-    return float(row["age"] or 0.0) if row else 0.0
+def _send(connection: Connection, send: Send, rows: Sequence[Row]) -> set[int]:
+    """Sends, and sets aside what is too large; returns the sequence numbers of that."""
+    try:
+        send(rows)
+    except TooLarge as error:
+        for row in error.rows:
+            event_id, size = row.headers.get("ce_id"), len(row.value)
+            log.error("outbox.set_aside", code=error.code, event_id=event_id, topic=row.topic, key=row.key, bytes=size)
+            connection.execute("UPDATE outbox SET refused = %s WHERE seq = %s", (error.code, row.seq))
+        return {row.seq for row in error.rows}
+    return set()
 
 
 def _locked(connection: Connection, key: str) -> bool:
@@ -98,7 +113,7 @@ def _wait_for(connection: Connection, key: str) -> bool:
 def _unpublished(connection: Connection, key: str) -> list[Row]:
     found = connection.execute(
         "SELECT seq, topic, key, headers, value FROM outbox"
-        " WHERE key = %s AND published_at IS NULL ORDER BY seq LIMIT %s",
+        " WHERE key = %s AND published_at IS NULL AND refused IS NULL ORDER BY seq LIMIT %s",
         (key, ROWS_PER_KEY),
     )
     return [Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])) for row in found]

@@ -93,7 +93,7 @@ class Gateway:
 
     def delete_api(self, api_id: str) -> None:
         """Deletes an inactive API with its subscriptions."""
-        self._call("DELETE", f"/apis/{api_id}", params={"forceDelete": "true"})
+        self._delete(f"/apis/{api_id}", params={"forceDelete": "true"})
 
     def policy(self, policy_id: str) -> Json:
         record: Json = self._json("GET", f"/policies/{policy_id}")["policy"]
@@ -115,7 +115,7 @@ class Gateway:
         self._json("PUT", f"/policyActions/{action['id']}", json={"policyAction": action})
 
     def delete_policy_action(self, action_id: str) -> None:
-        self._call("DELETE", f"/policyActions/{action_id}")
+        self._delete(f"/policyActions/{action_id}")
 
     def alias(self, name: str) -> Json | None:
         """The alias of that name, or None."""
@@ -132,7 +132,7 @@ class Gateway:
         self._json("PUT", f"/alias/{alias['id']}", json=alias)
 
     def delete_alias(self, alias_id: str) -> None:
-        self._call("DELETE", f"/alias/{alias_id}")
+        self._delete(f"/alias/{alias_id}")
 
     def export_archive(self, api_id: str) -> bytes:
         return self._call("GET", "/archive", params={"apis": api_id}).content
@@ -152,6 +152,13 @@ class Gateway:
             return requests.get(f"{self.url}/gateway/{name}/{version}{path}", timeout=self._timeout_s).status_code
         except requests.RequestException as error:
             raise Transient("gateway", type(error).__name__) from error
+
+    def _delete(self, path: str, **request: Any) -> None:
+        """204 is the answer, or 200 with one result per object, an error among them."""
+        answer = self._call("DELETE", path, **request)
+        bad = _failures(answer)
+        if bad:
+            raise Refused("GATEWAY_REFUSED", f"{answer.status_code}: {'; '.join(bad)}")
 
     def _json(self, method: str, path: str, **request: Any) -> Json:
         answer = self._call(method, path, **request)
@@ -197,6 +204,21 @@ def named(text: str) -> list[Json]:
 
 def _true(value: Any) -> bool:
     return value is True or value == "true"
+
+
+def _failures(answer: requests.Response) -> list[str]:
+    """What the items of a successful answer say went wrong. Raises Transient for a page instead of an answer."""
+    try:
+        body = answer.json() if answer.content else {}
+    except requests.JSONDecodeError as error:
+        raise Transient("gateway", f"answered {answer.status_code} with a page instead of JSON") from error
+    items = body.get("apiResponse") if isinstance(body, Mapping) else None
+    results = items if isinstance(items, list) else [items]
+    return [
+        str(item.get("errorReason") or item["responseStatus"])
+        for item in results
+        if isinstance(item, Mapping) and item.get("responseStatus", "SUCCESS") != "SUCCESS"
+    ]
 
 
 def _said(answer: requests.Response) -> str:

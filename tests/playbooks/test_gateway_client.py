@@ -1,0 +1,66 @@
+"""What our client of the gateway makes of a deletion that is answered with 200."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from stoa.adapters.webmethods.gateway import Gateway
+from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import Secret
+
+REFUSED = {"apiId": "1", "responseStatus": "ERROR", "errorReason": "API orders is active, hence cannot be deleted"}
+DONE = {"apiId": "1", "responseStatus": "SUCCESS"}
+
+
+class Answers(ThreadingHTTPServer):
+    """Says 200 and `body` to every deletion."""
+
+    daemon_threads = True
+    body = b""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Answers
+
+    def do_DELETE(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    server = Answers(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def client(answers: Answers) -> Gateway:
+    return Gateway(f"http://127.0.0.1:{answers.server_address[1]}", "u", Secret("p"))
+
+
+@pytest.mark.parametrize("body", [{"apiResponse": [DONE, REFUSED]}, {"apiResponse": REFUSED}])
+def test_an_error_item_in_a_200_is_a_refusal(answers: Answers, body: object) -> None:
+    answers.body = json.dumps(body).encode()
+    with pytest.raises(Refused, match="hence cannot be deleted"):
+        client(answers).delete_api("1")
+
+
+def test_a_page_in_a_200_is_no_success(answers: Answers) -> None:
+    answers.body = b"<html>"
+    with pytest.raises(Transient):
+        client(answers).delete_alias("1")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", json.dumps({"apiResponse": [DONE]}).encode()])
+def test_success_in_a_200_is_success(answers: Answers, body: bytes) -> None:
+    answers.body = body
+    client(answers).delete_policy_action("1")
