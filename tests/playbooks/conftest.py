@@ -117,8 +117,8 @@ class Lab:
         }
         return self.request("deploy", api, generation, **{**wanted, **self.artefacts.put(document), **more})
 
-    def play(self, extra_vars: dict[str, Any], *options: str) -> "Run":
-        """The real playbook, by ansible-playbook."""
+    def play(self, extra_vars: dict[str, Any], *options: str, playbook: str = "") -> "Run":
+        """The real playbook, by ansible-playbook; by default the one of the action."""
         asked = self.folder / f"{uuid.uuid4().hex}.json"
         asked.write_text(json.dumps(extra_vars))
         program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -134,7 +134,7 @@ class Lab:
             "ANSIBLE_HOME": str(self.folder / "ansible"),
         }
         done = subprocess.run(
-            [*command, f"{extra_vars['action'].replace('deploy', 'deploy-api')}.yaml"],
+            [*command, playbook or playbook_of(extra_vars)],
             env=environment,
             capture_output=True,
             text=True,
@@ -142,12 +142,16 @@ class Lab:
         )
         return Run(done.returncode, done.stdout + done.stderr)
 
-    def direct(self, extra_vars: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-        return direct.run(f"{extra_vars['action'].replace('deploy', 'deploy-api')}.yaml", extra_vars, self.environment)
+    def direct(self, extra_vars: dict[str, Any], playbook: str = "") -> tuple[str, dict[str, Any], str]:
+        return direct.run(playbook or playbook_of(extra_vars), extra_vars, self.environment)
 
     def call(self, api: str, path: str, version: str = "1.0.0", key: str = "") -> requests.Response:
         url = f"{self.gateway}/gateway/tenant-acme.{api}/{version}{path}"
         return requests.get(url, headers={"x-Gateway-APIKey": key}, timeout=10)
+
+
+def playbook_of(extra_vars: dict[str, Any]) -> str:
+    return f"{extra_vars['action'].replace('deploy', 'deploy-api')}.yaml"
 
 
 class Run:

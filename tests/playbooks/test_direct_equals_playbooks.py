@@ -71,3 +71,18 @@ def test_both_executors_refuse_with_the_same_code(lab: Any) -> None:
         asked = {**lab.deploy("never", DOCUMENT), **change}
         status, artifacts, _ = lab.direct(asked)
         assert (status, artifacts["stoa_result"]["code"]) == ("failed", lab.play(asked).result["code"])
+
+
+def test_a_request_for_another_playbook_is_refused_before_anything_is_touched(lab: Any) -> None:
+    for name in ("wrong-played", "wrong-direct"):
+        lab.direct(lab.deploy(name, DOCUMENT))
+    before = {name: left_behind(lab, name) for name in ("wrong-played", "wrong-direct")}
+    asked = lab.deploy("wrong-played", OTHER, 2), lab.request("undeploy", "wrong-played", 2)
+    for wrong, playbook in zip(asked, ("undeploy-api.yaml", "deploy-api.yaml"), strict=True):
+        run = lab.play({**asked[0], **wrong}, playbook=playbook)
+        assert (run.code != 0, run.result["code"], run.result["changed"]) == (True, "ACTION_MISMATCH", [])
+    wrong = lab.play(lab.deploy("wrong-played", OTHER, 2), playbook="sync-alias.yaml")
+    assert (wrong.code != 0, wrong.result["code"]) == (True, "ACTION_MISMATCH")
+    status, artifacts, _ = lab.direct(lab.request("undeploy", "wrong-direct", 2), "deploy-api.yaml")
+    assert (status, artifacts["stoa_result"]["code"]) == ("failed", "ACTION_MISMATCH")
+    assert {name: left_behind(lab, name) for name in before} == before

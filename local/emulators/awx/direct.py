@@ -11,7 +11,7 @@ from stoa.adapters.vault import SecretValue, read_secret
 from stoa.adapters.webmethods import generation, publication, routing
 from stoa.adapters.webmethods.artefact import fetch
 from stoa.adapters.webmethods.gateway import Gateway
-from stoa.adapters.webmethods.wanted import Wanted, check, wanted
+from stoa.adapters.webmethods.wanted import Wanted, check, check_action, wanted
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -38,7 +38,9 @@ def run(playbook: str, extra_vars: dict[str, object], environment: dict[str, str
     gateway = Gateway(environment["GATEWAY_URL"], environment["GATEWAY_USER"], Secret(environment["GATEWAY_PASSWORD"]))
     try:
         check(extra_vars)
-        done = _guarded(gateway, request, extra_vars, environment, WORK[playbook.removesuffix(".yaml")])
+        action, work = WORK[playbook.removesuffix(".yaml")]
+        check_action(request, action)
+        done = _guarded(gateway, request, extra_vars, environment, work)
     except Refused as error:
         failed = {**said, "outcome": "refused", "code": error.code, "detail": error.detail}
         return "failed", {"stoa_result": failed}, f"fatal: {error.code}: {error.detail}\n"
@@ -109,4 +111,8 @@ def _route(
     return changed, routing.versions(secrets)
 
 
-WORK: dict[str, Work] = {"deploy-api": _deploy, "undeploy-api": _undeploy, "sync-alias": _sync_alias}
+WORK: dict[str, tuple[str, Work]] = {
+    "deploy-api": ("deploy", _deploy),
+    "undeploy-api": ("undeploy", _undeploy),
+    "sync-alias": ("sync-alias", _sync_alias),
+}

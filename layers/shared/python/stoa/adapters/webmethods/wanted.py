@@ -21,6 +21,7 @@ class Wanted:
     tenant: str
     api: str
     version: str
+    action: str
     generation: int
     deployment_id: str
     openapi_sha256: str
@@ -78,11 +79,18 @@ def check(extra_vars: Json) -> None:
         raise Refused("EXTRA_VARS_INVALID", detail, field=(error.name or "").removeprefix("data.")) from error
 
 
+def check_action(wanted: Wanted, mine: str) -> None:
+    """Raises Refused ACTION_MISMATCH when the request is for another playbook than the one that has it."""
+    if wanted.action != mine:
+        raise Refused("ACTION_MISMATCH", f"the request is to {wanted.action}, this run would {mine}", field="action")
+
+
 def wanted(extra_vars: Mapping[str, Any]) -> Wanted:
     return Wanted(
         tenant=extra_vars["tenant_id"],
         api=extra_vars["api_name"],
         version=extra_vars.get("api_version", ""),
+        action=extra_vars["action"],
         generation=int(extra_vars["desired_generation"]),
         deployment_id=extra_vars["deployment_id"],
         openapi_sha256=extra_vars.get("openapi_sha256", ""),
