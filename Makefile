@@ -41,7 +41,7 @@ build/layer/.ready: requirements/layer.txt | install
 	@rm -rf build/layer && $(PY) -m pip install --quiet --require-hashes --only-binary :all: --target build/layer -r requirements/layer.txt
 	@touch $@
 
-jars: $(JARS)/.ready ## download the Kafka broker that runs locally (once, about 100 MB)
+jars: $(JARS)/.ready ## download the Kafka broker that runs locally (once, 45 to 70 MB)
 
 OASDIFF := build/bin/oasdiff
 OASDIFF_VERSION := v1.36.0

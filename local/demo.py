@@ -23,6 +23,7 @@ API_NAME = f"{TENANT}.orders"
 CALLS_PER_S = 20.0
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.02
+LONGEST_RUN_S = 6.0
 BASE_PATHS = ("/orders", "/orders/{id}")
 
 
@@ -47,15 +48,21 @@ class Demonstration:
     def run(self) -> bool:
         ok = False
         try:
-            self._tell_all()
-            ok = True
-        except (NotSeen, RuntimeError, requests.RequestException) as error:
-            self._console.print(f"[red]stopped:[/red] {error}", highlight=False, soft_wrap=True)
-        finally:
-            self._timeline()
-            self._stack.stop()
-        print(json.dumps({"ok": ok, "steps": self._steps, "seconds": self._seconds}))  # noqa: T201  for a program
+            ok = self._went_well(self._tell_all)
+        finally:  # Ctrl-C as well: the stack is stopped and the line printed
+            told = self._went_well(self._timeline)
+            ok = self._went_well(self._stack.stop) and told and ok
+            print(json.dumps({"ok": ok, "steps": self._steps, "seconds": self._seconds}))  # noqa: T201  for a program
         return ok
+
+    def _went_well(self, do: Callable[[], None]) -> bool:
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001  the shell: git, GitLab, Vault, a bug: each ends the demo alike
+            said = f"stopped: {type(error).__name__}: {error}"
+            self._console.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
+            return False
+        return True
 
     def _tell_all(self) -> None:
         with self._step("start"):
@@ -111,6 +118,7 @@ class Demonstration:
             "push_to_serving_p95": percentile(whole, 95),
             "playbook_p50": percentile(runs, 50),
             "playbook_p95": percentile(runs, 95),
+            "playbook_longest": percentile(runs, 100),
             "push_to_serving_minus_playbook_p95": percentile(without, 95),
         }
         self._seconds |= figures
@@ -118,6 +126,8 @@ class Demonstration:
             self._console.print(f"    {name.replace('_', ' ')}: {value:.2f} s", highlight=False, soft_wrap=True)
         if figures["push_to_serving_minus_playbook_p95"] >= 2.0:
             raise NotSeen("push to serving took more than 2 s beyond the playbook's own time")
+        if figures["playbook_longest"] > LONGEST_RUN_S:
+            raise NotSeen(f"a run of the playbook took more than {LONGEST_RUN_S:.0f} s")
         return {"pushes": self._pushes}
 
     def _update(self, demo: Demo, path: str) -> float:

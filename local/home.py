@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import secrets
-import socket
 from collections.abc import Callable
 from pathlib import Path
+
+from local.parts.ports import kept_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRETS = (
@@ -47,19 +48,7 @@ class Home:
 
     def port(self, name: str) -> int:
         """The port that `name` had before, if it is free, or another free one."""
-        known: dict[str, int] = json.loads(self._ports.read_text()) if self._ports.exists() else {}
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", known.get(name, 0)))
-            except OSError:
-                probe.close()
-                known.pop(name, None)
-                self._ports.write_text(json.dumps(known))
-                return self.port(name)
-            known[name] = probe.getsockname()[1]
-        self._ports.write_text(json.dumps(known))
-        return known[name]
+        return kept_ports(self._ports, {name})[name]
 
     def path(self, name: str) -> Path:
         made = self.folder / name

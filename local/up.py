@@ -75,7 +75,8 @@ def _how_to_call(admin: Admin, stack: Stack, console: Console) -> bool:
 
 
 def _first_push(demo: Demo, stack: Stack, console: Console) -> None:
-    if (demo.workspace.folder / "tenants").exists():
+    """Until it arrived once: a push that failed left the files behind, and perhaps the commit."""
+    if demo.workspace.pushed():
         return
     console.print("pushing the demo API for the first time ...")
     demo.workspace.write_api(stack.url("backend"), openapi_document())

@@ -150,14 +150,20 @@ class Workspace:
     def remove_api(self, api: str = "orders", tenant: str = TENANT) -> None:
         self._git("rm", "-r", "--quiet", api_folder(api, tenant))
 
+    def pushed(self) -> bool:
+        """Whether the remote has a main branch."""
+        return bool(self._git("ls-remote", "origin", "refs/heads/main").strip())
+
     def push(self, message: str) -> str:
         """Commits everything and pushes; returns the commit id."""
         self.commit(message)
         return self.push_commits()
 
     def commit(self, message: str) -> str:
+        """The id of the new commit, or of the newest one when nothing has changed since."""
         self._git("add", "--all")
-        self._git("commit", "--quiet", "--message", message)
+        if self._git("status", "--porcelain"):
+            self._git("commit", "--quiet", "--message", message)
         return self._git("rev-parse", "HEAD").strip()
 
     def push_commits(self) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -159,7 +160,8 @@ def row(name: str, values: Milliseconds, baseline: Milliseconds | None, ratio_ba
     }
 
 
-def main() -> None:
+def main() -> int:
+    """The exit code: 1 when a row does not hold."""
     console = Console()
     found = measure(console)
     table = Table("what", "ms", "from .. to", "baseline ms", "ratio", "bar", "holds")
@@ -176,7 +178,8 @@ def main() -> None:
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=2) + "\n")
     console.print(f"written to {target.relative_to(ROOT)}")
+    return 0 if all(r["holds"] for r in found) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,7 +26,7 @@ def ensure_jars(jars: Path, say: Callable[[str], None]) -> None:
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             raise JarsRefused(f"{program} is not on PATH: install Java 17 or newer and Maven")
-    say("==> downloading Apache Kafka by Maven (about 110 MB, once)")
+    say("==> downloading Apache Kafka by Maven (45 to 70 MB, once)")
     jars.mkdir(parents=True, exist_ok=True)
     command = ["mvn", "-B", "-q", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={jars.resolve()}"]
     if subprocess.run(command).returncode != 0:

@@ -26,11 +26,22 @@ def is_free(port: int) -> bool:
 
 
 def kept_ports(file: Path, names: Collection[str]) -> dict[str, int]:
-    """One port for each name: those of the file while they are free, else new ones, which it then holds."""
+    """One port for each name: those of the file while they are free, else new ones, which it then holds.
+
+    The ports of other names stay as they are, and are given to nobody else.
+    """
     known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-    ports = {name: known[name] if name in known and is_free(known[name]) else free_port() for name in names}
-    file.write_text(json.dumps(ports))
-    return ports
+    for name in names:
+        if name not in known or not is_free(known[name]):
+            known[name] = _new_port(set(known.values()))
+    file.write_text(json.dumps(known))
+    return {name: known[name] for name in names}
+
+
+def _new_port(taken: set[int]) -> int:
+    while (port := free_port()) in taken:
+        pass
+    return port
 
 
 def beyond_loopback(pids: Collection[int]) -> list[str]:

@@ -1,4 +1,7 @@
-"""What an answer of the function says about each record of the batch (lambda-kafka.md section 1)."""
+"""What an answer of the function says about each record of the batch.
+
+The rules are those of "Configuring error handling controls for Kafka event sources" in the AWS Lambda guide.
+"""
 
 from collections.abc import Iterable
 from typing import Any

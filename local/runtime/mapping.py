@@ -43,7 +43,7 @@ class Mapping:
 
     @property
     def effective_retries(self) -> int:
-        """Unlimited retries and a target silently become ten (lambda-kafka.md section 1)."""
+        """Unlimited retries and a target silently become ten, as in Lambda."""
         return HIDDEN_RETRIES if self.retries < 0 and self.on_failure else self.retries
 
 

@@ -1,4 +1,7 @@
-"""Records -> the event that Lambda gets from self-managed Kafka (lambda-kafka.md section 2)."""
+"""Records -> the event that Lambda gets from self-managed Kafka.
+
+Its form is the example event in "Using Lambda with self-managed Apache Kafka" of the AWS Lambda guide.
+"""
 
 import base64
 from collections.abc import Iterable

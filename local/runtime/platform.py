@@ -24,6 +24,9 @@ SCHEDULES = "schedules"
 FRONT = "local.runtime.http"
 READY_LIMIT_S = 60.0
 SESSION_S = 6.0
+# Lambda lets the partitions of a mapping go on independently. Here each invocation at once is a process, which
+# starts at first need: two keep one blocked batch from holding all partitions.
+CONCURRENCY = 2
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,7 @@ class Platform:
             batch_size=source.batch_size,
             window_s=source.window_s,
             partial_batch=source.partial_batch,
+            concurrency=CONCURRENCY,
         )
         task = run_source.Task(
             mapping=mapping,

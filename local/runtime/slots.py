@@ -74,4 +74,6 @@ class Slots:
             finished = Finished(payload, worker.invoke(event()), None)
         except InvocationError as error:
             finished = Finished(payload, None, error)
+        except Exception as error:  # noqa: BLE001  no process, no memory: the slot must come back in any case
+            finished = Finished(payload, None, InvocationError(f"not invoked: {error!r}"))
         self._finished.put((worker, finished))

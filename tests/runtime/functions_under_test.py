@@ -50,7 +50,7 @@ def records(event: Any, _context: Any) -> dict[str, Any]:
     """Writes each record to the ledger. The file $RUNTIME_MODE, read each time, may tell it otherwise.
 
     `{"fail": n}` fails a record's first n tries by value, `{"raise": true}` the whole invocation,
-    `{"sleep": s}` makes each record take that long.
+    `{"sleep": s}` makes each record take that long, `{"slow": {value: s}}` only that one.
     """
     mode = json.loads(Path(os.environ["RUNTIME_MODE"]).read_text() or "{}")
     if mode.get("raise"):
@@ -58,8 +58,8 @@ def records(event: Any, _context: Any) -> dict[str, Any]:
     failures = []
     for partition, entries in event["records"].items():
         for entry in entries:
-            time.sleep(mode.get("sleep", 0))
             value = base64.b64decode(entry["value"]).decode()
+            time.sleep(mode.get("slow", {}).get(value, mode.get("sleep", 0)))
             if value in mode.get("refuse", []):
                 failures.append({"itemIdentifier": {"partition": partition, "offset": entry["offset"]}})
                 continue

@@ -20,10 +20,11 @@ PACKAGE = "tests.runtime.platform_functions"
 
 
 @pytest.fixture
-def platform_of(story):
+def platform_of(request):
     made = []
 
-    def make(**options) -> Platform:
+    def make(story=None, **options) -> Platform:
+        story = story or request.getfixturevalue("story")
         functions = (
             wiring.Function("front", "answers", http=True),
             wiring.Function("eater", "eats", sources=(wiring.Source(story.topic),), every_s=60),
@@ -76,6 +77,19 @@ def test_everything_in_the_wiring_runs_and_survives_being_killed(platform_of, st
     assert beyond_loopback([process.pid for process in tree()]) == []
     platform.stop()
     assert platform.alive() == {}
+
+
+def test_a_blocked_batch_does_not_hold_the_other_partitions(platform_of, wide_story):
+    story = wide_story
+    story.mode(slow={"stuck": 30})
+    platform = platform_of(story)
+    platform.start(["eater"])
+    story.send("stuck", partition=0)
+    source = f"eater.{story.topic}"
+    wait_until(lambda: platform.counters()[source].invocations == 1, "the blocked batch is under way")
+    story.send("free", partition=1)
+    story.expect("free", limit_s=10)
+    assert "stuck" not in story.values()
 
 
 def test_only_some_functions_and_several_members_may_run(platform_of, story):

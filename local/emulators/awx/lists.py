@@ -15,7 +15,6 @@ from local.emulators.awx.fields import KINDS, PROMPTS, TEMPLATE_DEFAULTS, Kind
 from local.emulators.awx.filters import Condition, conditions, order
 
 PAGE_SIZE, MAX_PAGE_SIZE = 25, 200
-CLI_TYPES = {"datetime": "datetime", "float": "float"}
 
 
 @dataclass(frozen=True)

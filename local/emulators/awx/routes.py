@@ -14,7 +14,6 @@ from local.emulators.awx.lists import launch_options, options, page
 
 Handler = Callable[[Awx, Request], Awaitable[Response]]
 Route = tuple[str, str, Handler]
-READ_ONLY = ("organizations", "projects", "inventories", "users", "notifications", "tokens")
 WRITABLE = ("job_templates", "labels", "notification_templates")
 OPEN: list[Route] = [
     ("GET", "/api/", roots.api),

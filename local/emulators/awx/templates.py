@@ -14,7 +14,6 @@ from local.emulators.awx.launch import parsed
 from local.emulators.awx.lists import Scope, page
 from local.emulators.awx.moments import now
 
-ORGANIZATION_ID = 1
 WEBHOOK_SERVICES = ("", "github", "gitlab", "bitbucket_dc")
 NOTIFICATION_DEFAULTS: Json = {"description": "", "messages": None, "notification_configuration": {}}
 DUPLICATE = {

@@ -1,6 +1,6 @@
 """The gateway's internal form of a definition (`apiDefinition` of an API record) and the way back.
 
-It differs from OpenAPI as the reference page says (section 4): `"type":"rest"`, the root `externalDocs` is a list,
+It differs from OpenAPI in what live gateways answer: `"type":"rest"`, the root `externalDocs` is a list,
 enums of security schemes are upper case, operations have `enabled`. Both ways lose nothing.
 """
 

@@ -1,6 +1,6 @@
 """What the emulator is started with, and the two things that can be changed while it runs.
 
-`Variants` are the contradictions of section 13 of the reference page (the defaults are the ones it decides for);
+`Variants` are the places where gateways and their documentation contradict each other;
 `Timing` is how long a change of state takes. Both are set over `PUT /_emulator/variants` and `PUT /_emulator/timing`,
 checked by type, and kept over a restart.
 """

@@ -1,4 +1,4 @@
-"""The templates of policy actions by stage, and which parameter trees they take (section 6 of the reference)."""
+"""The templates of policy actions by stage, and which parameter trees they take."""
 
 from typing import Any
 

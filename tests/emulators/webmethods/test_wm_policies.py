@@ -203,3 +203,18 @@ def test_the_fault_stage_has_two_names(kit: Any) -> None:
     assert "responseFaultProcessing" in stages()
     with kit.variant(fault_stage="errorHandling"):
         assert "errorHandling" in stages()
+
+
+def test_custom_http_headers_are_allowed_once_for_an_api(kit: Any) -> None:
+    record = kit.api()
+    kit.enforce(record, "routing", "customHttpHeaders")
+    second = kit.action("customHttpHeaders").json()["policyAction"]["id"]
+    policy = kit.policy(record)
+    routing = next(stage for stage in policy["policyEnforcements"] if stage["stageKey"] == "routing")
+    routing["enforcements"].append({"enforcementObjectId": second, "order": "0"})
+
+    response = kit.admin.put(f"/policies/{policy['id']}", json={"policy": policy})
+
+    assert (response.status_code, "At most one of customHttpHeaders" in response.text) == (400, True)
+    held = next(s for s in kit.policy(record)["policyEnforcements"] if s["stageKey"] == "routing")
+    assert second not in [entry["enforcementObjectId"] for entry in held["enforcements"]]
