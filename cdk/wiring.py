@@ -48,6 +48,11 @@ class Function:
     produces: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The topics that it may write: its events, and what it cannot process of its sources."""
+        return (*self.produces, *(f"{source.topic}.dlq" for source in self.sources))
+
 
 DLQ_RETENTION_DAYS = 30
 
@@ -90,14 +95,15 @@ FUNCTIONS = (
         "Closes the trace of a deployment: one row per result, with its times",
         sources=(Source("deploy-results"),),
         every_s=60,
-        grants=("database",),
+        grants=("database", "kafka:write"),
     ),
     Function(
         "awx_reconciler",
-        "Reads unfinished jobs back from AWX, so that a lost notification loses nothing",
+        "Reads unfinished jobs back from AWX, so that a lost notification loses nothing; asks again for what AWX or"
+        " the gateway lost",
         timeout_s=60,
         every_s=60,
-        produces=("deploy-results",),
+        produces=("deploy-requests", "deploy-results"),
         grants=("database", "kafka:write", "awx"),
     ),
     Function(

@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from cdk.wiring import FUNCTIONS, TOPICS, Function, Topic
+from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
+from functions.api.problems import Problem
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import PUSH_ACCEPTED, PushAccepted
 
@@ -24,6 +25,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "deploy-results": (FINISHED, DeployFinished),
 }
 HEADERS = {
+    "content-type": "always application/json",
     "ce_specversion": "always 1.0",
     "ce_id": "event id, the same at every redelivery",
     "ce_type": "what happened",
@@ -35,6 +37,17 @@ HEADERS = {
     "ce_tenant": "whose it is; _platform for our own",
     "ce_actor": "who caused it, a stable id",
     "ce_traceparent": "W3C trace context",
+}
+DEAD_LETTER = "stoa.dead-letter"
+DLQ_HEADERS = {
+    "dlq_topic": "where the record was read",
+    "dlq_partition": "its partition there",
+    "dlq_offset": "its offset there",
+    "dlq_consumer": "the consumer group that could not process it",
+    "dlq_code": "why, a stable code",
+    "dlq_reason": "why, in a sentence",
+    "dlq_tries": "how often it was tried",
+    "dlq_at": "when it was set aside",
 }
 
 
@@ -49,10 +62,10 @@ def schema(topic: str) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """AsyncAPI 3: a channel per topic, who sends and who receives."""
-    channels = {t.name: _channel(t) for t in TOPICS}
+    channels = {t.name: _channel(t) for t in topics_with_dlq()}
     operations = {}
     for function in FUNCTIONS:
-        for name in function.produces:
+        for name in function.writes:
             operations[f"{function.name}.sends.{name}"] = _operation("send", name)
         for source in function.sources:
             operations[f"{function.name}.receives.{source.topic}"] = _operation("receive", source.topic)
@@ -65,13 +78,21 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+def openapi() -> dict[str, Any]:
+    """The HTTP contract, with the schema that every refusal refers to."""
+    made: dict[str, Any] = build().openapi()
+    made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    return made
+
+
 def flows() -> str:
     """The tables of docs/flows.md."""
     rows = ["| function | started by | does | then |", "|---|---|---|---|"]
-    rows += [f"| `{f.name}` | {_triggers(f)} | {f.summary} | {_names(f.produces)} |" for f in FUNCTIONS]
+    rows += [f"| `{f.name}` | {_triggers(f)} | {f.summary} | {_names(f.writes)} |" for f in FUNCTIONS]
     rows += ["", "| topic | key | partitions | retention | clean-up | what it says |", "|---|---|---|---|---|---|"]
     rows += [
-        f"| `{t.name}` | {t.key} | {t.partitions} | {t.retention_days} d | {t.cleanup} | {t.summary} |" for t in TOPICS
+        f"| `{t.name}` | {t.key} | {t.partitions} | {t.retention_days} d | {t.cleanup} | {t.summary} |"
+        for t in topics_with_dlq()
     ]
     return "\n".join(rows)
 
@@ -87,7 +108,7 @@ def contracts() -> dict[Path, str]:
     )
     made = {ROOT / f"events/{name}.schema.json": _json(schema(name)) for name in VALUES}
     made[ROOT / "events/asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, width=110)
-    made[ROOT / "openapi/stoa.json"] = _json(build().openapi())
+    made[ROOT / "openapi/stoa.json"] = _json(openapi())
     made[page] = marked
     return made
 
@@ -105,15 +126,28 @@ def main(arguments: list[str]) -> int:
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
-    headers = {"type": "object", "properties": {k: {"type": "string", "description": v} for k, v in HEADERS.items()}}
-    message = {"headers": headers, "payload": {"$ref": f"./{topic.name}.schema.json"}}
     kafka = {"topic": topic.name, "partitions": topic.partitions, "topicConfiguration": _configuration(topic)}
     return {
         "address": topic.name,
         "description": f"{topic.summary}. Key: {topic.key}.",
-        "messages": {VALUES[topic.name][0]: message},
+        "messages": _dead_letter() if topic.name not in VALUES else _message(topic.name),
         "bindings": {"kafka": {**kafka, "bindingVersion": "0.5.0"}},
     }
+
+
+def _message(topic: str) -> dict[str, Any]:
+    headers = {**_headers(HEADERS), "required": list(HEADERS)}
+    return {VALUES[topic][0]: {"headers": headers, "payload": {"$ref": f"./{topic}.schema.json"}}}
+
+
+def _dead_letter() -> dict[str, Any]:
+    """The record as it came, so that its headers and its value may be anything, and why it is here."""
+    headers = {**_headers({**HEADERS, **DLQ_HEADERS}), "required": list(DLQ_HEADERS)}
+    return {DEAD_LETTER: {"headers": headers, "payload": {"description": "as it came; it need not be JSON"}}}
+
+
+def _headers(described: dict[str, str]) -> dict[str, Any]:
+    return {"type": "object", "properties": {k: {"type": "string", "description": v} for k, v in described.items()}}
 
 
 def _configuration(topic: Topic) -> dict[str, Any]:

@@ -1,37 +1,71 @@
 """RFC 9457 problem details: one shape for every refusal."""
 
-from fastapi.responses import JSONResponse
+import json
+from collections.abc import Mapping
+
+from fastapi import Request
+from fastapi.responses import Response
 from pydantic import BaseModel
 
 MEDIA_TYPE = "application/problem+json"
+LONGEST = 1000
 
 
 class Problem(BaseModel):
-    """`code` is stable; `field` names the input at fault; `hint` says what to do next."""
+    """`code` is stable; `trace_id` finds the request in our logs; `field` names the input at fault; `hint` says what
+    to do next."""
 
     type: str
     title: str
     status: int
     code: str
     detail: str
+    trace_id: str
     field: str | None = None
     hint: str | None = None
 
 
+MEANINGS = {
+    401: "no or wrong credentials",
+    404: "there is no such thing",
+    405: "not with this method; Allow names those that work",
+    409: "not in the present state",
+    413: "the body is too large",
+    422: "the request is wrong",
+    500: "our fault; it is logged under the trace id",
+    503: "try again later",
+}
+# FastAPI would call a model `application/json`: local/contracts.py puts it where the reference points
 RESPONSES: dict[int | str, dict[str, object]] = {
-    code: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for code, text in ((401, "no or wrong credentials"), (422, "the request is wrong"), (503, "try again later"))
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, text in MEANINGS.items()
 }
 
 
-def problem(status: int, code: str, detail: str, *, field: str | None = None, hint: str | None = None) -> JSONResponse:
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    hint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     said = Problem(
         type=f"urn:stoa:problem:{code.lower()}",
         title=code.replace("_", " ").capitalize(),
         status=status,
         code=code,
-        detail=detail,
-        field=field,
+        detail=_writable(detail),
+        trace_id=request.state.trace_id,
+        field=field and _writable(field),
         hint=hint,
     )
-    return JSONResponse(said.model_dump(exclude_none=True), status_code=status, media_type=MEDIA_TYPE)
+    content = json.dumps(said.model_dump(exclude_none=True))
+    return Response(content, status, headers, media_type=MEDIA_TYPE)
+
+
+def _writable(text: str) -> str:
+    """It may quote what the caller sent: of any length, and with halves of surrogate pairs, which are not UTF-8."""
+    return text[:LONGEST].encode("utf-8", "replace").decode()

@@ -34,7 +34,9 @@ def add_a_field(contract: dict[str, Any]) -> object:
     return contract["components"]["schemas"]["DeploymentRead"]["properties"].update(note={"type": "string"})
 
 
-@pytest.mark.skipif(not OASDIFF.exists(), reason="`make check` builds oasdiff")
+@pytest.mark.skipif(
+    not OASDIFF.exists(), reason="no build/bin/oasdiff: `make check` builds it, which needs Go (https://go.dev/dl)"
+)
 @pytest.mark.parametrize(
     ("change", "breaks"), [(remove_a_path, True), (require_more, True), (answer_less, True), (add_a_field, False)]
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cdk.wiring import FUNCTIONS, TOPICS
-from local.contracts import VALUES, contracts
+from cdk.wiring import FUNCTIONS, TOPICS, topics_with_dlq
+from local.contracts import VALUES, asyncapi, contracts
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = sorted(
@@ -48,6 +48,19 @@ def test_functions_read_and_write_topics_that_exist() -> None:
     topics = {t.name for t in TOPICS}
     assert {s.topic for f in FUNCTIONS for s in f.sources} | {t for f in FUNCTIONS for t in f.produces} <= topics
     assert set(VALUES) == topics
+    assert {t for f in FUNCTIONS for t in f.writes} <= {t.name for t in topics_with_dlq()}
+
+
+def test_who_reads_or_writes_topics_may() -> None:
+    """A source counts tries in the database and sets records aside; an event waits in the database's outbox."""
+    needed = {"database", "kafka:write"}
+    assert {f.name: needed - set(f.grants) for f in FUNCTIONS if f.writes and not needed <= set(f.grants)} == {}
+
+
+def test_every_topic_is_on_the_map_and_in_the_event_contract() -> None:
+    page, channels = (ROOT / "docs/flows.md").read_text(), asyncapi()["channels"]
+    assert {t.name for t in topics_with_dlq()} == set(channels)
+    assert [name for name in channels if f"`{name}`" not in page] == []
 
 
 def test_every_function_is_on_the_map() -> None:

@@ -1,5 +1,6 @@
 """The api function behind its HTTP front: the real handler, in a process of its own, over PostgreSQL and Kafka."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,23 +21,33 @@ SIGNING_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLXRlc3Rz"
 
 @dataclass
 class Api:
-    """`rows` reads the database behind the function."""
+    """`rows` reads the database behind the function, `log` what the function wrote."""
 
     url: str
     database_url: str
     session: requests.Session
+    log_file: Path
 
     def push(self, body: dict[str, Any] | bytes, **headers: str) -> requests.Response:
         sent = {"X-Gitlab-Token": "hook-secret", "Content-Type": "application/json", **headers}
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         return self.session.post(f"{self.url}/webhooks/gitlab", headers=sent, timeout=10, **content)
 
-    def get(self, path: str) -> requests.Response:
-        return self.session.get(self.url + path, headers={"Authorization": "Bearer dev-token"}, timeout=10)
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return self.ask("GET", path, **headers)
+
+    def ask(self, method: str, path: str, *, data: bytes | None = None, **headers: str) -> requests.Response:
+        sent = {"Authorization": "Bearer dev-token", **headers}
+        return self.session.request(method, self.url + path, data=data, headers=sent, timeout=10, allow_redirects=False)
+
+    def log(self) -> list[dict[str, Any]]:
+        lines = self.log_file.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(statement, values).fetchall()
+            found = connection.execute(statement, values)
+            return found.fetchall() if found.description else []
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,7 @@ def start_api(
         logs = Path(tempfile.mkdtemp(dir=run_folder))
         platforms.append(Platform(environment, logs, api_workers=2))
         platforms[-1].start({"api"})
-        return Api(platforms[-1].api_url, url, requests.Session())
+        return Api(platforms[-1].api_url, url, requests.Session(), logs / "api.log")
 
     yield start
     for platform in platforms:

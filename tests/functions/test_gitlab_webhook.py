@@ -118,6 +118,24 @@ def test_a_signature_decides_even_beside_a_good_token(
     assert api.push(sent, **headers, **{"Idempotency-Key": message}).status_code == status
 
 
+def test_a_captured_delivery_is_the_same_push_under_any_key(api: Any) -> None:
+    """The signature covers webhook-id, not Idempotency-Key."""
+    body, stamp, message = json.dumps(push(after="e" * 40)).encode(), str(int(time.time())), fresh()
+    headers = {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature(message, stamp, body)}
+    answers = [api.push(body, **headers, **{"Idempotency-Key": key}) for key in (message, fresh(), fresh())]
+    assert {a.status_code for a in answers} == {202}
+    assert len({a.json()["trace_id"] for a in answers}) == 1
+    assert len(api.rows("SELECT 1 FROM pushes WHERE after_sha = %s", "e" * 40)) == 1
+    assert api.rows("SELECT 1 FROM pushes WHERE id = %s", message)
+
+
+def test_a_push_goes_on_in_the_trace_of_its_caller(api: Any) -> None:
+    trace, key = uuid.uuid4().hex, fresh()
+    answer = api.push(push(), **{"Idempotency-Key": key, "traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert answer.json()["trace_id"] == f"trc-{trace}"
+    assert api.rows("SELECT trace_id FROM pushes WHERE id = %s", key) == [{"trace_id": f"trc-{trace}"}]
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [

@@ -5,10 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
+from functions.api.problems import RESPONSES
 from functions.api.security import artefact_reader
 from stoa.bootstrap import app
 
-router = APIRouter(prefix="/artefacts", tags=["artefacts"], dependencies=[Depends(artefact_reader)])
+router = APIRouter(
+    prefix="/artefacts",
+    tags=["artefacts"],
+    # 422 is released with FastAPI's own schema: to correct it breaks the contract
+    responses={status: said for status, said in RESPONSES.items() if status != 422},
+    dependencies=[Depends(artefact_reader)],
+)
 
 
 @router.get("/{tenant}/{sha256}", response_class=Response)

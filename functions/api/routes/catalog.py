@@ -1,18 +1,20 @@
 """What each environment serves."""
 
+import re
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
 from functions.api.security import Developer
 from stoa.bootstrap import app
 
 router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
-SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+POSITION = re.compile(r"([a-z0-9-]{1,63}) ([a-z0-9-]{1,63}) (dev|staging|prod)")
 
 
 class Serving(BaseModel):
@@ -30,11 +32,20 @@ class Serving(BaseModel):
     updated_at: datetime
 
 
-class ServingList(BaseModel):
+class ServingPage(BaseModel):
     items: list[Serving]
+    next_cursor: str | None
+
+
+class Filters(Page):
+    tenant: str | None = Field(None, pattern=SLUG)
 
 
 @router.get("/status")
-def list_status(_who: Developer, tenant: Annotated[str | None, Query(pattern=SLUG)] = None) -> ServingList:
-    """What every environment serves."""
-    return ServingList(items=[Serving(**row) for row in app().catalog_queries.serving(tenant)])
+def list_status(_who: Developer, filters: Annotated[Filters, Query()]) -> ServingPage:
+    """What every environment serves, by name; follow `next_cursor` until it is null."""
+    after = decoded(filters.cursor, POSITION) if filters.cursor is not None else None
+    rows = app().catalog_queries.serving(tenant=filters.tenant, after=after, limit=filters.limit + 1)
+    items = [Serving(**row) for row in rows[: filters.limit]]
+    last = items[-1] if len(rows) > filters.limit else None
+    return ServingPage(items=items, next_cursor=encoded(last.tenant, last.api, last.environment) if last else None)

@@ -1,11 +1,12 @@
 """Alive: the process runs. Ready: it can accept a request, which takes the database and nothing else."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 
+from functions.api.problems import RESPONSES
 from stoa.bootstrap import app
+from stoa.kernel.errors import Transient
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], responses={503: RESPONSES[503]})
 
 
 @router.get("/live")
@@ -14,7 +15,8 @@ def live() -> dict[str, str]:
 
 
 @router.get("/ready")
-def ready() -> JSONResponse:
+def ready() -> dict[str, str]:
     """503 when PostgreSQL is away. Kafka may be away: what is accepted then waits in the outbox."""
-    well = app().database.ready()
-    return JSONResponse({"status": "ready" if well else "not ready"}, status_code=200 if well else 503)
+    if not app().database.ready():
+        raise Transient("database", "not ready")
+    return {"status": "ready"}

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import pydantic
@@ -13,7 +14,6 @@ from functions.api.problems import RESPONSES
 from functions.api.security import awx_notification, gitlab_delivery
 from stoa.bootstrap import app
 from stoa.gitops.events import PushAccepted
-from stoa.kernel import ids
 from stoa.kernel.clock import iso, now
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import bind, log
@@ -70,8 +70,9 @@ def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
         return _ignored("the branch was deleted")
     if push.ref != f"refs/heads/{push.project.default_branch}":
         return _ignored("only the default branch is deployed")
-    trace_id = app().gitops.accept_push(_accepted(push, _delivery_id(request, raw)))
-    bind(trace_id=trace_id)
+    wanted = _accepted(push, _delivery_id(request.headers, raw), request.state.trace_id)
+    trace_id = app().gitops.accept_push(wanted)
+    bind(trace_id=trace_id)  # a redelivery goes on in the trace of the first
     return JSONResponse({"status": "accepted", "trace_id": trace_id}, status_code=202)
 
 
@@ -99,15 +100,18 @@ def _parsed(kind: Any, raw: bytes) -> Any:
         raise Refused("INVALID_PAYLOAD", f"{where}: {first['msg']}", field=where) from error
 
 
-def _delivery_id(request: Request, raw: bytes) -> str:
-    """`Idempotency-Key` is stable per event; an unusable one is replaced by a hash of the body."""
-    given = request.headers.get("idempotency-key", "")
+def _delivery_id(headers: Mapping[str, str], raw: bytes) -> str:
+    """What is stable per event: GitLab's `Idempotency-Key`, which `webhook-id` repeats; else a hash of the body.
+
+    The signature covers only `webhook-id`: under new keys, a delivery that somebody captured would be new again.
+    """
+    given = headers.get("webhook-id" if "webhook-signature" in headers else "idempotency-key", "")
     return given if KEY.match(given) else "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
-def _accepted(push: Push, push_id: str) -> PushAccepted:
+def _accepted(push: Push, push_id: str, trace_id: str) -> PushAccepted:
     return {
-        "trace_id": ids.trace_id(),
+        "trace_id": trace_id,
         "push_id": push_id,
         "project_id": push.project_id,
         "ref": push.ref,

@@ -12,7 +12,7 @@ class CatalogQueries:
 
     database: Database
 
-    def serving(self, tenant: str | None) -> list[Row]:
+    def serving(self, *, tenant: str | None, after: tuple[str, ...] | None, limit: int) -> list[Row]:
         """GET /v1/status -> what every environment serves."""
         with self.database.transaction(admin_read=True) as connection:
-            return store.statuses(connection, tenant)
+            return store.statuses(connection, tenant=tenant, after=after, limit=limit)

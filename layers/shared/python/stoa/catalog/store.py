@@ -35,13 +35,15 @@ def record_status(connection: Connection, value: dict[str, Any]) -> None:
         )
 
 
-def statuses(connection: Connection, tenant: str | None) -> list[Row]:
-    """One row per API and environment, by name."""
+def statuses(connection: Connection, *, tenant: str | None, after: tuple[str, ...] | None, limit: int) -> list[Row]:
+    """One row per API and environment, by name; `after` is a tenant, an API and an environment."""
+    beyond = " AND (tenant, api, environment) > (%(t)s, %(a)s, %(e)s)" if after else ""
     return list(
         connection.execute(
             "SELECT tenant, api, environment, generation, deployment_id, status, serving_deployment_id,"
             " serving_version, serving_commit, updated_at FROM api_status"
-            " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY tenant, api, environment LIMIT 1000",
-            {"tenant": tenant},
+            f" WHERE (%(tenant)s::text IS NULL OR tenant = %(tenant)s){beyond}"
+            " ORDER BY tenant, api, environment LIMIT %(limit)s",
+            {"tenant": tenant, "limit": limit, **dict(zip("tae", after or (), strict=False))},
         )
     )

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from stoa.adapters.gitlab import Comparison, GitLab
@@ -119,10 +120,10 @@ class GitOps:
         self.publish(keys)
         return made[0]
 
-    def recent_pushes(self, limit: int) -> list[Row]:
+    def recent_pushes(self, before: tuple[datetime, str] | None, limit: int) -> list[Row]:
         """GET /v1/pushes -> the newest pushes and what became of them."""
         with self.database.transaction() as connection:
-            return store.pushes(connection, limit)
+            return store.pushes(connection, before, limit)
 
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked push -> its row says why, so that the pusher finds out."""

@@ -107,13 +107,15 @@ def own_commits(connection: Connection, project_id: int, shas: Sequence[str]) ->
     return frozenset(row["sha"] for row in rows)
 
 
-def pushes(connection: Connection, limit: int) -> list[Row]:
-    """The newest pushes first."""
+def pushes(connection: Connection, before: tuple[datetime, str] | None, limit: int) -> list[Row]:
+    """The newest pushes first; `before` is the time and id of one."""
+    at, push_id = before or (None, None)
     return list(
         connection.execute(
             "SELECT id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at,"
-            " processed_at FROM pushes ORDER BY received_at DESC LIMIT %s",
-            (limit,),
+            " processed_at FROM pushes WHERE %(at)s::timestamptz IS NULL OR (received_at, id) < (%(at)s, %(id)s)"
+            " ORDER BY received_at DESC, id DESC LIMIT %(limit)s",
+            {"at": at, "id": push_id, "limit": limit},
         )
     )
 

@@ -1,0 +1,43 @@
+"""Query parameters that routes share: pages, their cursors, and the refusal of unknown names."""
+
+import base64
+import re
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from stoa.kernel.errors import Refused
+
+SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class Page(BaseModel):
+    """Unknown parameters are refused: a filter that is silently ignored lies."""
+
+    model_config = ConfigDict(extra="forbid")
+    cursor: str | None = None
+    limit: int = Field(50, ge=1, le=200)
+
+
+def no_parameters(request: Request) -> None:
+    """For routes that know no query parameter. Raises Refused."""
+    for name in request.query_params:
+        where = f"query.{name}"
+        raise Refused("INVALID_REQUEST", f"{where}: there is no such parameter", field=where)
+
+
+def encoded(*position: str) -> str:
+    """The cursor of the item whose place in its list is `position`; no part holds a blank."""
+    return base64.urlsafe_b64encode(" ".join(position).encode()).decode().rstrip("=")
+
+
+def decoded(cursor: str, shape: re.Pattern[str]) -> tuple[str, ...]:
+    """The position in a cursor, as the groups of `shape`. Raises Refused for one that `encoded` did not make."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        text = ""
+    found = shape.fullmatch(text)
+    if found is None or encoded(text) != cursor:
+        raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
+    return found.groups()

@@ -1,0 +1,61 @@
+"""Junk at every route of the contract, by a caller who may: never our fault, and always a problem with its trace."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+CONTRACT = json.loads((Path(__file__).resolve().parents[2] / "openapi/stoa.json").read_text())
+ROUTES = [(path, method.upper()) for path, methods in CONTRACT["paths"].items() for method in methods]
+PARAMETERS = sorted(
+    {p["name"] for methods in CONTRACT["paths"].values() for m in methods.values() for p in m.get("parameters", ())}
+)
+FIELDS = [*CONTRACT["components"]["schemas"]["Start"]["properties"], "object_kind", "id", "ref", "project"]
+
+text = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(["a", "dev", "0" * 64, "\0", "."])
+value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS) | text, inner, max_size=4),
+    max_leaves=8,
+)
+body = value.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=60) | st.just(b"[" * 100_000)
+header = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(str.strip)
+
+
+def escaped(part: str) -> str:
+    return quote(part.encode("utf-8", "surrogatepass"), safe="")
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    route=st.sampled_from(ROUTES),
+    method=st.none() | st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    parts=st.lists(text, min_size=2, max_size=2),
+    query=st.dictionaries(st.sampled_from(PARAMETERS) | text, text, max_size=2),
+    sent=body,
+    headers=st.dictionaries(
+        st.sampled_from(["Content-Type", "traceparent", "Idempotency-Key", "webhook-id", "Accept"]), header, max_size=3
+    ),
+    as_json=st.booleans(),
+)
+def test_junk_is_refused_as_a_problem_and_breaks_nothing(api: Any, route: Any, method: Any, parts: Any, query: Any,
+                                                         sent: bytes, headers: Any, as_json: bool) -> None:  # fmt: skip
+    path, usual = route
+    given_parts = iter(parts)
+    url = re.sub(r"\{[^}]+\}", lambda _: escaped(next(given_parts)) or "-", path)
+    if query:
+        url += "?" + "&".join(f"{escaped(name)}={escaped(v)}" for name, v in query.items())
+    token = "artefact-token" if path.startswith("/artefacts") else "dev-token"
+    said = {"Authorization": f"Bearer {token}", "X-Gitlab-Token": "hook-secret", "X-Stoa-Token": "awx-secret"}
+    said |= headers | ({"Content-Type": "application/json"} if as_json else {})
+    answer = api.ask(method or usual, url, data=sent, **said)
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 300:
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json() if answer.request.method != "HEAD" else {"code": "-", "trace_id": "trc-"}
+        assert problem["code"]
+        assert problem["trace_id"].startswith("trc-")
