@@ -49,7 +49,6 @@ CHANGED = [
     ("tenants/_defaults.yaml", []),
     ("tenants/tenant-a/tenant.yaml", []),
     ("tenants/tenant-a/apis/README.md", []),
-    ("tenants/tenant-a/apis/new/openapi.yaml", []),
     ("copy/" + f"{ORDERS}/api.yaml", []),
     ("/" + f"{ORDERS}/api.yaml", []),
     ("./" + f"{ORDERS}/api.yaml", []),
@@ -135,6 +134,64 @@ def test_a_name_that_is_none_is_refused_and_the_rest_goes_on(path: str) -> None:
 @pytest.mark.parametrize("path", BAD, ids=repr)
 def test_removing_a_bad_name_is_no_fault(path: str) -> None:
     assert affected([Change(path, removed=True)], TREE) == Effects((), ())
+
+
+def told(changes: Sequence[Change], tree: set[str]) -> list[tuple[str, str]]:
+    found = affected(changes, tree)
+    assert all(fault["hint"] and fault["detail"] for fault in found.refused)
+    return [(fault["code"], fault["file"].removeprefix(f"{BILLS}/")) for fault in found.refused]
+
+
+NO_API = ("API_FILE_MISSING", "api.yaml")
+NO_DEV = ("ENVIRONMENT_FILE_MISSING", "environments/dev.yaml")
+NONE_AT_ALL = ("ENVIRONMENT_FILE_MISSING", "environments/<environment>.yaml")
+# what the folder of the API holds, what was added to it, what is told
+SLIPS = [
+    ("api.yml", ["api.yml", "openapi.yaml", "environments/dev.yaml"], None, [NO_API]),
+    ("API.yaml", ["API.yaml", "openapi.yaml", "environments/dev.yaml"], None, [NO_API]),
+    ("no api.yaml", ["openapi.yaml", "environments/dev.yaml"], "openapi.yaml", [NO_API]),
+    ("no api.yaml, an environment added", ["environments/dev.yaml"], "environments/dev.yaml", [NO_API]),
+    ("no environment", ["api.yaml", "openapi.yaml"], None, [NONE_AT_ALL]),
+    ("only defaults", ["api.yaml", "openapi.yaml", "environments/_defaults.yaml"], None, [NONE_AT_ALL]),
+    ("enviroments", ["api.yaml", "openapi.yaml", "enviroments/dev.yaml"], None, [NONE_AT_ALL]),
+    ("dev.yml alone", ["api.yaml", "openapi.yaml", "environments/dev.yml"], None, [NONE_AT_ALL]),
+    ("dev.yml beside prod", ["api.yaml", "environments/dev.yml", "environments/prod.yaml"], "environments/dev.yml",
+     [NO_DEV]),
+    ("nothing but a document", ["openapi.yaml"], None, [NONE_AT_ALL]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "added", "codes"), [s[1:] for s in SLIPS], ids=[s[0] for s in SLIPS])
+def test_a_slip_takes_nothing_off_and_is_told(
+    files: list[str], added: str | None, codes: list[tuple[str, str]]
+) -> None:
+    tree = {f"{BILLS}/{name}" for name in files}
+    changes = [Change(f"{BILLS}/{name}") for name in ([added] if added else files)]
+    assert named(affected(changes, tree).items, "undeploy") == []
+    assert told(changes, tree) == codes
+
+
+RENAMES = [
+    ("api.yaml", "api.yml", NO_API), ("api.yaml", "Api.yaml", NO_API), ("api.yaml", "api.json", NO_API),
+    ("environments/dev.yaml", "environments/dev.yml", NO_DEV), ("environments/dev.yaml", "env/dev.yaml", NO_DEV),
+    ("environments/dev.yaml", "Environments/Dev.yaml", NO_DEV),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "told_"), RENAMES)
+def test_a_rename_by_mistake_does_not_end_the_api(old: str, new: str, told_: tuple[str, str]) -> None:
+    tree = {*TREE, f"{BILLS}/{new}"} - {f"{BILLS}/{old}"}
+    changes = [Change(f"{BILLS}/{old}", removed=True), Change(f"{BILLS}/{new}")]
+    assert affected(changes, tree).items == ()
+    assert told_ in told(changes, tree)
+    (first, *_) = affected(changes, tree).refused
+    assert f"rename {new} to " in first["hint"]
+
+
+def test_a_removed_api_yaml_ends_the_api_whatever_else_was_added() -> None:
+    tree = {*TREE, f"{BILLS}/notes.yaml"} - {f"{BILLS}/api.yaml"}
+    changes = [Change(f"{BILLS}/api.yaml", removed=True), Change(f"{BILLS}/notes.yaml")]
+    assert named(affected(changes, tree).items, "undeploy")[0] == "tenant-a/bills/dev"
 
 
 def test_a_path_that_climbs_out_of_its_api_touches_only_that_api() -> None:

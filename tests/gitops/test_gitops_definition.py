@@ -4,7 +4,7 @@ import pytest
 
 from stoa.gitops.model import Change, affected
 from stoa.kernel.errors import Refused
-from stoa.repository.definition import Definition, SecretRef, definition, sources
+from stoa.repository.definition import MAX_FILES, Definition, SecretRef, definition, sources
 
 FOLDER = "tenants/tenant-demo/apis/orders"
 API, DEV, SPEC = f"{FOLDER}/api.yaml", f"{FOLDER}/environments/dev.yaml", f"{FOLDER}/openapi.yaml"
@@ -217,9 +217,11 @@ def test_picks_the_files_that_define_an_api(files: dict[str, bytes]) -> None:
         "_defaults.yaml",
         "environments/dev/config.yaml",
         f"{FOLDER}/environments/_defaults.yaml",
-        f"{FOLDER}/a/b",
+        f"{FOLDER}/a/b.json",
+        f"{FOLDER}/c.yml",
     }
-    others = {"environments/prod/config.yaml", f"{FOLDER}/environments/prod.yaml", f"{FOLDER}2/api.yaml", "README.md",
+    others = {f"{FOLDER}/README.md", f"{FOLDER}/film.mp4", f"{FOLDER}/a/yaml",
+              "environments/prod/config.yaml", f"{FOLDER}/environments/prod.yaml", f"{FOLDER}2/api.yaml", "README.md",
               "tenants/tenant-demo/_defaults.yaml", "x/_defaults.yaml"}  # fmt: skip
     assert sources(mine | others, "tenant-demo", "orders", "dev") == sorted(mine)
 
@@ -230,7 +232,22 @@ def test_every_file_that_defines_an_api_touches_it(files: dict[str, bytes]) -> N
         "_defaults.yaml",
         "environments/dev/config.yaml",
         f"{FOLDER}/environments/_defaults.yaml",
-        f"{FOLDER}/a\nb",
+        f"{FOLDER}/a\nb.yaml",
     }
     for path in sources(tree, "tenant-demo", "orders", "dev"):
         assert [(i.api, i.environment) for i in affected([Change(path)], tree).items] == [("orders", "dev")], path
+
+
+def test_too_many_files_are_refused_before_any_is_read(files: dict[str, bytes]) -> None:
+    schemas = {f"{FOLDER}/schemas/{number}.json" for number in range(MAX_FILES)}
+    with pytest.raises(Refused) as caught:
+        sources({*files, *schemas}, "tenant-demo", "orders", "dev")
+    assert (caught.value.code, caught.value.file) == ("TOO_MANY_FILES", FOLDER)
+    assert caught.value.hint
+
+
+def test_a_missing_document_comes_with_the_names_it_may_have(files: dict[str, bytes]) -> None:
+    files[f"{FOLDER}/swagger.yml"] = files.pop(SPEC)
+    error = refusal(files)
+    assert (error.code, error.file) == ("SPEC_MISSING", FOLDER)
+    assert "openapi.yaml" in str(error.hint)

@@ -1,9 +1,10 @@
 """GitLab REST API v4: compare, tree, files. Source: GitLab's repository APIs, in the words they use."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,9 @@ from stoa.kernel.settings import Secret
 
 PER_PAGE = 100
 MAX_FILE_BYTES = 5 * 2**20
+MAX_TOTAL_BYTES = 20 * 2**20
+CHUNK_BYTES = 2**16
+TOO_LARGE_HINT = "move out of the API's folder what its definition does not need, or make it smaller"
 MAX_WAIT_S = 10.0
 AT_ONCE = 6
 RETRY_STATUS = frozenset({408, 409, 425})
@@ -29,6 +33,13 @@ class Diff:
     renamed_file: bool
     deleted_file: bool
 
+    def paths(self) -> Iterator[tuple[str, bool]]:
+        """Each path that differs, with whether it is gone; a rename is a removal and an addition."""
+        if self.deleted_file or self.renamed_file:
+            yield self.old_path, True
+        if not self.deleted_file:
+            yield self.new_path, False
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -37,6 +48,22 @@ class Comparison:
     commits: tuple[str, ...]
     diffs: tuple[Diff, ...]
     timed_out: bool
+
+
+class _Allowance:
+    """What files that are read at once may have together, so that memory is bounded whatever was pushed."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TOTAL_BYTES
+        self._lock = Lock()
+
+    def spend(self, size: int, path: str) -> None:
+        with self._lock:
+            self._left -= size
+            spent = self._left < 0
+        if spent:
+            said = f"the files of the API are larger than {MAX_TOTAL_BYTES // 2**20} MB together"
+            raise Refused("FILES_TOO_LARGE", said, file=path, hint=TOO_LARGE_HINT)
 
 
 class GitLab:
@@ -68,10 +95,25 @@ class GitLab:
             name = self._get(f"/projects/{project_id}", {}).json()["default_branch"]
             if not name:
                 return None
-            branch = self._get(f"/projects/{project_id}/repository/branches/{quote(name, safe='')}", {}).json()
         except NotFound:
             return None
-        return name, branch["commit"]["id"]
+        head = self.branch(project_id, name)
+        return (name, head) if head else None
+
+    def branch(self, project_id: int, name: str) -> str | None:
+        """The commit that the branch is at; None when there is no such branch, or its project is hidden."""
+        try:
+            found = self._get(f"/projects/{project_id}/repository/branches/{quote(name, safe='')}", {}).json()
+        except NotFound:
+            return None
+        return str(found["commit"]["id"])
+
+    def is_ancestor(self, project_id: int, old: str, new: str) -> bool:
+        """Whether the history of `new` has `old`; it has not what GitLab no longer keeps."""
+        try:
+            return old == new or not self.compare(project_id, new, old, straight=False).commits
+        except NotFound:
+            return False
 
     def tree(self, project_id: int, ref: str, path: str = "") -> tuple[str, ...]:
         """Paths of all files below `path` at a commit; empty when there is no such folder."""
@@ -89,25 +131,38 @@ class GitLab:
         return tuple(found)
 
     def file(self, project_id: int, path: str, ref: str) -> bytes:
-        """The bytes of one file. Raises NotFound, or Refused for one above 5 MB."""
-        answer = self._get(f"/projects/{project_id}/repository/files/{quote(path, safe='')}/raw", {"ref": ref})
-        if len(answer.content) > MAX_FILE_BYTES:
-            raise Refused("FILE_TOO_LARGE", f"larger than {MAX_FILE_BYTES // 2**20} MB", file=path)
-        return answer.content
+        """The bytes of one file. Raises NotFound, or Refused for one above 5 MB, of which no more is read."""
+        return self._file(project_id, path, ref, _Allowance())
 
     def files(self, project_id: int, paths: Iterable[str], ref: str) -> dict[str, bytes]:
-        """Several files at once, by path."""
-        wanted = list(paths)
+        """Several files at once, by path. Raises Refused as soon as they are too large together."""
+        wanted, allowance = list(paths), _Allowance()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            read = pool.map(lambda path: self.file(project_id, path, ref), wanted)
+            read = pool.map(lambda path: self._file(project_id, path, ref, allowance), wanted)
             return dict(zip(wanted, read, strict=True))
 
-    def _get(self, path: str, params: dict[str, str]) -> requests.Response:
+    def _file(self, project_id: int, path: str, ref: str, allowance: _Allowance) -> bytes:
+        where = f"/projects/{project_id}/repository/files/{quote(path, safe='')}/raw"
+        found = bytearray()
+        try:
+            with self._get(where, {"ref": ref}, stream=True) as answer:
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    found += chunk
+                    if len(found) > MAX_FILE_BYTES:
+                        said = f"larger than {MAX_FILE_BYTES // 2**20} MB"
+                        raise Refused("FILE_TOO_LARGE", said, file=path, hint=TOO_LARGE_HINT)
+                    allowance.spend(len(chunk), path)
+        except requests.RequestException as error:
+            raise Transient("gitlab", type(error).__name__) from error
+        return bytes(found)
+
+    def _get(self, path: str, params: dict[str, str], *, stream: bool = False) -> requests.Response:
         deadline = time.monotonic() + MAX_WAIT_S
         while True:
-            answer = self._send(path, params)
+            answer = self._send(path, params, stream)
             if answer.status_code != 429:
                 break
+            answer.close()
             pause = _retry_after(answer)
             if time.monotonic() + pause > deadline:
                 raise Transient("gitlab", "rate limit")
@@ -115,12 +170,17 @@ class GitLab:
         _raise_for(answer)
         return answer
 
-    def _send(self, path: str, params: dict[str, str]) -> requests.Response:
+    def _send(self, path: str, params: dict[str, str], stream: bool) -> requests.Response:
         headers = {"PRIVATE-TOKEN": self._token.reveal()}
         try:
             # a redirect could carry the token to another host
             return self._session.get(
-                self._url + path, params=params, headers=headers, timeout=self._timeout_s, allow_redirects=False
+                self._url + path,
+                params=params,
+                headers=headers,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=stream,
             )
         except requests.RequestException as error:
             raise Transient("gitlab", type(error).__name__) from error

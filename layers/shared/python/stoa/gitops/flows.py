@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stoa.adapters.gitlab import Comparison, GitLab
+from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
 from stoa.deployments.events import Cause, Wanted
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
-from stoa.gitops.model import Affected, Change, affected
+from stoa.gitops.model import Affected, Change, Effects, affected, gateway_document
 from stoa.kernel import ids, inbox, outbox
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.envelope import Message
-from stoa.kernel.errors import NotFound, Refused
+from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
-from stoa.openapi import SpecRefused, convert, gateway_profile, parse, to_bytes
+from stoa.kernel.log import log
 from stoa.repository.definition import Definition, definition, sources
 
 NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 AUTO_DEPLOY = frozenset({"dev"})
-SPEC_HINT = "stoa openapi convert FILE shows the same message on your machine"
 APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
 
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
@@ -63,7 +62,17 @@ class GitOps:
         """every five minutes -> git-pushes for what GitLab never told us: it does not repeat a failed webhook."""
         with self.database.transaction() as connection:
             projects = store.projects(connection)
-        return sum(self._catch_up(project) for project in projects)
+        found, waits = 0, []
+        for project in projects:
+            try:
+                found += self._catch_up(project)
+            except Transient as error:
+                waits.append(error)
+            except Refused as error:
+                log.error("catch_up.refused", project_id=project, code=error.code, detail=error.detail)
+        if waits:
+            raise waits[0]
+        return found
 
     def plan_push(self, message: Message) -> None:
         """git-pushes -> one deploy request per API and environment, all in one transaction."""
@@ -86,11 +95,14 @@ class GitOps:
         with self.database.transaction() as connection:
             if not inbox.claim(connection, CONSUMER, message.id):
                 return
+            # the branch's row before any generation, here and in start_by_hand: the newer commit gets the newer one
+            if plan.state == "done" and not store.move_head(
+                connection, push["project_id"], push["ref"], head, push["after_sha"], now()
+            ):
+                raise Transient("gitops", "the branch was processed further while this push was planned")
             made, keys = self.request(connection, cause, plan.wanted)
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
-            if plan.state == "done":
-                store.set_head(connection, push["project_id"], push["ref"], push["after_sha"])
         self.publish(keys)
 
     def start_by_hand(self, asked: Wanted, actor: str, idempotency_key: str | None) -> str:
@@ -148,12 +160,14 @@ class GitOps:
         ref, sha = f"refs/heads/{found[0]}", found[1]
         with self.database.transaction() as connection:
             head = store.head(connection, project, ref)
-            if sha == head or store.is_known(connection, project, sha):
+            if sha == head or store.is_known(connection, project, ref, sha):
                 return False
+        trace_id = ids.trace_id()
         self.accept_push(
             {
-                "trace_id": ids.trace_id(),
-                "push_id": f"caught-up:{project}:{sha}",
+                "trace_id": trace_id,
+                # not made of the commit: a branch may lose the same one twice
+                "push_id": f"caught-up:{trace_id}",
                 "project_id": project,
                 "ref": ref,
                 "before": head or NO_COMMIT,
@@ -166,40 +180,53 @@ class GitOps:
 
     def _plan(self, push: dict[str, Any], head: str | None, tenants: frozenset[str]) -> Plan:
         gitlab, project, after = self.gitlab(), push["project_id"], push["after_sha"]
-        before = head or push["before_sha"]
-        if head is not None and head != push["before_sha"]:
-            ahead = gitlab.compare(project, head, after, straight=False)
-            if not ahead.commits:
-                return Plan("skipped", left_out=({"code": "ALREADY_COVERED", "detail": f"{head} includes it"},))
+        stale = self._stale(project, push["ref"], after, head)
+        if stale is not None:
+            return Plan("skipped", left_out=(stale,))
         tree = frozenset(gitlab.tree(project, after))
-        changes, commits = self._changes(project, before, after, tree)
-        if commits and self._all_ours(project, commits):
+        changes, commits = self._changes(project, head, after, tree)
+        # a push that takes commits of people away is theirs, whoever made what it adds
+        if head and commits and self._all_ours(project, commits) and gitlab.is_ancestor(project, head, after):
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
-        found = affected(changes, tree)
-        wanted, left_out = [], list(found.refused)
-        for item in found.items:
-            if item.tenant not in tenants:
-                left_out.append(_left_out(item, "TENANT_NOT_REGISTERED", "the project may not touch this tenant"))
-            elif item.environment in AUTO_DEPLOY:
-                wanted.append(_wanted(item))
-            elif item.own_file:
-                wanted.append(_wanted(item, refused={"code": "APPROVAL_REQUIRED", "detail": APPROVAL}))
-        return Plan("done", tuple(wanted), tuple(left_out))
+        return _planned(affected(changes, tree), tenants)
+
+    def _stale(self, project: int, ref: str, after: str, head: str | None) -> dict[str, Any] | None:
+        """Why a push is not to be acted on. What the branch is at now always is: forward, rewound or made again.
+
+        An older commit is, only when it leads from the processed head to where the branch is. Everything else
+        came late or was taken back, and would put an older state over a newer one.
+        """
+        if after == head:
+            return {"code": "ALREADY_COVERED", "detail": f"the branch was processed at {after} already"}
+        gitlab = self.gitlab()
+        current = gitlab.branch(project, ref.removeprefix("refs/heads/"))
+        if current is None:
+            return {"code": "BRANCH_GONE", "detail": "GitLab shows no such branch any more"}
+        if after == current:
+            return None
+        if not gitlab.is_ancestor(project, after, current):
+            return {"code": "TAKEN_BACK", "detail": f"the branch was rewritten or rewound: it is at {current}"}
+        if head and not gitlab.is_ancestor(project, head, after):
+            return {"code": "ALREADY_COVERED", "detail": f"{current}, where the branch is, includes it"}
+        return None
 
     def _changes(
-        self, project: int, before: str, after: str, tree: frozenset[str]
+        self, project: int, head: str | None, after: str, tree: frozenset[str]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-        """What changed, and by which commits; everything is new when there is nothing to compare with."""
+        """What changed since the processed head, and by which commits; `before` of a push may be far ahead of it.
+
+        Everything is new when nothing was processed yet, or GitLab has thrown the head away.
+        """
         everything = tuple(Change(path) for path in sorted(tree))
-        if not before.strip("0"):
+        if head is None:
             return everything, ()
         try:
-            found = self.gitlab().compare(project, before, after, straight=True)
+            found = self.gitlab().compare(project, head, after, straight=True)
+            if not found.timed_out:
+                return tuple(Change(*path) for diff in found.diffs for path in diff.paths()), found.commits
+            old = frozenset(self.gitlab().tree(project, head))
         except NotFound:
             return everything, ()
-        if not found.timed_out:
-            return _changed(found), found.commits
-        old = frozenset(self.gitlab().tree(project, before))
         gone = tuple(Change(path, removed=True) for path in sorted(old - tree))
         return (*everything, *gone), found.commits
 
@@ -234,36 +261,27 @@ def _same_request(earlier: Row, subject: str) -> str:
     return str(earlier["deployment_id"])
 
 
-def _changed(comparison: Comparison) -> tuple[Change, ...]:
-    made = []
-    for diff in comparison.diffs:
-        if diff.deleted_file or diff.renamed_file:
-            made.append(Change(diff.old_path, removed=True))
-        if not diff.deleted_file:
-            made.append(Change(diff.new_path))
-    return tuple(made)
+def _planned(found: Effects, tenants: frozenset[str]) -> Plan:
+    wanted, left_out = [], list(found.refused)
+    for item in found.items:
+        if item.tenant not in tenants:
+            left_out.append(item.left_out("TENANT_NOT_REGISTERED", "the project may not touch this tenant"))
+        elif item.environment in AUTO_DEPLOY:
+            wanted.append(_wanted(item))
+        elif item.own_file:
+            wanted.append(_wanted(item, refused={"code": "APPROVAL_REQUIRED", "detail": APPROVAL}))
+    return Plan("done", tuple(wanted), tuple(left_out))
 
 
 def _prepared(found: Definition, files: dict[str, bytes]) -> Prepared:
-    folder, _, name = found.spec_path.rpartition("/")
-    parts = {path.removeprefix(f"{folder}/"): data for path, data in files.items() if path.startswith(f"{folder}/")}
-    try:
-        document = parse(files[found.spec_path], name=name, files=parts)
-        converted = convert(document)
-        profiled = gateway_profile(converted.document, server_url=found.api.spec.backend.url)
-    except SpecRefused as error:
-        raise Refused(
-            error.code, error.detail, field=error.pointer, file=found.spec_path, line=error.line, hint=SPEC_HINT
-        ) from error
-    data = to_bytes(profiled.document)
-    kind = "openapi" if profiled.document.version.startswith("3.") else "swagger"
+    made = gateway_document(found.spec_path, files, found.api.spec.backend.url)
     return Prepared(
         api_version=found.version,
-        launch_vars={**found.launch_vars(), "openapi_type": kind},
-        document=data,
-        sha256=hashlib.sha256(data).hexdigest(),
-        openapi_type=kind,
-        report={"standards": converted.report.to_dict(), "gateway": profiled.report.to_dict()},
+        launch_vars={**found.launch_vars(), "openapi_type": made.kind},
+        document=made.data,
+        sha256=hashlib.sha256(made.data).hexdigest(),
+        openapi_type=made.kind,
+        report=made.report,
     )
 
 
@@ -272,7 +290,3 @@ def _wanted(item: Affected, refused: dict[str, Any] | None = None) -> Wanted:
     if refused is not None:
         wanted["refused"] = refused
     return wanted
-
-
-def _left_out(item: Affected, code: str, detail: str) -> dict[str, Any]:
-    return {"tenant": item.tenant, "api": item.api, "environment": item.environment, "code": code, "detail": detail}

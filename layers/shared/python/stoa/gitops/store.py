@@ -57,17 +57,34 @@ def head(connection: Connection, project_id: int, ref: str) -> str | None:
     return row["head"] if row else None
 
 
-def set_head(connection: Connection, project_id: int, ref: str, sha: str) -> None:
-    connection.execute(
-        "INSERT INTO branches (project_id, ref, head) VALUES (%s, %s, %s)"
-        " ON CONFLICT (project_id, ref) DO UPDATE SET head = excluded.head",
+def move_head(connection: Connection, project_id: int, ref: str, old: str | None, new: str, at: datetime) -> bool:
+    """Takes the branch's row, until the transaction ends, and moves it; False when it is not at `old` any more."""
+    if old is None:
+        row = connection.execute(
+            "INSERT INTO branches (project_id, ref, head, moved_at) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING RETURNING head",
+            (project_id, ref, new, at),
+        )
+    else:
+        row = connection.execute(
+            "UPDATE branches SET head = %s, moved_at = %s WHERE project_id = %s AND ref = %s AND head = %s"
+            " RETURNING head",
+            (new, at, project_id, ref, old),
+        )
+    return row.fetchone() is not None
+
+
+def is_known(connection: Connection, project_id: int, ref: str, sha: str) -> bool:
+    """Whether a push that ends at this commit is still to be processed, or was refused since the head moved.
+
+    One that was processed or skipped says nothing: the branch may have come back to its commit.
+    """
+    row = connection.execute(
+        "SELECT 1 FROM pushes p LEFT JOIN branches b USING (project_id, ref)"
+        " WHERE project_id = %s AND ref = %s AND after_sha = %s AND (state = 'accepted'"
+        " OR (state = 'refused' AND (b.moved_at IS NULL OR processed_at > b.moved_at))) LIMIT 1",
         (project_id, ref, sha),
     )
-
-
-def is_known(connection: Connection, project_id: int, sha: str) -> bool:
-    """Whether a push that ended at this commit was accepted, whatever became of it."""
-    row = connection.execute("SELECT 1 FROM pushes WHERE project_id = %s AND after_sha = %s LIMIT 1", (project_id, sha))
     return row.fetchone() is not None
 
 
@@ -84,19 +101,15 @@ def tenants(connection: Connection, project_id: int) -> frozenset[str]:
 
 
 def source(connection: Connection, tenant: str) -> Row | None:
-    """The project of a tenant with its newest processed commit: project_id, head."""
+    """The project of a tenant that was processed last, with its newest processed commit: project_id, head.
+
+    The row is locked, as `move_head` does: no push takes generations between this reading and the commit.
+    """
     return connection.execute(
-        "SELECT p.project_id, b.head FROM project_tenants p JOIN branches b USING (project_id)"
-        " WHERE p.tenant = %s ORDER BY p.project_id LIMIT 1",
+        "SELECT b.project_id, b.head FROM project_tenants p JOIN branches b USING (project_id)"
+        " WHERE p.tenant = %s ORDER BY b.moved_at DESC, b.project_id LIMIT 1 FOR UPDATE OF b",
         (tenant,),
     ).fetchone()
-
-
-def register(connection: Connection, project_id: int, tenant: str) -> None:
-    connection.execute(
-        "INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        (project_id, tenant),
-    )
 
 
 def own_commits(connection: Connection, project_id: int, shas: Sequence[str]) -> frozenset[str]:

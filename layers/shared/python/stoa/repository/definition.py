@@ -12,6 +12,9 @@ from stoa.repository.variables import NAME, Resolver, Variable
 from stoa.repository.yaml_source import Path, Source, read
 
 SPEC_NAMES = ("openapi.yaml", "openapi.yml", "openapi.json", "swagger.yaml", "swagger.json")
+PARTS = (".yaml", ".yml", ".json")
+MAX_FILES = 200
+SPEC_HINT = f"push exactly one of {', '.join(SPEC_NAMES)}"
 SECRET = "vault:"  # noqa: S105  the prefix of a reference, not a secret
 SECRETS = "secret/apim"
 SECRET_FIELDS = frozenset({"usernameRef", "passwordRef"})
@@ -62,12 +65,21 @@ def api_folder(tenant: str, api: str) -> str:
 
 
 def sources(tree: Collection[str], tenant: str, api: str, environment: str) -> list[str]:
-    """The files among `tree` that define the API in that environment."""
+    """The files among `tree` that can define the API in that environment. Raises Refused for too many."""
     folder = api_folder(tenant, api) + "/"
     shared = {"_defaults.yaml", f"environments/{environment}/config.yaml"}
     own = {f"{folder}environments/{name}.yaml" for name in ("_defaults", environment)}
-    parts = {p for p in tree if p.startswith(folder) and not p.startswith(f"{folder}environments/")}
+    parts = {path for path in tree if _is_part(path, folder)}
+    if len(parts) > MAX_FILES:
+        detail = f"{len(parts)} YAML and JSON files, and an API may have {MAX_FILES}"
+        hint = "move out of the API's folder what its definition does not refer to"
+        raise Refused("TOO_MANY_FILES", detail, file=folder.rstrip("/"), hint=hint)
     return sorted((set(tree) & (shared | own)) | parts)
+
+
+def _is_part(path: str, folder: str) -> bool:
+    """What a $ref can lead to; pictures, archives and texts beside the document are never read."""
+    return path.startswith(folder) and path.endswith(PARTS) and not path.startswith(f"{folder}environments/")
 
 
 def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: str) -> Definition:
@@ -130,7 +142,9 @@ def _spec_path(files: Mapping[str, bytes], folder: str) -> str:
     found = [f"{folder}/{name}" for name in SPEC_NAMES if f"{folder}/{name}" in files]
     if len(found) != 1:
         said = "has no OpenAPI document" if not found else f"has more than one OpenAPI document: {', '.join(found)}"
-        raise Refused("SPEC_MISSING" if not found else "SPEC_AMBIGUOUS", f"{folder} {said}", file=folder)
+        raise Refused(
+            "SPEC_MISSING" if not found else "SPEC_AMBIGUOUS", f"{folder} {said}", file=folder, hint=SPEC_HINT
+        )
     return found[0]
 
 
