@@ -18,6 +18,7 @@ from local.runtime import http_event
 from local.runtime.http import REQUEST_LIMIT, create_app
 from local.runtime.worker import FunctionSpec
 
+OUR_SAMPLES = Path(__file__).resolve().parents[2] / "events/samples"
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "lambda"
 
 
@@ -73,6 +74,15 @@ def test_a_request_arrives_as_an_event_of_format_2(client):
         "userAgent": "test",
     }
     assert abs(seen["requestContext"]["timeEpoch"] / 1000 - time.time()) < 5
+
+
+@pytest.mark.parametrize("name", ["gitlab-push-through-api-gateway", "awx-notification-of-a-finished-job"])
+def test_our_samples_have_the_fields_of_an_event(name):
+    sample = json.loads((OUR_SAMPLES / f"{name}.json").read_text())
+    ours = http_event.event(request(headers=(("content-type", "application/json"),), body=b"{}"))
+    assert set(sample) == set(ours)
+    assert set(sample["requestContext"]) == set(ours["requestContext"])
+    assert set(sample["requestContext"]["http"]) == set(ours["requestContext"]["http"])
 
 
 def test_the_event_has_no_field_that_the_sample_of_aws_lacks():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.runtime import answers, filters, payload
 from local.runtime.mapping import Mapping, Record
 
+OUR_SAMPLES = Path(__file__).resolve().parents[2] / "events/samples"
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "lambda"
 RECORDS = [
     Record("t", 3, offset, 1767348000000, b"acme/orders", b'{"id": 1}', (("trace_id", b"t-1"),)) for offset in (5, 6)
@@ -72,6 +73,16 @@ def test_the_payload_has_the_fields_of_the_sample_of_aws():
     ours = payload.event(RECORDS, "b")
     assert set(ours) == set(theirs)
     assert set(ours["records"]["t-3"][0]) == set(theirs["records"]["mytopic-0"][0])
+
+
+@pytest.mark.parametrize("path", sorted(OUR_SAMPLES.glob("kafka-*.json")), ids=lambda path: path.stem)
+def test_our_samples_have_the_fields_of_a_payload(path):
+    sample, ours = json.loads(path.read_text()), payload.event(RECORDS, "b")
+    KafkaSelfManagedEventModel.model_validate(sample)
+    assert set(sample) == set(ours)
+    for partition, records in sample["records"].items():
+        assert [set(record) for record in records] == [set(ours["records"]["t-3"][0])]
+        assert {f"{record['topic']}-{record['partition']}" for record in records} == {partition}
 
 
 def test_an_absent_key_or_value_is_left_out():

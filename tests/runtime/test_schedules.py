@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from local.runtime import processes, schedule
 from local.runtime.worker import FunctionError
 
+OUR_SAMPLES = Path(__file__).resolve().parents[2] / "events/samples"
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "lambda"
 
 
@@ -47,6 +48,8 @@ def test_the_event_is_what_eventbridge_sends():
     read = EventBridgeEvent(event)
     assert (read.detail_type, read.source, read.time) == ("Scheduled Event", "aws.events", "2026-01-02T03:04:05Z")
     assert read.resources[0].endswith(":rule/outbox_relay")
+    ours = json.loads((OUR_SAMPLES / "eventbridge-tick-of-a-schedule.json").read_text())
+    assert (set(event), event["resources"][0].rpartition("/")[2]) == (set(ours), "outbox_relay")
     sample = SAMPLES / "eventBridgeEvent.json"
     if not sample.exists():
         pytest.skip(f"no sample events at {SAMPLES}")
