@@ -230,6 +230,16 @@ def test_a_record_whose_end_cannot_be_told_blocks_nobody(bench: Bench) -> None:
     assert [row.headers["dlq_code"] for row in bench.dead] == ["SPEC_INVALID", "GAVE_UP"]
 
 
+def test_a_record_that_not_even_the_dead_letter_topic_takes_blocks_nobody(bench: Bench) -> None:
+    def too_long(_rows: Sequence[Row]) -> None:
+        raise Refused("RECORD_TOO_LARGE", "the key alone is")
+
+    consumer = Consumer("f", bench.consumer.database, too_long, bench.handle, bench.give_up, True, 1000)
+    bench.behave = raises(Refused("SPEC_INVALID", "no paths"), 1)
+    assert offsets(consumer.process(event(record(1), record(2)), lambda: 60_000)) == []
+    assert bench.done == [2]
+
+
 def test_a_parked_record_that_meets_a_bug_is_given_up_and_what_follows_goes_on(database: Database) -> None:
     bench = Bench(database, time_scale=100_000.0)
     bench.behave = raises(Transient("gitlab", "this project times out"), 1)

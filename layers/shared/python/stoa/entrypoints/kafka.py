@@ -190,18 +190,18 @@ class Consumer:
             "dlq_at": clock.iso(clock.now()),
         }
         key = _raw(record.get("key")).decode("utf-8", "replace")
-        self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
+        try:
+            self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
+        except Refused as unsendable:  # a key too long for a record; its topic keeps the original while it retains
+            log.error("record.not_dead_lettered", code=unsendable.code, **said)
 
     def _give_up(self, give_up: GiveUp, message: Message, error: Refused, tries: int) -> None:
         """A record of which not even the end can be told must not block its partition."""
         try:
             give_up(message, error)
-        except Refused as untold:
-            log.error("record.end_untold", code=untold.code, detail=untold.where())
-        except Transient:
-            raise
-        except Exception:  # the shell: see _one
-            if tries <= MAX_TRIES:
+        except Exception as untold:  # the shell: see _one
+            permanent = isinstance(untold, Refused) or tries > MAX_TRIES
+            if isinstance(untold, Transient) or not permanent:
                 raise
             log.exception("record.end_untold")
 
