@@ -10,11 +10,7 @@ from functions.api.security import artefact_reader
 from stoa.bootstrap import app
 
 router = APIRouter(
-    prefix="/artefacts",
-    tags=["artefacts"],
-    # 422 is released with FastAPI's own schema: to correct it breaks the contract
-    responses={status: said for status, said in RESPONSES.items() if status != 422},
-    dependencies=[Depends(artefact_reader)],
+    prefix="/artefacts", tags=["artefacts"], responses=RESPONSES, dependencies=[Depends(artefact_reader)]
 )
 
 
