@@ -1,0 +1,259 @@
+"""Pushes in any order of delivery, lost ones, and starts by hand, against a real database and a history in memory."""
+
+import itertools
+import threading
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stoa.adapters.gitlab import Comparison
+from stoa.deployments.events import Cause, Wanted
+from stoa.gitops import store
+from stoa.gitops.flows import GitOps
+from stoa.kernel.clock import iso, now
+from stoa.kernel.database import Connection, Database
+from stoa.kernel.envelope import Message, Position
+from stoa.kernel.errors import NotFound, Refused, Transient
+from stoa.kernel.settings import Secret
+
+REF, ZEROS = "refs/heads/main", "0" * 40
+PROJECTS = itertools.count(1)
+ORDERS: Wanted = {"tenant": "tenant-a", "api": "orders", "environment": "dev", "action": "deploy"}
+
+
+class History:
+    """Commits by parent and one branch, in the words of the GitLab client."""
+
+    def __init__(self) -> None:
+        self.parents: dict[str, str | None] = {}
+        self.at: str | None = None
+        self.broken: dict[int, Exception] = {}
+
+    def commit(self, parent: str | None) -> str:
+        made = uuid.uuid4().hex + "0" * 8
+        self.parents[made] = parent
+        return made
+
+    def line(self, commit: str | None) -> list[str]:
+        found = []
+        while commit:
+            if commit not in self.parents:
+                raise NotFound("no such commit")
+            found.append(commit)
+            commit = self.parents[commit]
+        return found
+
+    def is_ancestor(self, _project: int, old: str, new: str) -> bool:
+        return old in self.parents and new in self.parents and old in self.line(new)
+
+    def compare(self, _project: int, old: str, new: str, *, straight: bool) -> Comparison:
+        assert straight
+        return Comparison(tuple(c for c in self.line(new) if c not in self.line(old)), (), False)
+
+    def branch(self, _project: int, name: str) -> str | None:
+        return self.at if name == "main" else None
+
+    def default_branch(self, project: int) -> tuple[str, str] | None:
+        if project in self.broken:
+            raise self.broken[project]
+        return ("main", self.at) if self.at else None
+
+    def tree(self, _project: int, commit: str) -> tuple[str, ...]:
+        self.line(commit)
+        return tuple(f"tenants/tenant-a/apis/orders/{name}.yaml" for name in ("api", "environments/dev"))
+
+
+class Desk:
+    """GitOps with a history; `asked` are the commits for which something was asked, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.history, self.project = database, History(), next(PROJECTS)
+        self.asked: list[str] = []
+        self.gitops = GitOps(
+            database=database,
+            publish=lambda _keys: None,
+            request=self.request,
+            gitlab=lambda: self.history,  # type: ignore[arg-type, return-value]
+            vault=lambda: pytest.fail("no secret is read"),
+        )
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM project_tenants")  # of the desks before
+        self.register(self.project)
+
+    def register(self, project: int, tenant: str = "tenant-a") -> None:
+        with self.database.transaction() as connection:
+            connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s)", (project, tenant))
+
+    def request(self, _connection: Connection, cause: Cause, wanted: Sequence[Wanted]) -> Any:
+        self.asked += [cause["commit"]] if wanted else []
+        return tuple(uuid.uuid4().hex for _ in wanted), ()
+
+    def deliver(self, before: str, after: str) -> None:
+        """Its webhook arrives."""
+        self.gitops.accept_push({
+            "trace_id": uuid.uuid4().hex, "push_id": uuid.uuid4().hex, "project_id": self.project, "ref": REF,
+            "before": before, "after": after, "pusher": "gitlab:1", "received_at": iso(now()),
+        })  # fmt: skip
+
+    def work(self) -> None:
+        """Plans what was accepted, in its order."""
+        with self.database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT id FROM pushes WHERE project_id = %s AND state = 'accepted' ORDER BY received_at",
+                (self.project,),
+            ).fetchall()
+        for row in rows:
+            self.gitops.plan_push(message(row["id"]))
+
+    @property
+    def head(self) -> str | None:
+        with self.database.transaction() as connection:
+            return store.head(connection, self.project, REF)
+
+
+def message(push_id: str) -> Message:
+    return Message(
+        position=Position("git-pushes", 0, 0), key="", id=uuid.uuid4().hex, type="stoa.git.push-accepted", subject="",
+        tenant="_platform", actor="gitlab:1", trace_id="", generation=0, data={"push_id": push_id},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+def test_one_project_stops_no_other_from_being_caught_up(desk: Desk) -> None:
+    desk.history.at = desk.history.commit(None)
+    others = [next(PROJECTS) for _ in range(3)]
+    for project in others:
+        desk.register(project)
+    away, gone = Transient("gitlab", "403", alarm=True), Refused("GITLAB_REFUSED", "answered 400")
+    desk.history.broken = {desk.project: away, others[0]: gone, others[1]: Transient("gitlab", "later")}
+    with pytest.raises(Transient) as caught:
+        desk.gitops.catch_up()
+    assert caught.value is away
+    assert [push["project_id"] for push in desk.gitops.recent_pushes(None, 10)] == [others[2]]
+    desk.history.broken = {others[0]: gone}
+    assert desk.gitops.catch_up() == 2
+
+
+def test_a_refused_push_is_not_caught_up_before_the_branch_moves(desk: Desk) -> None:
+    desk.history.at = desk.history.commit(None)
+    desk.deliver(ZEROS, desk.history.at)
+    (push,) = desk.gitops.recent_pushes(None, 1)
+    assert desk.gitops.catch_up() == 0, "it is still to be processed"
+    desk.gitops.give_up(message(push["id"]), Refused("GITLAB_REFUSED", "answered 400"))
+    assert desk.gitops.catch_up() == 0
+
+
+def test_a_lost_first_push_is_made_up_for_by_the_second(desk: Desk) -> None:
+    first = desk.history.commit(None)
+    desk.history.at = second = desk.history.commit(first)
+    desk.deliver(first, second)
+    desk.work()
+    desk.deliver(ZEROS, first)
+    desk.work()
+    assert (desk.asked, desk.head) == ([second], second)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["forward", "rewind", "rewrite"]), st.integers(0, 5)), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps, st.data())
+def test_whatever_is_late_lost_or_rewritten_the_branch_wins(database: Database, moves: Any, data: Any) -> None:
+    """Late deliveries may come between later pushes; at the end the branch's commit is the processed one."""
+    desk = Desk(database)
+    history, held = desk.history, []
+    for kind, back in moves:
+        before, line = history.at, history.line(history.at)
+        base = line[min(back, len(line) - 1)] if line else None
+        history.at = history.commit(before if kind == "forward" else base) if kind != "rewind" or not base else base
+        held.append((before or ZEROS, history.at))
+        for late in data.draw(st.lists(st.sampled_from(held), unique=True, max_size=2)):
+            held.remove(late)
+            desk.deliver(*late)
+            if data.draw(st.booleans()):
+                desk.work()
+    desk.work()
+    if data.draw(st.booleans()):
+        desk.gitops.catch_up()
+        desk.work()
+        assert desk.head == history.at
+    for late in data.draw(st.permutations(held)):
+        was = desk.head
+        desk.deliver(*late)
+        desk.work()
+        assert was != history.at or desk.head == history.at, "an older commit over the newest"
+    desk.gitops.catch_up()
+    desk.work()
+    assert desk.head == history.at
+    assert desk.gitops.catch_up() == 0
+
+
+def test_the_head_moves_from_where_it_was_read_or_not_at_all(desk: Desk) -> None:
+    old = desk.history.commit(None)
+    desk.history.at = new = desk.history.commit(old)
+    with desk.database.transaction() as connection:
+        assert store.move_head(connection, desk.project, REF, None, old, now())
+        assert not store.move_head(connection, desk.project, REF, None, new, now())
+        assert not store.move_head(connection, desk.project, REF, new, old, now())
+        assert store.move_head(connection, desk.project, REF, old, new, now())
+    assert desk.head == new
+
+
+def test_a_start_by_hand_waits_for_a_push_that_takes_its_generations(desk: Desk, database_url: str) -> None:
+    old, new = desk.history.commit(None), desk.history.commit(None)
+    with desk.database.transaction() as connection:
+        store.move_head(connection, desk.project, REF, None, old, now())
+    other = Database(Secret(database_url), "stoa_worker")
+    began = threading.Event()
+
+    def by_hand() -> None:
+        began.set()
+        desk.gitops.start_by_hand(ORDERS, "somebody", None)
+
+    with ThreadPoolExecutor(1) as pool:
+        with other.transaction() as connection:
+            store.move_head(connection, desk.project, REF, old, new, now())
+            started = pool.submit(by_hand)
+            began.wait(5)
+            blocked_until_commit(database_url)
+            assert not started.done()
+        started.result(timeout=10)
+    other.close()
+    assert desk.asked == [new]
+
+
+def blocked_until_commit(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as watch:
+        for _ in range(500):
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            if watch.execute(waits).fetchone():
+                return
+            watch.execute("SELECT pg_sleep(0.01)")
+    pytest.fail("nobody waits for the branch's row")
+
+
+def test_a_start_by_hand_takes_the_project_that_was_processed_last(desk: Desk) -> None:
+    other = next(PROJECTS)
+    desk.register(other)
+    desk.register(next(PROJECTS), "tenant-b")
+    old, new, newest = (desk.history.commit(None) for _ in range(3))
+    with desk.database.transaction() as connection:
+        store.move_head(connection, other, "refs/heads/master", None, old, now())
+        store.move_head(connection, desk.project, REF, None, new, now())
+    desk.gitops.start_by_hand(ORDERS, "somebody", None)
+    with desk.database.transaction() as connection:
+        store.move_head(connection, other, "refs/heads/trunk", None, newest, now())
+    desk.gitops.start_by_hand(ORDERS, "somebody", None)
+    assert desk.asked == [new, newest]
