@@ -193,13 +193,7 @@ class Consumer:
         try:
             self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
         except Refused as unsendable:  # a key too long for a record; its topic keeps the original while it retains
-            log.error(
-                "record.not_dead_lettered",
-                code=unsendable.code,
-                offset=at.offset,
-                partition=at.partition,
-                topic=at.topic,
-            )
+            log.error("record.not_dead_lettered", code=unsendable.code, partition=at.partition, offset=at.offset)
 
     def _give_up(self, give_up: GiveUp, message: Message, error: Refused, tries: int) -> None:
         """A record of which not even the end can be told must not block its partition."""
