@@ -38,7 +38,7 @@ REMOVED = said(4, "success", "undeploy")
 def test_a_refusal_that_overtakes_a_success_does_not_hide_it(database: Database, order: Any) -> None:
     for message in order:
         Catalog(database).record_result(message)
-    (row,) = CatalogQueries(database).serving(None)
+    (row,) = CatalogQueries(database).serving(tenant=None, after=None, limit=10)
     assert (row["generation"], row["status"]) == (3, "failed")
     assert (row["serving_deployment_id"], row["serving_commit"]) == ("dep-2", "c2")
 
@@ -47,5 +47,5 @@ def test_a_refusal_that_overtakes_a_success_does_not_hide_it(database: Database,
 def test_what_was_removed_serves_nothing_whatever_arrives_late(database: Database, order: Any) -> None:
     for message in (*order, *order):
         Catalog(database).record_result(message)
-    (row,) = CatalogQueries(database).serving(None)
+    (row,) = CatalogQueries(database).serving(tenant=None, after=None, limit=10)
     assert (row["generation"], row["serving_deployment_id"]) == (4, None)

@@ -183,11 +183,11 @@ def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(
     topic = topics(6)
     with closing(Member(kafka, topic, group, group_instance_id="one")) as one:
         two = Member(kafka, topic, group, group_instance_id="two")
-        wait_until(lambda: shares([one, two]) == [3, 3], "three each")
+        wait_until(lambda: shares([one, two]) == [3, 3], "three each", 60)
         kept, mine = set(one.assigned), set(two.assigned)
         two.close()
         with closing(Member(kafka, topic, group, group_instance_id="two")) as again:
-            wait_until(lambda: again.assigned == mine, "the same partitions")
+            wait_until(lambda: again.assigned == mine, "the same partitions", 60)
             assert one.assigned == kept
             instances = {m["group_instance_id"] for m in admin.describe_groups([group])[group]["members"]}
             assert instances == {"one", "two"}

@@ -1,5 +1,7 @@
 """Our producer and a real broker: what is too large is named, and everything else arrives."""
 
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +10,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.admin import NewTopic
 
+from local.parts.kafka import Kafka
 from stoa.adapters.kafka import CUT, LARGEST, Producer
+from stoa.kernel.errors import Transient
 from stoa.kernel.outbox import Row, TooLarge
 
 
@@ -66,3 +70,21 @@ def test_a_dead_letter_that_would_not_fit_is_cut_and_says_so(kafka: Any, produce
     assert (first["ce_id"], second["dlq_code"]) == (b"e1", b"C")
     assert 0.9 * LARGEST < len(first[""]) < len(value)
     assert third == {"": b"small"}
+
+
+def test_a_killed_broker_is_transient_every_time_and_leaves_no_client_behind(broker: Kafka) -> None:
+    topic = topic_of(broker)
+    producer = Producer(broker.bootstrap)
+    producer.send([row(topic, 1, b"1")])
+    before = threading.active_count()
+    broker.kill()
+    for _ in range(3):
+        begun = time.monotonic()
+        with pytest.raises(Transient):
+            producer.send([row(topic, 2, b"2"), row(topic, 3, b"3")])
+        assert time.monotonic() - begun < 10, "a publisher holds a transaction all that time"
+    assert threading.active_count() <= before
+    broker.start()
+    producer.send([row(topic, 2, b"2"), row(topic, 3, b"3")])
+    producer.close()
+    assert [record.value for record in arrived(broker, topic, 3)][:3] == [b"1", b"2", b"3"]

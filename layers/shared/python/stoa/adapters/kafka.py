@@ -1,6 +1,7 @@
 """Kafka producer: idempotent, acknowledged by all, one per container, made at first use."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from stoa.kernel.outbox import Row, TooLarge
 
 BOOTSTRAP_MS = 2_000
 DELIVERY_MS = 5_000
+CLOSE_S = 2.0  # records end DELIVERY_MS after they were handed over, so hardly more is left to wait for
 LARGEST = 1_000_000
 DEAD_LETTERS = ".dlq"
 ROOM = 1_000  # for what Kafka writes around a record, and for the header below
@@ -47,9 +49,11 @@ class Producer:
 
     def close(self) -> None:
         """Drops what is not acknowledged yet: the outbox still has it."""
-        if self._producer is not None:
-            self._producer.close(timeout=0)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # kafka-python first waits for its records, and raises, still connected, if they do not end in time
+            with suppress(KafkaError):
+                producer.close(timeout=CLOSE_S)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
