@@ -105,3 +105,21 @@ def test_what_the_schema_of_extra_vars_refuses_never_reaches_awx(database: Datab
     assert (wrong.read(asked).error or {})["code"] == "EXTRA_VARS_INVALID"
     assert wrong.awx.jobs == []
     wrong.awx.shutdown()
+
+
+def test_a_job_that_is_gone_from_awx_is_left_to_a_person(lab: Lab) -> None:
+    asked = lab.ask("orders")
+    lab.flows.launch(asked)
+    lab.awx.jobs.clear()
+    lab.flows.reconcile()
+    assert (lab.read(asked).error or {})["code"] == "AWX_JOB_GONE"
+    assert lab.flows.reconcile() == 0, "it is not asked for again"
+
+
+def test_a_job_that_somebody_canceled_ends_as_cancelled_without_its_events(lab: Lab) -> None:
+    asked = lab.ask("orders")
+    lab.flows.launch(asked)
+    lab.awx.jobs[0].update(status="canceled", event_processing_finished=False)
+    lab.flows.reconcile()
+    assert lab.read(asked).state == "cancelled"
+    assert lab.flows.reconcile() == 0

@@ -116,6 +116,18 @@ def test_functions_and_awx_killed_while_they_work_lose_and_double_nothing(lab: A
     assert_the_newest_is_served(lab, apis, commits)
 
 
+def test_postgresql_killed_while_everything_works_loses_and_doubles_nothing(lab: Any) -> None:
+    apis = [f"api-{uuid.uuid4().hex[:8]}" for _ in range(4)]
+    commits = []
+    for number in range(3):
+        for api in apis:
+            lab.write(api, f"/database-{number}")
+        commits.append(lab.workspace.push(f"Database round {number}"))
+        lab.stack.postgres.kill()
+        lab.stack.postgres.start()
+    assert_the_newest_is_served(lab, apis, commits)
+
+
 def test_what_the_gateways_outage_failed_is_asked_for_again(lab: Any) -> None:
     api = f"api-{uuid.uuid4().hex[:8]}"
     lab.stack.fault("gateway", mode="down")
