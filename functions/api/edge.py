@@ -1,6 +1,7 @@
 """What happens to every request before a route sees it: it gets a trace id, and its body a limit."""
 
 import re
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,8 +12,17 @@ from stoa.kernel.log import bind, unbind
 # in base64 it always fits into the 6 MB of a Lambda event; above, the content would decide
 BODY_LIMIT = 4 * 1024 * 1024
 
+ADDRESS = frozenset({"host", "x-forwarded-port"})
+
 # https://www.w3.org/TR/trace-context/: version 00 ends after the flags, a later one may go on
 TRACEPARENT = re.compile(rb"(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+
+
+def usable(event: dict[str, Any]) -> dict[str, Any]:
+    """The event without what its caller says of our address: Mangum parses it before the application runs and dies
+    of `[::1]:80`, and no answer of ours depends on it."""
+    kept = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() not in ADDRESS}
+    return {**event, "headers": {**kept, "host": "stoa"}}
 
 
 class Edge:

@@ -23,6 +23,8 @@ value = st.recursive(
     max_leaves=8,
 )
 body = value.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=60) | st.just(b"[" * 100_000)
+NAMES = ["Content-Type", "traceparent", "Idempotency-Key", "webhook-id", "Accept", "Host", "X-Forwarded-Port"]
+ADDRESSES = st.sampled_from(["[::1]:8080", "a:b:c", "foo:abc", ":", "abc", "127.0.0.1"])
 header = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(str.strip)
 
 
@@ -37,9 +39,7 @@ def escaped(part: str) -> str:
     parts=st.lists(text, min_size=2, max_size=2),
     query=st.dictionaries(st.sampled_from(PARAMETERS) | text, text, max_size=2),
     sent=body,
-    headers=st.dictionaries(
-        st.sampled_from(["Content-Type", "traceparent", "Idempotency-Key", "webhook-id", "Accept"]), header, max_size=3
-    ),
+    headers=st.dictionaries(st.sampled_from(NAMES), header | ADDRESSES, max_size=3),
     as_json=st.booleans(),
 )
 def test_junk_is_refused_as_a_problem_and_breaks_nothing(api: Any, route: Any, method: Any, parts: Any, query: Any,

@@ -144,6 +144,11 @@ def test_a_push_goes_on_in_the_trace_of_its_caller(api: Any) -> None:
         (push(after=NONE, checkout_sha=None), "the branch was deleted"),
         (push(ref="refs/heads/topic"), "only the default branch is deployed"),
         (push(project={"id": 41, "default_branch": None}), "only the default branch is deployed"),
+        (
+            push(ref="refs/heads/None", project={"id": 41, "default_branch": None}),
+            "only the default branch is deployed",
+        ),
+        (push(ref="refs/heads/", project={"id": 41, "default_branch": ""}), "only the default branch is deployed"),
     ],
 )
 def test_what_is_genuine_but_means_nothing_to_us_is_answered_200(api: Any, event: dict[str, Any], reason: str) -> None:

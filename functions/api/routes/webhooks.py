@@ -68,7 +68,7 @@ def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
     push = _parsed(Push, raw)
     if not push.after.strip("0"):
         return _ignored("the branch was deleted")
-    if push.ref != f"refs/heads/{push.project.default_branch}":
+    if not push.project.default_branch or push.ref != f"refs/heads/{push.project.default_branch}":
         return _ignored("only the default branch is deployed")
     wanted = _accepted(push, _delivery_id(request.headers, raw), request.state.trace_id)
     trace_id = app().gitops.accept_push(wanted)

@@ -14,12 +14,13 @@ HINT = "docs/gitops.md shows each file"
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
 # no part of the path starts with a dot: Vault would follow `..` out of the tenant's own
-REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+#[A-Za-z0-9_.-]+$"
+REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,20}#[A-Za-z0-9_.-]+$"
+# 20 parts at most: a server of Vault takes milliseconds for each, and thousands would time out for ever
 # pydantic forgives what browsers forgive (`http:/x`, `https:///x`, line breaks); the gateway gets the text as it is
-URL = re.compile(r"(?i:https?)://[A-Za-z0-9\[][!-\[\]-~]*\Z")
+URL = re.compile(r"(?i:https?)://[A-Za-z0-9\[](?:(?![<>{}])[!-\[\]-~])*\Z")
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
-Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE, max_length=512)]
 Seconds = Annotated[int, Field(ge=1, le=600)]
 
 
