@@ -75,8 +75,14 @@ class Lab:
 
     def state(self) -> dict[str, list[str]]:
         """Every row of every table, but for when a consumer was last known to work; and every job of AWX."""
-        time.sleep(0.3)  # what a request leaves to its publisher is sent by then
-        with psycopg.connect(self.database_url) as connection:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            deadline = (
+                time.monotonic() + 10
+            )  # for what a request leaves to its publisher; the removal waits for its tick
+            unsent = "SELECT 1 FROM outbox WHERE published_at IS NULL AND topic <> 'deploy-requests'"
+            while connection.execute(unsent).fetchone():
+                assert time.monotonic() < deadline, "what a sample caused is not published"
+                time.sleep(0.02)
             tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             found = {
                 table: sorted(str(row) for row in connection.execute(f"SELECT * FROM {table}"))

@@ -8,8 +8,6 @@ from typing import Any, Literal
 Action = Literal["deploy", "undeploy"]
 Outcome = Literal["succeeded", "failed", "superseded", "cancelled"]
 
-ENVIRONMENTS = ("dev", "staging", "prod")
-AUTO_DEPLOY = frozenset({"dev"})
 FINAL = frozenset({"succeeded", "failed", "superseded", "cancelled"})
 # how often a request is asked for again that AWX or the gateway lost: about two hours of pauses
 RETRIES = 20
