@@ -23,17 +23,32 @@ from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
 
 REF, ZEROS = "refs/heads/main", "0" * 40
+DEV_FILES = ("api.yaml", "environments/dev.yaml")
 PROJECTS = itertools.count(1)
 ORDERS: Wanted = {"tenant": "tenant-a", "api": "orders", "environment": "dev", "action": "deploy"}
 
 
 class History:
-    """Commits by parent and one branch, in the words of the GitLab client."""
+    """Commits by parent and some branches, in the words of the GitLab client. Every commit has the API orders."""
 
     def __init__(self) -> None:
         self.parents: dict[str, str | None] = {}
-        self.at: str | None = None
+        self.branches: dict[str, str] = {}
+        self.default = "main"
         self.broken: dict[int, Exception] = {}
+
+    @property
+    def at(self) -> str | None:
+        """Where the default branch is."""
+        return self.branches.get(self.default)
+
+    @at.setter
+    def at(self, commit: str) -> None:
+        self.branches[self.default] = commit
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.default}"
 
     def commit(self, parent: str | None) -> str:
         made = uuid.uuid4().hex + "0" * 8
@@ -56,17 +71,14 @@ class History:
         assert straight
         return Comparison(tuple(c for c in self.line(new) if c not in self.line(old)), (), False)
 
-    def branch(self, _project: int, name: str) -> str | None:
-        return self.at if name == "main" else None
-
     def default_branch(self, project: int) -> tuple[str, str] | None:
         if project in self.broken:
             raise self.broken[project]
-        return ("main", self.at) if self.at else None
+        return (self.default, self.at) if self.at else None
 
     def tree(self, _project: int, commit: str) -> tuple[str, ...]:
         self.line(commit)
-        return tuple(f"tenants/tenant-a/apis/orders/{name}.yaml" for name in ("api", "environments/dev"))
+        return tuple(f"tenants/tenant-a/apis/orders/{name}" for name in DEV_FILES)
 
 
 class Desk:
@@ -75,10 +87,13 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database, self.history, self.project = database, History(), next(PROJECTS)
         self.asked: list[str] = []
+        self.wanted: list[Wanted] = []
+        self.standing: list[tuple[str, str, str]] = []
         self.gitops = GitOps(
             database=database,
             publish=lambda _keys: None,
             request=self.request,
+            standing=lambda _project: self.standing,
             gitlab=lambda: self.history,  # type: ignore[arg-type, return-value]
             vault=lambda: pytest.fail("no secret is read"),
         )
@@ -92,12 +107,13 @@ class Desk:
 
     def request(self, _connection: Connection, cause: Cause, wanted: Sequence[Wanted]) -> Any:
         self.asked += [cause["commit"]] if wanted else []
+        self.wanted += wanted
         return tuple(uuid.uuid4().hex for _ in wanted), ()
 
-    def deliver(self, before: str, after: str) -> None:
+    def deliver(self, before: str, after: str, ref: str = REF) -> None:
         """Its webhook arrives."""
         self.gitops.accept_push({
-            "trace_id": uuid.uuid4().hex, "push_id": uuid.uuid4().hex, "project_id": self.project, "ref": REF,
+            "trace_id": uuid.uuid4().hex, "push_id": uuid.uuid4().hex, "project_id": self.project, "ref": ref,
             "before": before, "after": after, "pusher": "gitlab:1", "received_at": iso(now()),
         })  # fmt: skip
 
@@ -114,7 +130,8 @@ class Desk:
     @property
     def head(self) -> str | None:
         with self.database.transaction() as connection:
-            return store.head(connection, self.project, REF)
+            found = store.head(connection, self.project)
+        return found.sha if found else None
 
 
 def message(push_id: str) -> Message:
@@ -163,8 +180,37 @@ def test_a_lost_first_push_is_made_up_for_by_the_second(desk: Desk) -> None:
     assert (desk.asked, desk.head) == ([second], second)
 
 
+def test_a_changed_default_branch_is_followed_there_and_back(desk: Desk) -> None:
+    desk.history.at = main = desk.history.commit(None)
+    desk.gitops.catch_up()
+    desk.work()
+    desk.history.default, desk.history.at = "release", main
+    assert desk.gitops.catch_up() == 1, "the same commit, but what is pushed to main counts no more"
+    desk.work()
+    assert desk.asked == [main], "nothing is deployed twice"
+    desk.deliver(main, desk.history.commit(main))
+    desk.work()
+    assert desk.gitops.recent_pushes(None, 1)[0]["outcome"][0]["code"] == "NOT_DEFAULT_BRANCH"
+    desk.history.default = "main"
+    assert (desk.gitops.catch_up(), desk.gitops.catch_up()) == (1, 0)
+
+
+def test_with_nothing_to_compare_what_the_tree_lacks_is_taken_off(desk: Desk) -> None:
+    lost = ("tenant-a", "orders", "dev"), ("tenant-a", "gone", "dev"), ("tenant-x", "not-ours-any-more", "dev")
+    desk.standing = list(lost)
+    desk.history.at = desk.history.commit(None)
+    with desk.database.transaction() as connection:
+        store.move_head(connection, desk.project, None, store.Head(REF, "d" * 40), now())
+    desk.gitops.catch_up()
+    desk.work()
+    # without its api.yaml an API stands nowhere
+    assert [(w["api"], w["environment"], w["action"]) for w in desk.wanted if "refused" not in w] == [
+        ("gone", "dev", "undeploy"), ("orders", "dev", "deploy"),
+    ]  # fmt: skip
+
+
 steps = st.lists(
-    st.tuples(st.sampled_from(["forward", "rewind", "rewrite"]), st.integers(0, 5)), min_size=1, max_size=6
+    st.tuples(st.sampled_from(["forward", "rewind", "rewrite", "switch"]), st.integers(0, 5)), min_size=1, max_size=6
 )
 
 
@@ -175,10 +221,13 @@ def test_whatever_is_late_lost_or_rewritten_the_branch_wins(database: Database, 
     desk = Desk(database)
     history, held = desk.history, []
     for kind, back in moves:
-        before, line = history.at, history.line(history.at)
+        line = history.line(history.at)
         base = line[min(back, len(line) - 1)] if line else None
+        if kind == "switch":  # to a branch that nobody told of, or back to one that was processed
+            history.default = "other" if history.default == "main" else "main"
+        before = history.at
         history.at = history.commit(before if kind == "forward" else base) if kind != "rewind" or not base else base
-        held.append((before or ZEROS, history.at))
+        held.append((before or ZEROS, history.at, history.ref))
         for late in data.draw(st.lists(st.sampled_from(held), unique=True, max_size=2)):
             held.remove(late)
             desk.deliver(*late)
@@ -204,17 +253,19 @@ def test_the_head_moves_from_where_it_was_read_or_not_at_all(desk: Desk) -> None
     old = desk.history.commit(None)
     desk.history.at = new = desk.history.commit(old)
     with desk.database.transaction() as connection:
-        assert store.move_head(connection, desk.project, REF, None, old, now())
-        assert not store.move_head(connection, desk.project, REF, None, new, now())
-        assert not store.move_head(connection, desk.project, REF, new, old, now())
-        assert store.move_head(connection, desk.project, REF, old, new, now())
+        first, second = store.Head(REF, old), store.Head(REF, new)
+        assert store.move_head(connection, desk.project, None, first, now())
+        assert not store.move_head(connection, desk.project, None, second, now())
+        assert not store.move_head(connection, desk.project, second, first, now())
+        assert not store.move_head(connection, desk.project, store.Head("refs/heads/other", old), second, now())
+        assert store.move_head(connection, desk.project, first, second, now())
     assert desk.head == new
 
 
 def test_a_start_by_hand_waits_for_a_push_that_takes_its_generations(desk: Desk, database_url: str) -> None:
     old, new = desk.history.commit(None), desk.history.commit(None)
     with desk.database.transaction() as connection:
-        store.move_head(connection, desk.project, REF, None, old, now())
+        store.move_head(connection, desk.project, None, store.Head(REF, old), now())
     other = Database(Secret(database_url), "stoa_worker")
     began = threading.Event()
 
@@ -224,7 +275,7 @@ def test_a_start_by_hand_waits_for_a_push_that_takes_its_generations(desk: Desk,
 
     with ThreadPoolExecutor(1) as pool:
         with other.transaction() as connection:
-            store.move_head(connection, desk.project, REF, old, new, now())
+            store.move_head(connection, desk.project, store.Head(REF, old), store.Head(REF, new), now())
             started = pool.submit(by_hand)
             began.wait(5)
             blocked_until_commit(database_url)
@@ -250,10 +301,11 @@ def test_a_start_by_hand_takes_the_project_that_was_processed_last(desk: Desk) -
     desk.register(next(PROJECTS), "tenant-b")
     old, new, newest = (desk.history.commit(None) for _ in range(3))
     with desk.database.transaction() as connection:
-        store.move_head(connection, other, "refs/heads/master", None, old, now())
-        store.move_head(connection, desk.project, REF, None, new, now())
+        master, trunk = store.Head("refs/heads/master", old), store.Head("refs/heads/trunk", newest)
+        store.move_head(connection, other, None, master, now())
+        store.move_head(connection, desk.project, None, store.Head(REF, new), now())
     desk.gitops.start_by_hand(ORDERS, "somebody", None)
     with desk.database.transaction() as connection:
-        store.move_head(connection, other, "refs/heads/trunk", None, newest, now())
+        store.move_head(connection, other, master, trunk, now())
     desk.gitops.start_by_hand(ORDERS, "somebody", None)
     assert desk.asked == [new, newest]

@@ -26,8 +26,8 @@ def lab(start_lab: Callable[[Options], Any]) -> Any:
     made.write("first")
     (one,) = made.done(made.workspace.push("Add the first API"))
     assert one["state"] == "succeeded"
-    client = gitlab.Gitlab(made.stack.url("gitlab"), private_token=made.stack.home.secret("gitlab_token"))
-    project = client.projects.get(made.project_id)
+    made.gitlab = gitlab.Gitlab(made.stack.url("gitlab"), private_token=made.stack.home.secret("gitlab_token"))
+    project = made.gitlab.projects.get(made.project_id)
     assert project.path == PROJECT
     project.protectedbranches.delete("main")
     project.protectedbranches.create({"name": "main", "allow_force_push": True})
@@ -156,12 +156,33 @@ def test_a_comparison_that_timed_out_misses_nothing(lab: Any) -> None:
 
 def test_a_head_that_gitlab_has_thrown_away_is_no_end(lab: Any) -> None:
     settled(lab)
+    newest = "SELECT generation FROM deployments WHERE api = 'first' AND state = 'succeeded' ORDER BY 1 DESC LIMIT 1"
+    before = lab.rows(newest)
     with psycopg.connect(lab.stack.postgres.url) as connection:
-        connection.execute("UPDATE branches SET head = %s", ("d" * 40,))
+        connection.execute("UPDATE project_heads SET head = %s", ("d" * 40,))
     api = fresh()
-    commit = added(lab, api)
-    serves(lab, api, commit)
-    assert serves(lab, "first", commit)["action"] == "deploy"
+    serves(lab, api, added(lab, api))
+    # at the commit before this one, when catching up came first
+    lab.until(lambda: lab.rows(newest) != before, "everything to be deployed again", 20)
+
+
+def test_another_default_branch_puts_the_gateway_into_its_state_and_back(lab: Any) -> None:
+    both, only_main = fresh(), fresh()
+    first = added(lab, both)
+    serves(lab, both, first)
+    main = added(lab, only_main)
+    serves(lab, only_main, main)
+    git(lab, "push", "--quiet", "origin", f"{first}:refs/heads/release")
+    project = lab.gitlab.projects.get(lab.project_id)
+    try:
+        project.default_branch = "release"
+        project.save()
+        assert serves(lab, only_main, first)["action"] == "undeploy"
+        assert serves(lab, both, first)["generation"] == 1, "what both have was not deployed again"
+    finally:
+        project.default_branch = "main"
+        project.save()
+    assert serves(lab, only_main, main)["action"] == "deploy"
 
 
 def test_a_push_of_own_and_peoples_commits_is_a_peoples_push(lab: Any) -> None:

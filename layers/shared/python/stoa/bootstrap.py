@@ -106,6 +106,7 @@ class App:
             database=self.database,
             publish=self.publisher.soon,
             request=lambda *wanted: self.deployments.request(*wanted),
+            standing=lambda project: self.deployment_queries.standing(project),
             gitlab=lambda: self.gitlab,
             vault=lambda: self.vault,
         )

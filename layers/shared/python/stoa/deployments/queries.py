@@ -29,6 +29,11 @@ class DeploymentQueries:
             report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
             return found, store.steps(connection, deployment_id), report
 
+    def standing(self, project_id: int) -> list[tuple[str, str, str]]:
+        """a push with nothing to compare -> tenant, api and environment of what this project deployed last."""
+        with self.database.transaction(admin_read=True) as connection:
+            return store.standing(connection, project_id)
+
     def artefact(self, tenant: str, sha256: str) -> bytes:
         """GET /artefacts/... -> the document of that hash. Raises NotFound."""
         with self.database.transaction(tenant) as connection:

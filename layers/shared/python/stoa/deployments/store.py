@@ -73,6 +73,19 @@ def page(connection: Connection, *, before: str | None, limit: int, filters: dic
     return [_deployment(row) for row in rows]
 
 
+def standing(connection: Connection, project_id: int) -> list[tuple[str, str, str]]:
+    """Lanes whose newest deployment is a `deploy` that this project asked for."""
+    rows = connection.execute(
+        "SELECT * FROM (SELECT DISTINCT ON (tenant, api, environment) tenant, api, environment, action, project_id"
+        " FROM deployments WHERE (tenant, api, environment) IN"
+        " (SELECT tenant, api, environment FROM deployments WHERE project_id = %(project)s)"
+        " ORDER BY tenant, api, environment, generation DESC) newest"
+        " WHERE action = 'deploy' AND project_id = %(project)s",
+        {"project": project_id},
+    )
+    return [(row["tenant"], row["api"], row["environment"]) for row in rows]
+
+
 def set_prepared(connection: Connection, deployment_id: str, prepared: Prepared) -> None:
     connection.execute(
         "UPDATE deployments SET api_version = %s, launch_vars = %s, artefact_sha256 = %s WHERE id = %s",

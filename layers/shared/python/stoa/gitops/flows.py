@@ -11,7 +11,7 @@ from stoa.adapters.vault import Vault
 from stoa.deployments.events import Cause, Wanted
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
-from stoa.gitops.model import Affected, Change, Effects, affected, gateway_document
+from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
 from stoa.kernel import ids, inbox, outbox
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
@@ -40,11 +40,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class GitOps:
-    """`request` writes deployments in our transaction; `gitlab` and `vault` are made at first use."""
+    """`request` writes deployments in our transaction; `standing` tells what was asked to stand for a project;
+    `gitlab` and `vault` are made at first use."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
     request: Request
+    standing: Callable[[int], Iterable[Lane]]
     gitlab: Callable[[], GitLab]
     vault: Callable[[], Vault]
 
@@ -80,7 +82,7 @@ class GitOps:
             push = store.push(connection, str(message.data.get("push_id")))
             if push is None:
                 raise Refused("UNKNOWN_PUSH", "there is no such push", field="push_id")
-            head = store.head(connection, push["project_id"], push["ref"])
+            head = store.head(connection, push["project_id"])
             tenants = store.tenants(connection, push["project_id"])
         if push["state"] != "accepted":
             return
@@ -95,11 +97,10 @@ class GitOps:
         with self.database.transaction() as connection:
             if not inbox.claim(connection, CONSUMER, message.id):
                 return
-            # the branch's row before any generation, here and in start_by_hand: the newer commit gets the newer one
-            if plan.state == "done" and not store.move_head(
-                connection, push["project_id"], push["ref"], head, push["after_sha"], now()
-            ):
-                raise Transient("gitops", "the branch was processed further while this push was planned")
+            # the project's row before any generation, here and in start_by_hand: the newer commit gets the newer one
+            reached = store.Head(push["ref"], push["after_sha"])
+            if plan.state == "done" and not store.move_head(connection, push["project_id"], head, reached, now()):
+                raise Transient("gitops", "the project was processed further while this push was planned")
             made, keys = self.request(connection, cause, plan.wanted)
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
@@ -159,8 +160,8 @@ class GitOps:
             return False
         ref, sha = f"refs/heads/{found[0]}", found[1]
         with self.database.transaction() as connection:
-            head = store.head(connection, project, ref)
-            if sha == head or store.is_known(connection, project, ref, sha):
+            head = store.head(connection, project)
+            if head == store.Head(ref, sha) or store.is_known(connection, project, ref, sha):
                 return False
         trace_id = ids.trace_id()
         self.accept_push(
@@ -170,7 +171,7 @@ class GitOps:
                 "push_id": f"caught-up:{trace_id}",
                 "project_id": project,
                 "ref": ref,
-                "before": head or NO_COMMIT,
+                "before": head.sha if head else NO_COMMIT,
                 "after": sha,
                 "pusher": SYSTEM.id,
                 "received_at": iso(now()),
@@ -178,9 +179,10 @@ class GitOps:
         )
         return True
 
-    def _plan(self, push: dict[str, Any], head: str | None, tenants: frozenset[str]) -> Plan:
+    def _plan(self, push: dict[str, Any], processed: store.Head | None, tenants: frozenset[str]) -> Plan:
         gitlab, project, after = self.gitlab(), push["project_id"], push["after_sha"]
-        stale = self._stale(project, push["ref"], after, head)
+        head = processed.sha if processed else None
+        stale = self._stale(project, store.Head(push["ref"], after), processed)
         if stale is not None:
             return Plan("skipped", left_out=(stale,))
         tree = frozenset(gitlab.tree(project, after))
@@ -190,23 +192,26 @@ class GitOps:
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
         return _planned(affected(changes, tree), tenants)
 
-    def _stale(self, project: int, ref: str, after: str, head: str | None) -> dict[str, Any] | None:
-        """Why a push is not to be acted on. What the branch is at now always is: forward, rewound or made again.
+    def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
+        """Why a push is not to be acted on. What the default branch is at now always is: forward, rewound or made again.
 
         An older commit is, only when it leads from the processed head to where the branch is. Everything else
         came late or was taken back, and would put an older state over a newer one.
         """
-        if after == head:
-            return {"code": "ALREADY_COVERED", "detail": f"the branch was processed at {after} already"}
+        if push == head:
+            return {"code": "ALREADY_COVERED", "detail": f"the branch was processed at {push.sha} already"}
         gitlab = self.gitlab()
-        current = gitlab.branch(project, ref.removeprefix("refs/heads/"))
-        if current is None:
+        found = gitlab.default_branch(project)
+        if found is None:
             return {"code": "BRANCH_GONE", "detail": "GitLab shows no such branch any more"}
-        if after == current:
+        name, current = found
+        if push.ref != f"refs/heads/{name}":
+            return {"code": "NOT_DEFAULT_BRANCH", "detail": f"the default branch is {name} now"}
+        if push.sha == current:
             return None
-        if not gitlab.is_ancestor(project, after, current):
+        if not gitlab.is_ancestor(project, push.sha, current):
             return {"code": "TAKEN_BACK", "detail": f"the branch was rewritten or rewound: it is at {current}"}
-        if head and not gitlab.is_ancestor(project, head, after):
+        if head and not gitlab.is_ancestor(project, head.sha, push.sha):
             return {"code": "ALREADY_COVERED", "detail": f"{current}, where the branch is, includes it"}
         return None
 
@@ -215,18 +220,18 @@ class GitOps:
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """What changed since the processed head, and by which commits; `before` of a push may be far ahead of it.
 
-        Everything is new when nothing was processed yet, or GitLab has thrown the head away.
+        With nothing to compare, everything is new, and what the project deployed and has no files for is gone.
         """
         everything = tuple(Change(path) for path in sorted(tree))
-        if head is None:
-            return everything, ()
         try:
+            if head is None:
+                raise NotFound("nothing was processed yet")
             found = self.gitlab().compare(project, head, after, straight=True)
             if not found.timed_out:
                 return tuple(Change(*path) for diff in found.diffs for path in diff.paths()), found.commits
             old = frozenset(self.gitlab().tree(project, head))
         except NotFound:
-            return everything, ()
+            return (*everything, *removals(self.standing(project), tree)), ()
         gone = tuple(Change(path, removed=True) for path in sorted(old - tree))
         return (*everything, *gone), found.commits
 

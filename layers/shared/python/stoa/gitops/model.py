@@ -1,7 +1,7 @@
 """What a change of files means for deployments, and what the gateway gets of a document. Pure."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,6 +97,15 @@ def affected(changes: Sequence[Change], tree: Collection[str]) -> Effects:
     for lane in sorted(touched):
         items.append(Affected(*lane, "deploy" if _stands(lane, folders) else "undeploy", touched[lane]))
     return Effects(tuple(items), tuple(refused[key] for key in sorted(refused)))
+
+
+def removals(standing: Iterable[Lane], tree: Collection[str]) -> tuple[Change, ...]:
+    """Of what stands, the file that each lane lacks in the tree: there is no older commit that would tell."""
+    found = set()
+    for tenant, api, environment in standing:
+        files = [f"tenants/{tenant}/apis/{api}/{name}" for name in ("api.yaml", f"environments/{environment}.yaml")]
+        found |= set([file for file in files if file not in tree][:1])
+    return tuple(Change(path, removed=True) for path in sorted(found))
 
 
 def _folders(tree: Collection[str]) -> dict[Api, _Folder]:

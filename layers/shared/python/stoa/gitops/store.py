@@ -1,6 +1,7 @@
-"""The SQL of pushes, branches and project registrations."""
+"""The SQL of pushes, processed heads and project registrations."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -49,27 +50,32 @@ def close_push(
     return row is not None
 
 
-def head(connection: Connection, project_id: int, ref: str) -> str | None:
-    """The last commit of the branch that was turned into deploy requests."""
-    row = connection.execute(
-        "SELECT head FROM branches WHERE project_id = %s AND ref = %s", (project_id, ref)
-    ).fetchone()
-    return row["head"] if row else None
+@dataclass(frozen=True)
+class Head:
+    """The commit of a project that was turned into deploy requests last, and the branch it was on."""
+
+    ref: str
+    sha: str
 
 
-def move_head(connection: Connection, project_id: int, ref: str, old: str | None, new: str, at: datetime) -> bool:
-    """Takes the branch's row, until the transaction ends, and moves it; False when it is not at `old` any more."""
+def head(connection: Connection, project_id: int) -> Head | None:
+    row = connection.execute("SELECT ref, head FROM project_heads WHERE project_id = %s", (project_id,)).fetchone()
+    return Head(row["ref"], row["head"]) if row else None
+
+
+def move_head(connection: Connection, project_id: int, old: Head | None, new: Head, at: datetime) -> bool:
+    """Takes the project's row, until the transaction ends, and moves it; False when it is not at `old` any more."""
     if old is None:
         row = connection.execute(
-            "INSERT INTO branches (project_id, ref, head, moved_at) VALUES (%s, %s, %s, %s)"
+            "INSERT INTO project_heads (project_id, ref, head, moved_at) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING RETURNING head",
-            (project_id, ref, new, at),
+            (project_id, new.ref, new.sha, at),
         )
     else:
         row = connection.execute(
-            "UPDATE branches SET head = %s, moved_at = %s WHERE project_id = %s AND ref = %s AND head = %s"
-            " RETURNING head",
-            (new, at, project_id, ref, old),
+            "UPDATE project_heads SET ref = %s, head = %s, moved_at = %s"
+            " WHERE project_id = %s AND ref = %s AND head = %s RETURNING head",
+            (new.ref, new.sha, at, project_id, old.ref, old.sha),
         )
     return row.fetchone() is not None
 
@@ -80,9 +86,9 @@ def is_known(connection: Connection, project_id: int, ref: str, sha: str) -> boo
     One that was processed or skipped says nothing: the branch may have come back to its commit.
     """
     row = connection.execute(
-        "SELECT 1 FROM pushes p LEFT JOIN branches b USING (project_id, ref)"
-        " WHERE project_id = %s AND ref = %s AND after_sha = %s AND (state = 'accepted'"
-        " OR (state = 'refused' AND (b.moved_at IS NULL OR processed_at > b.moved_at))) LIMIT 1",
+        "SELECT 1 FROM pushes p LEFT JOIN project_heads h USING (project_id)"
+        " WHERE project_id = %s AND p.ref = %s AND after_sha = %s AND (state = 'accepted'"
+        " OR (state = 'refused' AND (h.moved_at IS NULL OR processed_at > h.moved_at))) LIMIT 1",
         (project_id, ref, sha),
     )
     return row.fetchone() is not None
@@ -106,8 +112,8 @@ def source(connection: Connection, tenant: str) -> Row | None:
     The row is locked, as `move_head` does: no push takes generations between this reading and the commit.
     """
     return connection.execute(
-        "SELECT b.project_id, b.head FROM project_tenants p JOIN branches b USING (project_id)"
-        " WHERE p.tenant = %s ORDER BY b.moved_at DESC, b.project_id LIMIT 1 FOR UPDATE OF b",
+        "SELECT h.project_id, h.head FROM project_tenants p JOIN project_heads h USING (project_id)"
+        " WHERE p.tenant = %s ORDER BY h.moved_at DESC, h.project_id LIMIT 1 FOR UPDATE OF h",
         (tenant,),
     ).fetchone()
 
