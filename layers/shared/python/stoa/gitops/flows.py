@@ -193,7 +193,7 @@ class GitOps:
         return _planned(affected(changes, tree), tenants)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
-        """Why a push is not to be acted on. What the default branch is at now always is: forward, rewound or made again.
+        """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.
 
         An older commit is, only when it leads from the processed head to where the branch is. Everything else
         came late or was taken back, and would put an older state over a newer one.
