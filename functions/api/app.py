@@ -6,7 +6,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from functions.api.edge import Edge
-from functions.api.parameters import no_parameters
+from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
 from functions.api.routes import artefacts, catalog, deployments, health, pushes, webhooks
 from stoa.kernel.errors import Refused, Transient
@@ -23,6 +23,7 @@ def build() -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
     for routes in (deployments, catalog, pushes):

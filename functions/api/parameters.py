@@ -19,6 +19,14 @@ class Page(BaseModel):
     limit: int = Field(50, ge=1, le=200)
 
 
+def given_once(request: Request) -> None:
+    """For every route: of a parameter that comes twice, one value would be dropped. Raises Refused."""
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            where = f"query.{name}"
+            raise Refused("INVALID_REQUEST", f"{where}: it is given twice", field=where, hint="give it once")
+
+
 def no_parameters(request: Request) -> None:
     """For routes that know no query parameter. Raises Refused."""
     for name in request.query_params:

@@ -114,7 +114,11 @@ def create_app(spec: FunctionSpec, workers: int) -> Starlette:
         yield
         pool.close()
 
-    return Starlette(routes=[Route("/{path:path}", serve, methods=METHODS)], lifespan=lifespan)
+    async def no_route(_request: Request, _error: Exception) -> Response:
+        return _message(404, "Not Found")
+
+    routes = [Route("/{path:path}", serve, methods=METHODS)]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: no_route, 405: no_route})
 
 
 async def _read(request: Request) -> http_event.Request:

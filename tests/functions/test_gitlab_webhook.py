@@ -141,6 +141,7 @@ def test_a_push_goes_on_in_the_trace_of_its_caller(api: Any) -> None:
     [
         (push(object_kind="tag_push", ref="refs/tags/v1"), "tag_push events start nothing"),
         ({"object_kind": "merge_request"}, "merge_request events start nothing"),
+        ({"object_kind": "x" * 1_000_000}, "such events start nothing"),
         (push(after=NONE, checkout_sha=None), "the branch was deleted"),
         (push(ref="refs/heads/topic"), "only the default branch is deployed"),
         (push(project={"id": 41, "default_branch": None}), "only the default branch is deployed"),
@@ -186,6 +187,11 @@ def test_no_body_whatever_breaks_the_webhook(api: Any, body: bytes) -> None:
     if answer.status_code == 422:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"] == "INVALID_PAYLOAD"
+
+
+def test_true_is_no_project(api: Any) -> None:
+    answer = api.push(push(project_id=True))
+    assert (answer.status_code, answer.json()["field"]) == (422, "project_id")
 
 
 @pytest.mark.parametrize("name", ["refs/heads/m\x00n", "refs/heads/\ud800"])

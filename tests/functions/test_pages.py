@@ -113,3 +113,8 @@ def test_no_route_ignores_a_parameter_that_it_does_not_know(api: Any, path: str,
     answer = api.ask(method.upper(), f"{filled}?tenannt=t", **TOKENS, Authorization=f"Bearer {token}")
     assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST")
     assert answer.json()["field"] == "query.tenannt"
+
+
+def test_a_parameter_that_is_given_twice_is_refused(listed: Any) -> None:
+    answer = listed.get("/v1/deployments?tenant=tenant-a&limit=5&tenant=tenant-b").json()
+    assert (answer["code"], answer["field"]) == ("INVALID_REQUEST", "query.tenant")

@@ -87,17 +87,11 @@ def kill_under_writes(broker: Kafka, times: int) -> list[float]:
     """Kills and starts the broker while somebody writes; the seconds each start took."""
     create_topics(broker.bootstrap)
     writer = Writer(broker.bootstrap)
-    seconds = []
-    for _ in range(times):
-        before = writer.count
-        wait_until(lambda before=before: writer.count > before + 300, "records are acknowledged")
-        broker.kill()
-        begun = time.monotonic()
-        broker.start()
-        seconds.append(time.monotonic() - begun)
-    before = writer.count
-    wait_until(lambda: writer.count > before + 300, "records are acknowledged after the last start")
-    writer.end()
+    try:
+        seconds = [kill_once(broker, writer) for _ in range(times)]
+        more_are_acknowledged(writer)
+    finally:
+        writer.end()
     found = stored(broker.bootstrap)
     for partition, numbers in sorted(writer.acknowledged.items()):
         wanted = set(numbers)
@@ -105,6 +99,19 @@ def kill_under_writes(broker: Kafka, times: int) -> list[float]:
         assert kept == numbers, f"partition {partition}: every acknowledged record once and in order"
     report(broker, seconds, writer.count, sum(len(numbers) for numbers in found.values()))
     return seconds
+
+
+def kill_once(broker: Kafka, writer: Writer) -> float:
+    more_are_acknowledged(writer)
+    broker.kill()
+    begun = time.monotonic()
+    broker.start()
+    return time.monotonic() - begun
+
+
+def more_are_acknowledged(writer: Writer) -> None:
+    before = writer.count
+    wait_until(lambda: writer.count > before + 300, "records are acknowledged")
 
 
 def wait_until(true: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:

@@ -152,6 +152,12 @@ def test_a_request_over_six_megabytes_is_refused(client):
     assert (streamed.status_code, streamed.json()) == (413, {"message": "Request Entity Too Large"})
 
 
+@pytest.mark.parametrize("method", ["TRACE", "BREW"])
+def test_what_reaches_no_route_is_not_found_in_the_gateways_own_words(client, method):
+    answer = client.request(method, "/x")
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
 def test_a_burst_waits_for_a_worker_and_every_request_is_answered(client):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(client.get("/sleep?s=0.1").text)) for _ in range(8)]
@@ -163,15 +169,6 @@ def test_a_burst_waits_for_a_worker_and_every_request_is_answered(client):
     assert len(answers) == 8
     assert len(set(answers)) == 2, "two workers"
     assert time.monotonic() - started >= 0.4, "each served one request at a time"
-
-
-def test_front_and_worker_cost_less_than_3_ms(client):
-    taken = []
-    for _ in range(100):
-        started = time.perf_counter()
-        client.get("/plain")
-        taken.append(time.perf_counter() - started)
-    assert sorted(taken)[50] < 0.003
 
 
 @given(st.text(), st.text(), st.binary(), st.lists(st.tuples(st.text(), st.text())))

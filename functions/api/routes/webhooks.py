@@ -21,6 +21,7 @@ from stoa.kernel.log import bind, log
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=RESPONSES)
 
 SHA = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
+KIND = re.compile(r"^[a-z_]{1,40}$")
 KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 
 
@@ -36,8 +37,8 @@ class Push(BaseModel):
     ref: str = Field(min_length=1, max_length=500)
     before: str = Field(pattern=SHA)
     after: str = Field(pattern=SHA)
-    project_id: int = Field(ge=1, lt=2**63)
-    user_id: int | None = None
+    project_id: int = Field(ge=1, lt=2**63, strict=True)
+    user_id: int | None = Field(None, strict=True)
     project: Project
 
 
@@ -48,7 +49,7 @@ class Kind(BaseModel):
 
 class Notification(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    id: int = Field(ge=1, lt=2**63)
+    id: int = Field(ge=1, lt=2**63, strict=True)
 
 
 async def body(request: Request) -> bytes:
@@ -64,7 +65,7 @@ def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
     gitlab_delivery(request.headers, raw)
     kind = _parsed(Kind, raw).object_kind
     if kind != "push":
-        return _ignored(f"{kind} events start nothing")
+        return _ignored(f"{kind if KIND.match(kind) else 'such'} events start nothing")
     push = _parsed(Push, raw)
     if not push.after.strip("0"):
         return _ignored("the branch was deleted")

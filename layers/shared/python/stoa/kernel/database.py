@@ -5,7 +5,7 @@ none without one. `admin_read` switches to the role whose policy may read every 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -40,8 +40,8 @@ class Database:
         """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, Refused
         for a value that it cannot hold (a NUL in a text, a number out of range)."""
         try:
-            connection = self._connected()
-            with connection.transaction():
+            with ExitStack() as until_the_end:
+                connection = self._begun(until_the_end)
                 if admin_read:
                     connection.execute("SET LOCAL ROLE stoa_admin_read")
                 if tenant is not None:
@@ -66,6 +66,19 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _begun(self, until_the_end: ExitStack) -> Connection:
+        """A connection in a transaction. One that was kept may have died since; nothing was done on it yet, so a new
+        one takes its place."""
+        kept = self._connection
+        try:
+            until_the_end.enter_context(self._connected().transaction())
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            if self._connection is not kept:
+                raise
+            self.close()
+            until_the_end.enter_context(self._connected().transaction())
+        return self._connected()
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

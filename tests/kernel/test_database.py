@@ -1,0 +1,56 @@
+"""A connection that is kept between two invocations may be dead at the second; one that dies in use is an outage."""
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from stoa.kernel.database import Database
+from stoa.kernel.errors import Transient
+
+
+def end_sessions(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_kept_connection_that_died_is_replaced(database: Database, database_url: str) -> None:
+    for _ in range(2):
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', gen_random_uuid()::text)")
+        end_sessions(database_url)
+    with database.transaction() as connection:
+        found = connection.execute("SELECT count(*) AS rows FROM inbox").fetchone()
+    assert found == {"rows": 2}
+
+
+def test_a_connection_that_dies_in_a_transaction_takes_it_along(database: Database, database_url: str) -> None:
+    def insert() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
+            end_sessions(database_url)
+            connection.execute("SELECT 1")
+
+    with pytest.raises(Transient):
+        insert()
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1 FROM inbox").fetchone() is None
+
+
+def test_a_database_that_is_away_is_an_outage_and_goes_on_when_it_is_back(
+    database: Database, database_url: str, postgres_url: str
+) -> None:
+    with database.transaction():
+        pass
+    name = conninfo_to_dict(database_url)["dbname"]
+    end_sessions(database_url)
+    rename = "ALTER DATABASE {} RENAME TO {}"
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(rename.format(name, f"{name}_away"))
+        with pytest.raises(Transient), database.transaction():
+            pytest.fail("there is no database")
+        server.execute(rename.format(f"{name}_away", name))
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
