@@ -6,15 +6,14 @@ tries. See docs/adr/0004-errors-decide-where-a-record-goes.md.
 """
 
 import base64
-import secrets
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from stoa.bootstrap import App, app
+from stoa.entrypoints.batch import RESERVE_MS, Batch, Record, lane_of
+from stoa.entrypoints.parking import Patience
 from stoa.kernel import clock, inbox
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, decode, headers, position
@@ -23,59 +22,11 @@ from stoa.kernel.log import bind, log, unbind
 from stoa.kernel.outbox import Row, Send
 
 MAX_TRIES = 5
-RESERVE_MS = 5_000
 WAIT_S = 2.0
-PARK_AFTER_S = 600.0
-WELL_WITHIN_S = 60.0
-SYSTEM_IS_DOWN_AFTER = 2
 PARKED_AT_ONCE = 100
 
-Record = Mapping[str, Any]
-Lane = tuple[str, int, str]  # topic, partition, key: what is kept in order
 Handle = Callable[[Message], None]
 GiveUp = Callable[[Message, Refused], None]
-
-
-@dataclass
-class Batch:
-    """What one invocation learned: which keys wait, which systems do not answer.
-
-    When a system failed several keys, one key more is tried, a different one each time: if that one goes on, the
-    others were at fault and not the system.
-    """
-
-    remaining_ms: Callable[[], int]
-    ahead: list[Lane] = field(default_factory=list)
-    failed: list[Record] = field(default_factory=list)
-    blocked: set[Lane] = field(default_factory=set)
-    down: Counter[str] = field(default_factory=Counter)
-    probe: Lane | None = None
-
-    @property
-    def out_of_time(self) -> bool:
-        return self.remaining_ms() < RESERVE_MS
-
-    @property
-    def no_use(self) -> bool:
-        return any(times >= SYSTEM_IS_DOWN_AFTER for times in self.down.values())
-
-    def must_wait(self, lane: Lane) -> bool:
-        return lane in self.blocked or self.out_of_time or (self.no_use and lane != self.probe)
-
-    def waits(self, lane: Lane, record: Record) -> None:
-        self.blocked.add(lane)
-        self.failed.append(record)
-
-    def met(self, error: Transient) -> None:
-        self.down[error.system] += 1
-        if self.no_use and self.probe is None:
-            untried = sorted(set(self.ahead) - self.blocked)
-            self.probe = secrets.choice(untried) if untried else None
-
-    def went_on(self, lane: Lane) -> None:
-        if lane == self.probe:
-            self.down.clear()
-            self.probe = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +44,7 @@ class Consumer:
     def process(self, event: Record, remaining_ms: Callable[[], int]) -> dict[str, Any]:
         """Answers with `batchItemFailures`; raises RuntimeError instead where that is not understood."""
         ordered = [r for rs in event["records"].values() for r in sorted(rs, key=lambda r: int(r["offset"]))]
-        batch = Batch(remaining_ms, [_lane(record) for record in ordered])
+        batch = Batch(remaining_ms, [lane_of(record) for record in ordered])
         for record in ordered:
             del batch.ahead[0]
             self._one(record, batch)
@@ -117,7 +68,7 @@ class Consumer:
         return done
 
     def _one(self, record: Record, batch: Batch) -> None:
-        key, lane = str(record.get("key") or ""), _lane(record)
+        key, lane = str(record.get("key") or ""), lane_of(record)
         unbind()
         if batch.must_wait(lane):
             batch.waits(lane, record)
@@ -147,7 +98,7 @@ class Consumer:
         """Raises Transient, and whatever a bug raises; a refused record is dead-lettered and done."""
         consumer, at = self._group(record), position(record)
         try:
-            done = self._handled(record, tries)
+            done = self._handled(record, key, tries)
         except Transient:
             with self.database.transaction() as connection:
                 inbox.forget_attempts(connection, consumer, at)
@@ -155,11 +106,11 @@ class Consumer:
         with self.database.transaction() as connection:
             inbox.forget_attempts(connection, consumer, at)
             if done:
-                inbox.went_on(connection, consumer, key, clock.now())
+                self._patience(record).went_on(connection, key)
             else:  # which says nothing of the systems outside
                 inbox.waits_no_longer(connection, consumer, key)
 
-    def _handled(self, record: Record, tries: int) -> bool:
+    def _handled(self, record: Record, key: str, tries: int) -> bool:
         """False for a record that was refused: its end was told and it is in the dead-letter topic."""
         message: Message | None = None
         try:
@@ -167,11 +118,20 @@ class Consumer:
             bind(trace_id=message.trace_id, event_id=message.id)
             if tries > MAX_TRIES:
                 raise Refused("GAVE_UP", f"the record was tried {MAX_TRIES} times and never came to an end")
-            self.handle(message)
+            self._ask(message, record, key)
         except Refused as error:
             self._dead_letter(record, message, error, tries)
             return False
         return True
+
+    def _ask(self, message: Message, record: Record, key: str) -> None:
+        """Raises Refused instead of Transient when nobody need wait any longer."""
+        try:
+            self.handle(message)
+        except Transient as error:
+            with self.database.transaction() as connection:
+                ended = self._patience(record).end(connection, key, error)
+            raise ended or error from error
 
     def _dead_letter(self, record: Record, message: Message | None, error: Refused, tries: int) -> None:
         """The result first, then the record: a crash in between brings the record back."""
@@ -206,21 +166,15 @@ class Consumer:
             log.exception("record.end_untold")
 
     def _park_key(self, record: Record, key: str) -> bool:
-        """Parks a key that waited too long while the consumer got other work done."""
-        consumer, now = self._group(record), clock.now()
+        """Parks a key that waited too long."""
         try:
             with self.database.transaction() as connection:
-                since = inbox.waiting_since(connection, consumer, key, now)
-                success = inbox.last_success(connection, consumer)
-                patience = timedelta(seconds=PARK_AFTER_S / self.time_scale)
-                well = timedelta(seconds=WELL_WITHIN_S / self.time_scale)
-                if now - since < patience or success is None or now - success > well:
-                    return False
-                inbox.park(connection, consumer, key, position(record), dict(record))
+                since = self._patience(record).park(connection, key, position(record), dict(record))
         except Transient:
             return False
-        log.error("record.parked", since=clock.iso(since))
-        return True
+        if since is not None:
+            log.error("record.parked", since=clock.iso(since))
+        return since is not None
 
     def _release(self, head: inbox.Parked, batch: Batch) -> bool:
         unbind()
@@ -240,6 +194,9 @@ class Consumer:
             inbox.unpark(connection, head.id)
         return True
 
+    def _patience(self, record: Record) -> Patience:
+        return Patience(self._group(record), self.time_scale)
+
     def _group(self, record: Record) -> str:
         return f"{self.function}.{record['topic']}"
 
@@ -247,10 +204,6 @@ class Consumer:
         """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
         spare_s = (batch.remaining_ms() - RESERVE_MS) / 1000
         clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
-
-
-def _lane(record: Record) -> Lane:
-    return record["topic"], record["partition"], str(record.get("key") or "")
 
 
 def _raw(encoded: object) -> bytes:

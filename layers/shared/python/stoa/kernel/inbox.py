@@ -4,7 +4,7 @@ Every function takes the consumer's name (its group id), so that families of one
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -20,6 +20,14 @@ class Parked:
     id: int
     key: str
     record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """When a consumer last got something done, and since when without a long pause."""
+
+    last_success: datetime
+    well_since: datetime
 
 
 def claim(connection: Connection, consumer: str, event_id: str) -> bool:
@@ -65,20 +73,25 @@ def waits_no_longer(connection: Connection, consumer: str, key: str) -> None:
     connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
 
 
-def went_on(connection: Connection, consumer: str, key: str, now: datetime) -> None:
-    """The key was processed: it waits no longer, and the consumer is known to get work done."""
+def went_on(connection: Connection, consumer: str, key: str, now: datetime, pause: timedelta) -> None:
+    """The key was processed: it waits no longer, and the consumer is known to get work done. After a `pause` without
+    any success it is well only since now."""
     waits_no_longer(connection, consumer, key)
     connection.execute(
-        "INSERT INTO consumer_progress (consumer, last_success) VALUES (%s, %s)"
-        " ON CONFLICT (consumer) DO UPDATE SET last_success = excluded.last_success"
-        " WHERE consumer_progress.last_success < excluded.last_success - interval '1 second'",
-        (consumer, now),
+        "INSERT INTO consumer_progress AS known (consumer, last_success, well_since) VALUES (%(who)s, %(now)s, %(now)s)"
+        " ON CONFLICT (consumer) DO UPDATE SET last_success = %(now)s, well_since ="
+        " CASE WHEN known.last_success < %(now)s - %(pause)s THEN %(now)s ELSE known.well_since END"
+        " WHERE known.last_success < %(now)s - interval '1 second'",
+        {"who": consumer, "now": now, "pause": pause},
     )
 
 
-def last_success(connection: Connection, consumer: str) -> datetime | None:
-    row = connection.execute("SELECT last_success FROM consumer_progress WHERE consumer = %s", (consumer,)).fetchone()
-    return row["last_success"] if row else None
+def progress(connection: Connection, consumer: str) -> Progress | None:
+    """None before the first success."""
+    row = connection.execute(
+        "SELECT last_success, well_since FROM consumer_progress WHERE consumer = %s", (consumer,)
+    ).fetchone()
+    return Progress(**row) if row else None
 
 
 def park(connection: Connection, consumer: str, key: str, at: Position, record: dict[str, Any]) -> None:
@@ -92,6 +105,17 @@ def park(connection: Connection, consumer: str, key: str, at: Position, record: 
 
 def is_parked(connection: Connection, consumer: str, key: str) -> bool:
     row = connection.execute("SELECT 1 FROM parked WHERE consumer = %s AND key = %s LIMIT 1", (consumer, key))
+    return row.fetchone() is not None
+
+
+def parked_after(connection: Connection, consumer: str, at: Position, moment: datetime) -> bool:
+    """Whether a key was parked out of this partition after that moment; what came behind a key does not count."""
+    row = connection.execute(
+        "SELECT 1 FROM (SELECT DISTINCT ON (key) parked_at FROM parked"
+        " WHERE consumer = %s AND topic = %s AND partition = %s ORDER BY key, id) AS heads"
+        " WHERE parked_at > %s LIMIT 1",
+        (consumer, at.topic, at.partition, moment),
+    )
     return row.fetchone() is not None
 
 
