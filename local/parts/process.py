@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -21,12 +22,26 @@ class DiedEarly(RuntimeError):
 
 
 class Child:
-    """A program with its log. `start` returns at once; readiness is the caller's question."""
+    """A program with its log. `start` returns at once; readiness is the caller's question.
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    `user` is whom it runs as, `end` the signal that asks it to end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        user: pwd.struct_passwd | None = None,
+        end: signal.Signals = signal.SIGTERM,
+    ) -> None:
         self.name = name
         self.command = list(command)
         self.log = log
+        self._user = user
+        self._end = end
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,6 +68,9 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the parts in order
+                user=self._user.pw_uid if self._user else None,
+                group=self._user.pw_gid if self._user else None,
+                extra_groups=[] if self._user else None,
                 preexec_fn=_die_with_parent,
             )
 
@@ -62,8 +80,8 @@ class Child:
             raise DiedEarly(f"{self.name} ended early; its last lines in {self.log}:\n{self.last_lines()}")
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL for what is still there after ten seconds."""
-        self._signal(signal.SIGTERM)
+        """Asks it to end, and sends SIGKILL to what is still there after ten seconds."""
+        self._signal(self._end)
         deadline = time.monotonic() + GRACE_S
         while self.running and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -85,5 +103,6 @@ class Child:
 
 
 def _die_with_parent() -> None:
-    # prctl(2), Linux only: a parent killed with -9 leaves no orphans
+    # prctl(2), Linux only: a parent killed with -9 leaves no orphans. A change of user would clear it; subprocess
+    # makes that before it calls this.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
