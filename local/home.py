@@ -1,13 +1,16 @@
 """Where the local platform keeps its state, and the secrets and ports it made for itself."""
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.parts.ports import kept_ports
+from local.parts.postgres import UnsafeFolder, refuse_below_roots_home
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRETS = (
@@ -30,6 +33,34 @@ def default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/tmp") / f"stoa-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
     return ROOT / ".stoa"
+
+
+class Unusable(Exception):
+    """The state cannot be kept there; the text says why, and what to do."""
+
+
+@contextmanager
+def occupied(folder: Path, lock: str) -> Iterator[None]:
+    """Makes the folder and holds the lock file of that name in it. Raises Unusable, before anything is written."""
+    try:
+        refuse_below_roots_home(folder)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        held = os.open(folder / lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        detail = f"{folder} cannot hold the state: {error.strerror}"
+        raise Unusable(f"{detail}. Choose another folder with --home or STOA_HOME.") from error
+    except UnsafeFolder as error:
+        raise Unusable(str(error)) from error
+    with os.fdopen(held, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            detail = f"STOA already runs from {folder} (pid {file.read().strip()})"
+            raise Unusable(f"{detail}. Use that one, end it, or choose another folder with --home.") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield  # the lock ends with the file, or with the process
 
 
 class Home:

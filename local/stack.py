@@ -132,18 +132,18 @@ class Stack:
             )
 
     def _start_postgres(self) -> None:
-        self.postgres.start()
         self._exit.callback(self.postgres.stop)
+        self.postgres.start()
         migrate(self.postgres.url)
 
     def _start_kafka(self) -> None:
-        self.kafka.start()
         self._exit.callback(self.kafka.stop)
+        self.kafka.start()
         create_topics(self.kafka.bootstrap)
 
     def _start_openbao(self) -> None:
-        self.openbao.start()
         self._exit.callback(self.openbao.stop)
+        self.openbao.start()
         self.vault_tokens = grant(self.openbao.url, self.openbao.token)
 
     def start_emulator(self, name: str) -> None:

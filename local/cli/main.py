@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -51,9 +54,10 @@ def up(home: HomeOption = None, executor: ExecutorOption = Executor.ansible) -> 
     from local.up import up as run  # noqa: PLC0415
 
     console = Console()
-    folder = home or default_home()
-    console.print(f"starting STOA; state in {folder}")
-    run(Home(folder), Options(executor=executor.value), console)
+    folder = home.resolve() if home else default_home()
+    with _a_place_for_the_state(folder, "lock"):
+        console.print(f"starting STOA; state in {folder}")
+        run(Home(folder), Options(executor=executor.value), console)
 
 
 @app.command()
@@ -72,10 +76,29 @@ def demo(
     from local.home import Home, default_home  # noqa: PLC0415
     from local.stack import Options  # noqa: PLC0415
 
-    folder = default_home() / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
-    seen = Demonstration(Home(folder), Options(executor=executor.value), Console(), pushes).run()
+    with _a_place_for_the_state(default_home(), "demo.lock"):
+        folder = default_home() / "demo"
+        shutil.rmtree(folder, ignore_errors=True)
+        seen = Demonstration(Home(folder), Options(executor=executor.value), Console(), pushes).run()
     raise typer.Exit(os.EX_OK if seen else 1)
+
+
+@contextmanager
+def _a_place_for_the_state(folder: Path, lock: str) -> Iterator[None]:
+    """What its user can mend ends in a sentence. SIGTERM stops, like Ctrl-C, also what is only being started."""
+    from local.home import Unusable, occupied  # noqa: PLC0415
+    from local.parts.process import DiedEarly  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with occupied(folder, lock):
+            yield
+    except Unusable as error:
+        typer.echo(f"stoa: {error}", err=True)
+        raise typer.Exit(2) from error
+    except DiedEarly as error:
+        typer.echo(f"stoa: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ STOA = str(Path(sys.executable).with_name("stoa"))
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Outside root's home, because PostgreSQL opens the parents of its data."""
-    with tempfile.TemporaryDirectory(prefix="stoa-local-", dir="/var/tmp", ignore_cleanup_errors=True) as made:
+    with tempfile.TemporaryDirectory(prefix="stoa local ", dir="/var/tmp", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         yield Path(made)
 
