@@ -15,10 +15,10 @@ from stoa.kernel.errors import Refused, Transient
 
 PARK_AFTER_S = 600.0
 GIVE_UP_AFTER_S = 24 * 3600.0
-# others go on: for this long already, the newest success not older than twice that; a system that comes back after
-# an outage fails some calls at first, and nobody is given up for those
+# others go on: an hour or more lies between two of their successes, with no long pause between them or since; what
+# one success tells may be the flicker of a system that is down, or of one that comes back and fails some calls at first
 WELL_FOR_S = 3600.0
-PAUSE_S = 2 * WELL_FOR_S
+PAUSE_S = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,12 @@ class Patience:
         inbox.went_on(connection, self.consumer, key, clock.now(), self._of(PAUSE_S))
 
     def park(self, connection: Connection, key: str, at: Position, record: dict[str, Any]) -> datetime | None:
-        """Sets the record aside if its key waited long enough; returns since when it waits.
-
-        Either another key went on since then, or nobody did: then it may be this key that keeps the others from
-        being delivered, because nothing newer of a partition comes before a failed batch is done. Whether it is,
-        shows only when it is out of the way; in an outage of all that sets one key aside at a time.
-        """
+        """Sets the record aside if its key waited long enough and another one went on since it began to wait;
+        returns since when it waits."""
         now = clock.now()
         since = inbox.waiting_since(connection, self.consumer, key, now)
-        long_ago = now - self._of(PARK_AFTER_S)
-        if since > long_ago:
-            return None
         progress = inbox.progress(connection, self.consumer)
-        others_went_on = progress is not None and progress.last_success > since
-        if not others_went_on and inbox.parked_after(connection, self.consumer, at, long_ago):
+        if since > now - self._of(PARK_AFTER_S) or progress is None or progress.last_success <= since:
             return None
         inbox.park(connection, self.consumer, key, at, record)
         return since
@@ -57,7 +49,8 @@ class Patience:
         progress = inbox.progress(connection, self.consumer)
         if since > now - self._of(GIVE_UP_AFTER_S) or progress is None:
             return None
-        if progress.last_success < now - self._of(PAUSE_S) or progress.well_since > now - self._of(WELL_FOR_S):
+        well_for = progress.last_success - progress.well_since
+        if progress.last_success < now - self._of(PAUSE_S) or well_for < self._of(WELL_FOR_S):
             return None
         return Refused(
             "GAVE_UP",

@@ -75,13 +75,15 @@ def waits_no_longer(connection: Connection, consumer: str, key: str) -> None:
 
 def went_on(connection: Connection, consumer: str, key: str, now: datetime, pause: timedelta) -> None:
     """The key was processed: it waits no longer, and the consumer is known to get work done. After a `pause` without
-    any success it is well only since now."""
+    any success it is well only since now. The row is every record's, so it moves once a second, unless a key began to
+    wait since then."""
     waits_no_longer(connection, consumer, key)
     connection.execute(
         "INSERT INTO consumer_progress AS known (consumer, last_success, well_since) VALUES (%(who)s, %(now)s, %(now)s)"
         " ON CONFLICT (consumer) DO UPDATE SET last_success = %(now)s, well_since ="
         " CASE WHEN known.last_success < %(now)s - %(pause)s THEN %(now)s ELSE known.well_since END"
-        " WHERE known.last_success < %(now)s - interval '1 second'",
+        " WHERE known.last_success < %(now)s - interval '1 second' OR EXISTS"
+        " (SELECT 1 FROM waiting_keys AS w WHERE w.consumer = known.consumer AND w.since >= known.last_success)",
         {"who": consumer, "now": now, "pause": pause},
     )
 
@@ -105,17 +107,6 @@ def park(connection: Connection, consumer: str, key: str, at: Position, record: 
 
 def is_parked(connection: Connection, consumer: str, key: str) -> bool:
     row = connection.execute("SELECT 1 FROM parked WHERE consumer = %s AND key = %s LIMIT 1", (consumer, key))
-    return row.fetchone() is not None
-
-
-def parked_after(connection: Connection, consumer: str, at: Position, moment: datetime) -> bool:
-    """Whether a key was parked out of this partition after that moment; what came behind a key does not count."""
-    row = connection.execute(
-        "SELECT 1 FROM (SELECT DISTINCT ON (key) parked_at FROM parked"
-        " WHERE consumer = %s AND topic = %s AND partition = %s ORDER BY key, id) AS heads"
-        " WHERE parked_at > %s LIMIT 1",
-        (consumer, at.topic, at.partition, moment),
-    )
     return row.fetchone() is not None
 
 
