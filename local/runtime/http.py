@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Router, request_response
 
 from local.runtime import http_event
 from local.runtime.processes import die_with_parent, function_environment
@@ -89,11 +88,13 @@ class Pool:
             worker.stop()
 
 
-def create_app(spec: FunctionSpec, workers: int) -> Starlette:
+def create_app(spec: FunctionSpec, workers: int) -> Router:
     """The front as an ASGI application."""
     pool = Pool(spec, workers)
 
     async def serve(request: Request) -> Response:
+        if request.method not in METHODS or not request.scope["path"].startswith("/"):
+            return _message(404, "Not Found")
         try:
             asked = http_event.event(await _read(request))
             return _rendered(http_event.response(await pool.invoke(asked)))
@@ -109,16 +110,13 @@ def create_app(spec: FunctionSpec, workers: int) -> Starlette:
             return _message(500, "Internal Server Error")
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Router) -> AsyncIterator[None]:
         await pool.warm_up()
         yield
         pool.close()
 
-    async def no_route(_request: Request, _error: Exception) -> Response:
-        return _message(404, "Not Found")
-
-    routes = [Route("/{path:path}", serve, methods=METHODS)]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: no_route, 405: no_route})
+    # as $default takes every path; a route of Starlette's would leave out those with a line feed
+    return Router(default=request_response(serve), lifespan=lifespan)
 
 
 async def _read(request: Request) -> http_event.Request:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -156,6 +157,11 @@ def test_a_request_over_six_megabytes_is_refused(client):
 def test_what_reaches_no_route_is_not_found_in_the_gateways_own_words(client, method):
     answer = client.request(method, "/x")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize("path", ["", "a%0ab", "%0d%0a", "%00", "//"])
+def test_every_path_reaches_the_function(client, path):
+    assert client.get(f"/x/{path}").json()["rawPath"] == unquote(f"/x/{path}")
 
 
 def test_a_burst_waits_for_a_worker_and_every_request_is_answered(client):
