@@ -19,12 +19,13 @@ API, DEV, SPEC = f"{FOLDER}/api.yaml", f"{FOLDER}/environments/dev.yaml", f"{FOL
 LANE = ("tenant-demo", "orders", "dev")
 
 URLS = [
-    "http://h", "https://h.example.com:8443/a?b=c", "HTTP://H", "http://[::1]:80/", "http://h/{id}", "http://127.0.0.1",
+    "http://h", "https://h.example.com:8443/a?b=c", "HTTP://H", "http://[::1]:80/", "http://127.0.0.1",
 ]  # fmt: skip
 NO_URLS = [
     "", "h", "//h", "/h", "ftp://h", "https://", "https:///h", "http:/h", "http:h", "http:\\h", " http://h",
     "http://h\n", "ht\ttp://h", "http://h/ a", "http://h/\0", "http://u@h", "http://u:p@h", "http://:p@h", "http://@h",
     "http://h#f", "http://h:99999", "http://a\\@b", "http://\u00e9.example", "http://h/\u00e9", "javascript://h", "http://?x",
+    "http://h/{id}",
 ]  # fmt: skip
 
 
