@@ -1,85 +1,119 @@
-"""GitOps over a real database, with a history in memory in place of GitLab: what reaches it in which order is ours."""
+"""GitOps over a real database and the GitLab emulator, of which a test decides what is delivered when."""
 
-import itertools
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from stoa.adapters.gitlab import Comparison
+from local.parts.ports import free_port
+from local.parts.process import Child
+from local.stack import wait_until_it_answers
+from stoa.adapters.gitlab import GitLab
 from stoa.deployments.events import Cause, Wanted
 from stoa.gitops import store
 from stoa.gitops.flows import GitOps
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message, Position
-from stoa.kernel.errors import NotFound
+from stoa.kernel.settings import Secret
 
 REF, ZEROS = "refs/heads/main", "0" * 40
-DEV_FILES = ("api.yaml", "environments/dev.yaml")
-PROJECTS = itertools.count(1)
+TOKEN = "glpat-desk"
 ORDERS: Wanted = {"tenant": "tenant-a", "api": "orders", "environment": "dev", "action": "deploy"}
 
 
-class History:
-    """Commits by parent and some branches, in the words of the GitLab client. Every commit has the API orders."""
+class Server:
+    """A GitLab emulator, and the product's client of it."""
 
-    def __init__(self) -> None:
-        self.parents: dict[str, str | None] = {}
-        self.branches: dict[str, str] = {}
-        self.default = "main"
-        self.broken: dict[int, Exception] = {}
+    def __init__(self, folder: Path) -> None:
+        self.state, port = folder / "gitlab", free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "local.emulators.gitlab", "--port", str(port), "--state", str(self.state)]
+        self._child = Child("gitlab", command, {**os.environ, "GITLAB_TOKEN": TOKEN}, folder / "gitlab.log")
+        self._child.start()
+        wait_until_it_answers(self.url, self._child)
+        self.client = GitLab(self.url, Secret(TOKEN))
+
+    def ask(self, method: str, path: str, **body: str) -> Any:
+        headers = {"PRIVATE-TOKEN": TOKEN}
+        answer = requests.request(method, f"{self.url}/api/v4{path}", json=body or None, headers=headers, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def fault(self, **settings: object) -> None:
+        requests.put(f"{self.url}/_emulator/faults", json=settings, timeout=5).raise_for_status()
+
+    def stop(self) -> None:
+        self._child.stop()
+
+
+class History:
+    """A project of the GitLab emulator, written to beside it with git: no hook fires, a test delivers itself. Every
+    commit has the API orders."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        made = server.ask("POST", "/projects", name=uuid.uuid4().hex, default_branch="main")
+        self.project = int(made["id"])
+        self._folder = server.state / "repositories" / f"{self.project}.git"
+        self._tree = self._made_tree()
+
+    @property
+    def default(self) -> str:
+        return str(self._server.ask("GET", f"/projects/{self.project}")["default_branch"])
 
     @property
     def at(self) -> str | None:
         """Where the default branch is."""
-        return self.branches.get(self.default)
+        found = self._git("for-each-ref", "--format=%(objectname)", self.ref)
+        return found or None
 
     @at.setter
     def at(self, commit: str) -> None:
-        self.branches[self.default] = commit
+        self._git("update-ref", self.ref, commit)
 
     @property
     def ref(self) -> str:
         return f"refs/heads/{self.default}"
 
+    def switch(self, name: str) -> None:
+        """Makes another branch the default one; a new one begins where the default branch is."""
+        if not self._git("for-each-ref", f"refs/heads/{name}"):
+            self._git("update-ref", f"refs/heads/{name}", self.at or self.commit(None))
+        self._server.ask("PUT", f"/projects/{self.project}", default_branch=name)
+
     def commit(self, parent: str | None) -> str:
-        made = uuid.uuid4().hex + "0" * 8
-        self.parents[made] = parent
-        return made
+        return self._git("commit-tree", self._tree, "-m", uuid.uuid4().hex, *(["-p", parent] if parent else []))
 
     def line(self, commit: str | None) -> list[str]:
-        found = []
-        while commit:
-            if commit not in self.parents:
-                raise NotFound("no such commit")
-            found.append(commit)
-            commit = self.parents[commit]
-        return found
+        return self._git("rev-list", commit).split() if commit else []
 
-    def is_ancestor(self, _project: int, old: str, new: str) -> bool:
-        return old in self.parents and new in self.parents and old in self.line(new)
+    def _made_tree(self) -> str:
+        blob = self._git("hash-object", "-w", "--stdin")
+        tree = self._git("mktree", stdin=f"100644 blob {blob}\tdev.yaml\n")
+        tree = self._git("mktree", stdin=f"100644 blob {blob}\tapi.yaml\n040000 tree {tree}\tenvironments\n")
+        for name in ("orders", "apis", "tenant-a", "tenants"):
+            tree = self._git("mktree", stdin=f"040000 tree {tree}\t{name}\n")
+        return tree
 
-    def compare(self, _project: int, old: str, new: str, *, straight: bool) -> Comparison:
-        assert straight
-        return Comparison(tuple(c for c in self.line(new) if c not in self.line(old)), (), False)
-
-    def default_branch(self, project: int) -> tuple[str, str] | None:
-        if project in self.broken:
-            raise self.broken[project]
-        return (self.default, self.at) if self.at else None
-
-    def tree(self, _project: int, commit: str) -> tuple[str, ...]:
-        self.line(commit)
-        return tuple(f"tenants/tenant-a/apis/orders/{name}" for name in DEV_FILES)
+    def _git(self, *arguments: str, stdin: str = "") -> str:
+        who = ("-c", "user.name=Dev", "-c", "user.email=dev@example.com")
+        command = ["git", "-C", str(self._folder), *who, *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout.strip()
 
 
 class Desk:
-    """GitOps with a history; `asked` are the commits for which something was asked, in order."""
+    """GitOps with a project; `asked` are the commits for which something was asked, in order."""
 
-    def __init__(self, database: Database) -> None:
-        self.database, self.history, self.project = database, History(), next(PROJECTS)
+    def __init__(self, database: Database, server: Server) -> None:
+        self.database, self.history = database, History(server)
+        self.project = self.history.project
         self.asked: list[str] = []
         self.wanted: list[Wanted] = []
         self.standing: list[tuple[str, str, str]] = []
@@ -88,7 +122,7 @@ class Desk:
             publish=lambda _keys: None,
             request=self.request,
             standing=lambda _project: self.standing,
-            gitlab=lambda: self.history,  # type: ignore[arg-type, return-value]
+            gitlab=lambda: server.client,
             vault=lambda: pytest.fail("no secret is read"),
         )
         with database.transaction() as connection:

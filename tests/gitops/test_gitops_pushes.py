@@ -1,7 +1,9 @@
-"""Pushes in any order of delivery, lost ones, and starts by hand, against a real database and a history in memory."""
+"""Pushes in any order of delivery, lost ones, and starts by hand, against a real database and the GitLab emulator."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,27 +16,37 @@ from stoa.kernel.clock import now
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
-from tests.gitops.desk import ORDERS, PROJECTS, REF, ZEROS, Desk, message
+from tests.gitops.desk import ORDERS, REF, ZEROS, Desk, History, Server, message
+
+
+@pytest.fixture(scope="module")
+def server(run_folder: Path) -> Iterator[Server]:
+    made = Server(run_folder)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database)
+def desk(database: Database, server: Server) -> Desk:
+    return Desk(database, server)
 
 
-def test_one_project_stops_no_other_from_being_caught_up(desk: Desk) -> None:
+def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Server) -> None:
     desk.history.at = desk.history.commit(None)
-    others = [next(PROJECTS) for _ in range(3)]
-    for project in others:
-        desk.register(project)
-    away, gone = Transient("gitlab", "403", alarm=True), Refused("GITLAB_REFUSED", "answered 400")
-    desk.history.broken = {desk.project: away, others[0]: gone, others[1]: Transient("gitlab", "later")}
+    others = [History(server) for _ in range(2)]
+    for other in others:
+        other.at = other.commit(None)
+        desk.register(other.project)
+    server.fault(mode="fail", status=403, path=f"/projects/{desk.project}$")
     with pytest.raises(Transient) as caught:
         desk.gitops.catch_up()
-    assert caught.value is away
-    assert [push["project_id"] for push in desk.gitops.recent_pushes(None, 10)] == [others[2]]
-    desk.history.broken = {others[0]: gone}
-    assert desk.gitops.catch_up() == 2
+    assert caught.value.alarm
+    assert {push["project_id"] for push in desk.gitops.recent_pushes(None, 10)} == {o.project for o in others}
+    server.fault(mode="fail", status=400, path=f"/projects/{desk.project}$")
+    others[1].at = others[1].commit(None)
+    assert desk.gitops.catch_up() == 1, "one that is refused is logged, and counts as nothing found"
+    server.fault(mode="ok")
+    assert desk.gitops.catch_up() == 1
 
 
 def test_a_refused_push_is_not_caught_up_before_the_branch_moves(desk: Desk) -> None:
@@ -60,14 +72,14 @@ def test_a_changed_default_branch_is_followed_there_and_back(desk: Desk) -> None
     desk.history.at = main = desk.history.commit(None)
     desk.gitops.catch_up()
     desk.work()
-    desk.history.default, desk.history.at = "release", main
+    desk.history.switch("release")
     assert desk.gitops.catch_up() == 1, "the same commit, but what is pushed to main counts no more"
     desk.work()
     assert desk.asked == [main], "nothing is deployed twice"
     desk.deliver(main, desk.history.commit(main))
     desk.work()
     assert desk.gitops.recent_pushes(None, 1)[0]["outcome"][0]["code"] == "NOT_DEFAULT_BRANCH"
-    desk.history.default = "main"
+    desk.history.switch("main")
     assert (desk.gitops.catch_up(), desk.gitops.catch_up()) == (1, 0)
 
 
@@ -90,17 +102,19 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.data())
-def test_whatever_is_late_lost_or_rewritten_the_branch_wins(database: Database, moves: Any, data: Any) -> None:
+def test_whatever_is_late_lost_or_rewritten_the_branch_wins(
+    database: Database, server: Server, moves: Any, data: Any
+) -> None:
     """Late deliveries may come between later pushes; at the end the branch's commit is the processed one."""
-    desk = Desk(database)
+    desk = Desk(database, server)
     history, held = desk.history, []
     for kind, back in moves:
         line = history.line(history.at)
         base = line[min(back, len(line) - 1)] if line else None
         if kind == "switch":  # to a branch that nobody told of, or back to one that was processed
-            history.default = "other" if history.default == "main" else "main"
+            history.switch("other" if history.default == "main" else "main")
         before = history.at
         history.at = history.commit(before if kind == "forward" else base) if kind != "rewind" or not base else base
         held.append((before or ZEROS, history.at, history.ref))
@@ -172,9 +186,9 @@ def blocked_until_commit(database_url: str) -> None:
 
 
 def test_a_start_by_hand_takes_the_project_that_was_processed_last(desk: Desk) -> None:
-    other = next(PROJECTS)
+    other = desk.project + 1
     desk.register(other)
-    desk.register(next(PROJECTS), "tenant-b")
+    desk.register(desk.project + 2, "tenant-b")
     old, new, newest = (desk.history.commit(None) for _ in range(3))
     with desk.database.transaction() as connection:
         master, trunk = store.Head("refs/heads/master", old), store.Head("refs/heads/trunk", newest)
