@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import string
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -14,6 +16,8 @@ from local.emulators.gitlab.writes import check_action
 
 CHANGED = "You are attempting to update a file that has changed since you started editing it."
 GONE = "You are attempting to delete a file that has been previously updated."
+# what stands in a header as it is; the rest, and the percent sign itself, is percent-encoded
+PLAIN = string.punctuation.replace("%", "")
 
 
 def tree(call: Call) -> Response:
@@ -58,8 +62,8 @@ def _headers(meta: Json) -> dict[str, str]:
 
 
 def _header(text: str) -> str:
-    """A path may hold what a header may not."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+    """A path may hold what a header may not, and a blank at its begin or end would cut the connection."""
+    return quote(text, safe=PLAIN)
 
 
 def _file(call: Call) -> tuple[Json, bytes]:

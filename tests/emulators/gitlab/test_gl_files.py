@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_head_gives_the_metadata_as_headers(kit: Any) -> None:
             wanted = str(value).lower() if isinstance(value, bool) else str(value)
             assert found.headers[f"x-gitlab-{name.replace('_', '-')}"] == wanted
     assert kit.api.head(kit.file(project, "no.txt"), params={"ref": "main"}).status_code == 404
+
+
+def test_headers_spell_an_odd_name_in_percent(kit: Any) -> None:
+    project = kit.project(default_branch="main")
+    names = [" first", "last ", "\ttab\t", "new\r\nline", "ümläut", "名", "100%", '"a" b']
+    kit.write(project, {f"docs/{name}": name for name in names})
+    for name in names:
+        url = kit.file(project, f"docs/{name}")
+        assert project.files.raw(f"docs/{name}", ref="main").decode() == name
+        for found in (kit.api.get(f"{url}/raw"), kit.api.head(url, params={"ref": "main"})):
+            assert found.headers["x-gitlab-file-name"].isascii()
+            assert unquote(found.headers["x-gitlab-file-name"]) == name
+            assert unquote(found.headers["x-gitlab-file-path"]) == f"docs/{name}"
 
 
 def test_raw_gives_the_bytes_at_a_ref_or_the_default_branch(kit: Any) -> None:
