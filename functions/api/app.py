@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
-from functions.api.routes import artefacts, catalog, deployments, health, pushes, webhooks
+from functions.api.routes import artefacts, catalog, changes, deployments, health, pushes, webhooks
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -26,7 +26,7 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (deployments, catalog, pushes):
+    for routes in (deployments, catalog, pushes, changes):
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
@@ -53,7 +53,8 @@ def _transient(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for it
-    first = error.errors()[0]
+    # a name that we do not know says more than the one that is missing for it
+    first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     return problem(request, 422, "INVALID_REQUEST", f"{where}: {first['msg']}", field=where)
 

@@ -1,6 +1,7 @@
 """Deployments: list, read with steps and times, start by hand."""
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -50,10 +51,15 @@ class DeploymentRead(BaseModel):
     finished_at: datetime | None
 
 
-class DeploymentDetail(DeploymentRead):
-    """With its steps in order, and what the conversion of its document lost."""
+class DeploymentWithSteps(DeploymentRead):
+    """With its steps in order."""
 
     steps: list[Step]
+
+
+class DeploymentDetail(DeploymentWithSteps):
+    """With what the conversion of its document lost."""
+
     loss_report: dict[str, Any] | None
 
 
@@ -102,6 +108,10 @@ def start_deployment(
 def read_deployment(_who: Developer, deployment_id: str) -> DeploymentDetail:
     found, steps, report = app().deployment_queries.read(deployment_id)
     return DeploymentDetail(**_fields(found), steps=[Step(**step) for step in steps], loss_report=report)
+
+
+def with_steps(deployment: Deployment, steps: Sequence[Mapping[str, Any]]) -> DeploymentWithSteps:
+    return DeploymentWithSteps(**_fields(deployment), steps=[Step(**step) for step in steps])
 
 
 def _fields(d: Deployment) -> dict[str, Any]:

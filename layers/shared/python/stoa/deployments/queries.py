@@ -1,11 +1,25 @@
 """What a deployment looks like to a reader. One method per read route."""
 
+import time
 from dataclasses import dataclass
 
 from stoa.deployments import store
 from stoa.deployments.model import Deployment
+from stoa.kernel import changes
+from stoa.kernel.clock import sleep
 from stoa.kernel.database import Database, Row
-from stoa.kernel.errors import NotFound
+from stoa.kernel.errors import NotFound, Refused
+
+LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Changed:
+    """`items`: the number of the change, the deployment as it is now, its steps. `busy`: something is under way."""
+
+    cursor: int
+    items: list[tuple[int, Deployment, list[Row]]]
+    busy: bool
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,28 @@ class DeploymentQueries:
             sha256 = found.artefact_sha256
             report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
             return found, store.steps(connection, deployment_id), report
+
+    def changed(self, tenant: str, *, after: int | None, limit: int, wait_s: float) -> Changed:
+        """GET /v1/changes -> what changed since `after`. Raises Refused for a number that was never given out."""
+        until = time.monotonic() + wait_s
+        found = self._changed(tenant, after, limit)
+        while after is not None and not found.items and time.monotonic() < until:
+            sleep(LOOK_EVERY_S)
+            found = self._changed(tenant, after, limit)
+        return found
+
+    def _changed(self, tenant: str, after: int | None, limit: int) -> Changed:
+        with self.database.transaction(admin_read=True) as connection:
+            newest = changes.last(connection, tenant)
+            if after is None:
+                return Changed(newest, [], store.unfinished(connection, tenant))
+            if after > newest:  # of another database: going on from there would miss everything
+                raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
+            listed = changes.since(connection, tenant, after, limit)
+            rows = store.some(connection, [change.entity_id for change in listed])
+            items = [(change.version, *rows[change.entity_id]) for change in listed]
+            cursor = listed[-1].version if listed else after
+            return Changed(cursor, items, store.unfinished(connection, tenant))
 
     def standing(self, project_id: int) -> list[tuple[str, str, str]]:
         """a push with nothing to compare -> tenant, api and environment of what this project deployed last."""

@@ -1,5 +1,6 @@
 """The SQL of deployments, their steps and their artefacts. Every method works in the caller's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -152,6 +153,28 @@ def steps(connection: Connection, deployment_id: str) -> list[Row]:
         (deployment_id,),
     )
     return list(found)
+
+
+def some(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Deployment, list[Row]]]:
+    """Those deployments by id, each with its steps in order."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM deployments WHERE id = ANY(%s)", (list(ids),))
+    found: dict[str, tuple[Deployment, list[Row]]] = {row["id"]: (_deployment(row), []) for row in rows}
+    written = connection.execute(
+        "SELECT deployment_id, name, status, started_at, completed_at, detail FROM deployment_steps"
+        " WHERE deployment_id = ANY(%s) ORDER BY started_at, completed_at",
+        (list(found),),
+    )
+    for row in written:
+        found[row.pop("deployment_id")][1].append(row)
+    return found
+
+
+def unfinished(connection: Connection, tenant: str) -> bool:
+    """Whether anything of the tenant is under way."""
+    row = connection.execute(
+        "SELECT 1 FROM deployments WHERE tenant = %s AND finished_at IS NULL LIMIT 1", (tenant,)
+    ).fetchone()
+    return row is not None
 
 
 def step(
