@@ -140,8 +140,8 @@ def test_refuses_with_its_place(files: dict[str, bytes], name: str) -> None:
     error = refusal(files)
     assert (error.code, error.field, error.file, error.line) == (code, field, path, line)
     assert PASSWORD not in f"{error} {error.detail} {error.hint} {error.field}"
-    if code in ("FILE_INVALID", "VARIABLE_MISSING", "SECRET_NOT_ALLOWED_HERE") and "tenant" not in error.detail:
-        assert error.hint
+    assert error.detail
+    assert error.hint
 
 
 MISSING = {

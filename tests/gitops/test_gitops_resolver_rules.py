@@ -56,6 +56,7 @@ def swallow(value: Any, given: dict[str, Any]) -> Any:
     assert found.code in CODES
     assert found.file in {"api.yaml", "variables.yaml"}
     assert found.line == 1
+    assert found.hint
     return None
 
 

@@ -118,6 +118,7 @@ def test_refuses(name: str) -> None:
     assert (error.code, error.file, error.line) == (code, "tenants/f.yaml", line)
     assert len(error.detail) < 200
     assert "\0" not in error.detail
+    assert error.hint
 
 
 def test_the_limits_themselves_are_fine() -> None:

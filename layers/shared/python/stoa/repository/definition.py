@@ -15,6 +15,7 @@ SPEC_NAMES = ("openapi.yaml", "openapi.yml", "openapi.json", "swagger.yaml", "sw
 PARTS = (".yaml", ".yml", ".json")
 MAX_FILES = 200
 SPEC_HINT = f"push exactly one of {', '.join(SPEC_NAMES)}"
+URL_HINT = "write it as http://host:port/path; credentials belong in spec.backend.authentication"
 SECRET = "vault:"  # noqa: S105  the prefix of a reference, not a secret
 SECRETS = "secret/apim"
 SECRET_FIELDS = frozenset({"usernameRef", "passwordRef"})
@@ -92,11 +93,12 @@ def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: s
     _no_stray_secrets(source, content, ())
     found = checked(Api, source, content)
     if (found.metadata.tenant, found.metadata.name) != (tenant, api):
-        raise source.refused("NAME_MISMATCH", f"the folder says {tenant}/{api}, the file does not", ("metadata",))
+        hint = f"write tenant: {tenant} and name: {api}, or rename the folder"
+        raise source.refused("NAME_MISMATCH", f"the folder says {tenant}/{api}, the file does not", ("metadata",), hint)
     if not absolute_url(found.spec.backend.url):
         # the value is not repeated: what is wrong with it may be a password in it
         detail = "the backend's url is no absolute http(s) URL in ASCII without credentials and fragment"
-        raise source.refused("BACKEND_URL_INVALID", detail, ("spec", "backend", "url"))
+        raise source.refused("BACKEND_URL_INVALID", detail, ("spec", "backend", "url"), URL_HINT)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return Definition(found, _spec_path(files, folder), _secret_refs(found, source, tenant), digest)
@@ -114,7 +116,9 @@ def _variables(files: Mapping[str, bytes], folder: str, api: str, environment: s
     source = _needed(files, own, f"the API has no environment {environment} at this commit")
     stated = checked(ApiEnvironment, source, source.content)
     if (stated.metadata.name, stated.metadata.environment) != (api, environment):
-        raise source.refused("NAME_MISMATCH", f"the path says {api} in {environment}, the file does not", ("metadata",))
+        hint = f"write name: {api} and environment: {environment}, or rename the file"
+        detail = f"the path says {api} in {environment}, the file does not"
+        raise source.refused("NAME_MISMATCH", detail, ("metadata",), hint)
     found.update(_named(source, stated.variables))
     return found
 
@@ -122,9 +126,9 @@ def _variables(files: Mapping[str, bytes], folder: str, api: str, environment: s
 def _named(source: Source, variables: dict[str, Any]) -> dict[str, Variable]:
     for name in variables:
         if not NAME.match(name):
-            raise source.refused(
-                "VARIABLE_INVALID", f"{name} is no variable name: use A-Z, 0-9 and _", ("variables", name)
-            )
+            detail = f"{name} is no variable name: use A-Z, 0-9 and _"
+            hint = "rename it here and in its placeholders; it starts with a letter"
+            raise source.refused("VARIABLE_INVALID", detail, ("variables", name), hint)
     made = {}
     for name, value in variables.items():
         path = ("variables", name)
@@ -174,7 +178,8 @@ def _secret_refs(found: Api, source: Source, tenant: str) -> tuple[SecretRef, ..
         path, _, key = reference.removeprefix(SECRET).partition("#")
         if not path.startswith(f"{SECRETS}/{tenant}/"):
             detail = f"secrets of this tenant are below vault:{SECRETS}/{tenant}/"
-            raise source.refused("SECRET_NOT_ALLOWED_HERE", detail, (*base, name))
+            hint = "write the secret there, or correct the reference"
+            raise source.refused("SECRET_NOT_ALLOWED_HERE", detail, (*base, name), hint)
         made.append(SecretRef(path, key, source.file, source.line((*base, name))))
     return tuple(made)
 

@@ -18,6 +18,11 @@ NAMELESS = ""
 MAX_DEPTH = 20
 MAX_TEXT = 100_000
 MAX_SHOWN = 50
+HINTS = {
+    "VARIABLE_INVALID": "a placeholder is ${NAME} or ${NAME:default}; write $${ for the two characters themselves",
+    "VARIABLE_CYCLE": "give one of them a value that refers to none of the others",
+    "VARIABLES_TOO_LARGE": "use fewer or shorter values, or write them out where they are needed",
+}
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+\Z")
 WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
@@ -99,7 +104,8 @@ class Resolver:
         if alone:
             return self._inside(known.value, place, (*chain, name))
         if isinstance(known.value, dict | list):
-            raise asked.refused("VARIABLE_INVALID", f"{name} is a list or a map and cannot be part of a text")
+            hint = f"let ${{{name}}} stand alone, or give it a text"
+            raise asked.refused("VARIABLE_INVALID", f"{name} is a list or a map and cannot be part of a text", hint)
         return known.written if known.written is not None else _as_text(known.value)
 
     def _inside(self, value: Any, place: "_Place", chain: tuple[str, ...]) -> Any:
@@ -137,8 +143,8 @@ class _Place:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
 
-    def refused(self, code: str, detail: str) -> Refused:
-        return Refused(code, detail, file=self.file, line=self.line)
+    def refused(self, code: str, detail: str, hint: str | None = None) -> Refused:
+        return Refused(code, detail, file=self.file, line=self.line, hint=hint or HINTS[code])
 
 
 def _parts(text: str, place: _Place) -> "list[str | _Placeholder]":

@@ -13,6 +13,15 @@ MAX_NODES = 50_000
 MAX_NAME = 200
 MAX_NUMBER = 64
 
+HINTS = {
+    "YAML_TOO_LARGE": "take out what the file does not need, or move it to the API's OpenAPI document",
+    "YAML_TOO_DEEP": "write it flatter; docs/gitops.md shows each file",
+    "YAML_NOT_UTF8": "save the file as UTF-8",
+    "YAML_INVALID": "correct the YAML of this line or of the one before; docs/gitops.md shows each file",
+    "YAML_NOT_A_MAPPING": "begin with `apiVersion: stoa.cab-i.com/v1`; docs/gitops.md shows each file",
+    "YAML_DUPLICATE_KEY": "remove one of the two, or rename it",
+}
+
 # a value's place: keys and list indexes from the root
 Path = tuple[str | int, ...]
 
@@ -40,26 +49,30 @@ class Source:
 def read(data: bytes, file: str) -> Source:
     """Raises Refused with file and line for anything but one mapping of plain values."""
     if len(data) > MAX_BYTES:
-        raise Refused("YAML_TOO_LARGE", f"larger than {MAX_BYTES} bytes", file=file)
+        raise _refused("YAML_TOO_LARGE", f"larger than {MAX_BYTES} bytes", file)
     try:
         root = yaml.compose(data.decode("utf-8"), Loader=yaml.CSafeLoader)
     except UnicodeDecodeError as error:
         at = _line_at(data, error.start)
-        raise Refused("YAML_NOT_UTF8", "the file is not UTF-8 text", file=file, line=at) from error
+        raise _refused("YAML_NOT_UTF8", "the file is not UTF-8 text", file, at) from error
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark.line + 1 if error.problem_mark else 1
         last = max(1, len(data.decode("utf-8").splitlines()))  # what is missing at the end is missed after it
-        raise Refused("YAML_INVALID", str(error.problem or "not YAML"), file=file, line=min(at, last)) from error
+        raise _refused("YAML_INVALID", str(error.problem or "not YAML"), file, min(at, last)) from error
     except yaml.reader.ReaderError as error:
         at = _line_at(data, error.position)
-        raise Refused("YAML_INVALID", "a character that YAML does not allow", file=file, line=at) from error
+        raise _refused("YAML_INVALID", "a character that YAML does not allow", file, at) from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise Refused("YAML_INVALID", "not YAML that can be read", file=file) from error
+        raise _refused("YAML_INVALID", "not YAML that can be read", file) from error
     if not isinstance(root, yaml.MappingNode):
-        raise Refused("YAML_NOT_A_MAPPING", "the file is not a mapping of names to values", file=file, line=1)
+        raise _refused("YAML_NOT_A_MAPPING", "the file is not a mapping of names to values", file, 1)
     builder = _Builder(file)
     content = builder.build(root, ())
     return Source(file, content, builder.lines, builder.written)
+
+
+def _refused(code: str, detail: str, file: str, line: int | None = None) -> Refused:
+    return Refused(code, detail, file=file, line=line, hint=HINTS[code])
 
 
 def _line_at(data: bytes, position: int) -> int:
@@ -121,7 +134,7 @@ class _Builder:
             raise self._refused("YAML_INVALID", "a value that cannot be read", line) from error
 
     def _refused(self, code: str, detail: str, line: int) -> Refused:
-        return Refused(code, detail, file=self.file, line=line)
+        return _refused(code, detail, self.file, line)
 
 
 _TAG = "tag:yaml.org,2002:"
