@@ -18,6 +18,8 @@ MAX_FILE_BYTES = 5 * 2**20
 MAX_TOTAL_BYTES = 20 * 2**20
 CHUNK_BYTES = 2**16
 TOO_LARGE_HINT = "move out of the API's folder what its definition does not need, or make it smaller"
+GONE_HINT = "push again; if that does not help, the platform's token may not see the project any more"
+NAME_HINT = "give the file a name in UTF-8, best of a-z, 0-9, - and . only; GitLab lists it and cannot read it"
 MAX_WAIT_S = 10.0
 AT_ONCE = 6
 RETRY_STATUS = frozenset({408, 409, 425})
@@ -154,6 +156,11 @@ class GitLab:
                     allowance.spend(len(chunk), path)
         except requests.RequestException as error:
             raise Transient("gitlab", type(error).__name__) from error
+        except NotFound as error:
+            error.file = path
+            if "\ufffd" in path:  # what stands for bytes that are no character
+                error.hint = NAME_HINT
+            raise
         return bytes(found)
 
     def _get(self, path: str, params: dict[str, str], *, stream: bool = False) -> requests.Response:
@@ -198,9 +205,11 @@ def _raise_for(answer: requests.Response) -> None:
     if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
         raise Transient("gitlab", f"answered {status}")
     if status == 404:
-        raise NotFound(f"GitLab: {_said(answer)}")
+        missing = NotFound(f"GitLab: {_said(answer)}")
+        missing.hint = GONE_HINT
+        raise missing
     if status >= 400:
-        raise Refused("GITLAB_REFUSED", f"answered {status}: {_said(answer)}")
+        raise Refused("GITLAB_REFUSED", f"answered {status}: {_said(answer)}", hint=GONE_HINT)
 
 
 def _said(answer: requests.Response) -> str:

@@ -42,7 +42,7 @@ class Vault:
         try:
             answer = self._connected().adapter.get(f"/v1/{mount}/subkeys/{rest}")
         except hvac.exceptions.InvalidPath as error:
-            raise Refused("SECRET_NOT_FOUND", f"there is no secret {path}") from error
+            raise _missing(f"there is no secret {path}") from error
         except (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized) as error:
             raise Transient("vault", "the token is not accepted", alarm=True) from error
         except hvac.exceptions.VaultError as error:
@@ -50,6 +50,15 @@ class Vault:
         except requests.RequestException as error:
             raise Transient("vault", type(error).__name__) from error
         return frozenset(_data(answer).get("subkeys") or {})
+
+    def need(self, path: str, key: str, *, file: str, line: int | None) -> None:
+        """Raises Refused SECRET_NOT_FOUND, at the place that asks for it, when the secret or its key is missing."""
+        try:
+            if key not in self.keys(path):
+                raise _missing(f"the secret {path} has no key {key}")
+        except Refused as error:
+            error.file, error.line = file, line
+            raise
 
     def _connected(self) -> "hvac.Client":
         import hvac  # noqa: PLC0415  see keys()
@@ -84,8 +93,13 @@ def read_secret(url: str, token: Secret, reference: str) -> SecretValue:
         raise Transient("vault", f"answered {status}")
     found = _data(_json(answer)) if status == 200 else {}
     if not isinstance(found.get("data"), dict) or not isinstance(found["data"].get(key), str):
-        raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({status})")
+        hint = "write the key to Vault as text, or correct the reference"
+        raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({status})", hint=hint)
     return SecretValue(Secret(found["data"][key]), int(found["metadata"]["version"]))
+
+
+def _missing(detail: str) -> Refused:
+    return Refused("SECRET_NOT_FOUND", detail, hint="write the secret to Vault first, or correct the reference")
 
 
 def _json(answer: "requests.Response") -> Any:
