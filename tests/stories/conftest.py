@@ -66,6 +66,10 @@ class Lab:
         with psycopg.connect(self.stack.postgres.url, row_factory=dict_row) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def execute(self, statement: str, *values: object) -> None:
+        with psycopg.connect(self.stack.postgres.url) as connection:
+            connection.execute(statement, values)
+
     def key(self, api: str, tenant: str = "tenant-demo") -> str:
         found = self.admin.api(f"{tenant}.{api}")
         assert found is not None

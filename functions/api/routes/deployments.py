@@ -1,4 +1,4 @@
-"""Deployments: list, read with steps and times, start by hand."""
+"""Deployments: list, read with steps and times, start, cancel, retry and roll back by hand."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ router = APIRouter(prefix="/v1", tags=["deployments"], responses=RESPONSES)
 
 POSITION = re.compile(r"(dep-[0-9a-hjkmnp-tv-z]{26})")
 State = Literal["requested", "launching", "running", "succeeded", "failed", "superseded", "cancelled"]
+Key = Annotated[str | None, Header(max_length=200)]
 Environment = Literal["dev", "staging", "prod"]
 
 
@@ -96,12 +97,29 @@ def list_deployments(_who: Developer, filters: Annotated[Filters, Query()]) -> D
 
 
 @router.post("/deployments", status_code=202, dependencies=[Depends(no_parameters)])
-def start_deployment(
-    who: Developer, start: Start, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
-) -> DeploymentDetail:
+def start_deployment(who: Developer, start: Start, idempotency_key: Key = None) -> DeploymentDetail:
     """Deploys an API at the newest processed commit; the same Idempotency-Key starts it once."""
     wanted = {"tenant": start.tenant, "api": start.api, "environment": start.environment, "action": "deploy"}
     return read_deployment(who, app().gitops.start_by_hand(wanted, who.id, idempotency_key))  # type: ignore[arg-type]
+
+
+@router.post("/deployments/{deployment_id}/cancel", status_code=202, dependencies=[Depends(no_parameters)])
+def cancel_deployment(who: Developer, deployment_id: str) -> DeploymentDetail:
+    """Ends one that waits at once; a running one ends as soon as AWX has stopped its job."""
+    app().by_hand.cancel(deployment_id, who.id)
+    return read_deployment(who, deployment_id)
+
+
+@router.post("/deployments/{deployment_id}/retry", status_code=202, dependencies=[Depends(no_parameters)])
+def retry_deployment(who: Developer, deployment_id: str, idempotency_key: Key = None) -> DeploymentDetail:
+    """Asks again for the newest request of an API, at the same commit, when it failed or was cancelled."""
+    return read_deployment(who, app().by_hand.retry(deployment_id, who.id, idempotency_key))
+
+
+@router.post("/deployments/{deployment_id}/rollback", status_code=202, dependencies=[Depends(no_parameters)])
+def roll_back_to_deployment(who: Developer, deployment_id: str, idempotency_key: Key = None) -> DeploymentDetail:
+    """Deploys once more, under a new generation, exactly what this one deployed. It lasts until the next push."""
+    return read_deployment(who, app().by_hand.roll_back(deployment_id, who.id, idempotency_key))
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[Depends(no_parameters)])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stoa.catalog.flows import Catalog
     from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
+    from stoa.deployments.flows_by_hand import ByHand
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gitops.flows import GitOps
 
@@ -79,6 +80,12 @@ class App:
             launch_may_arrive_s=self.settings.launch_may_arrive_s,
             retry_pause_s=self.settings.scaled(RETRY_PAUSE_S),
         )
+
+    @cached_property
+    def by_hand(self) -> "ByHand":
+        from stoa.deployments.flows_by_hand import ByHand  # noqa: PLC0415
+
+        return ByHand(self.database, self.publisher.soon, self.awx)
 
     @cached_property
     def deployment_queries(self) -> "DeploymentQueries":

@@ -12,6 +12,9 @@ from stoa.kernel.envelope import Event, Message
 from stoa.kernel.errors import Refused
 from stoa.kernel.identity import SYSTEM
 
+AUTO_DEPLOY = frozenset({"dev"})
+APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
+
 REQUESTS = "deploy-requests"
 RESULTS = "deploy-results"
 REQUESTED = "stoa.deployment.requested"
@@ -86,9 +89,14 @@ def subject(w: Wanted) -> str:
     return f"{w['tenant']}/{w['api']}/{w['environment']}"
 
 
-def again(d: Deployment) -> tuple[Cause, Wanted]:
-    """The same once more, by nobody's hand, in the same trace."""
-    cause = Cause(project_id=d.project_id, commit=d.commit, trigger="retry", actor=d.requested_by, trace_id=d.trace_id)
+def approval_required() -> Refused:
+    return Refused("APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint="open a promotion ticket")
+
+
+def again(d: Deployment, trigger: str = "retry", actor: str | None = None) -> tuple[Cause, Wanted]:
+    """The same once more, in the same trace; without `actor` by nobody's hand."""
+    who = actor or d.requested_by
+    cause = Cause(project_id=d.project_id, commit=d.commit, trigger=trigger, actor=who, trace_id=d.trace_id)
     lane = d.lane
     return cause, Wanted(tenant=lane.tenant, api=lane.api, environment=lane.environment, action=d.action)
 

@@ -94,6 +94,26 @@ def set_prepared(connection: Connection, deployment_id: str, prepared: Prepared)
     )
 
 
+def prepare_as(connection: Connection, deployment_id: str, other: str) -> None:
+    """Takes over what another deployment of the lane was prepared with."""
+    connection.execute(
+        "UPDATE deployments AS d SET api_version = o.api_version, launch_vars = o.launch_vars,"
+        " artefact_sha256 = o.artefact_sha256 FROM deployments AS o WHERE d.id = %s AND o.id = %s",
+        (deployment_id, other),
+    )
+
+
+def newest(connection: Connection, lane: Lane) -> Deployment | None:
+    """The lane's newest request, whatever became of it. Its generation stays locked until the transaction ends."""
+    connection.execute("SELECT 1 FROM generations WHERE subject = %s FOR UPDATE", (lane.subject,))
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM deployments WHERE (tenant, api, environment) = (%s, %s, %s)"
+        " ORDER BY generation DESC LIMIT 1",
+        (lane.tenant, lane.api, lane.environment),
+    ).fetchone()
+    return _deployment(row) if row else None
+
+
 def put_artefact(
     connection: Connection, *, tenant: str, sha256: str, openapi_type: str, document: bytes,
     report: dict[str, Any], at: datetime,

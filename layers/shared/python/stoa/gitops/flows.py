@@ -8,11 +8,11 @@ from typing import Any
 
 from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
-from stoa.deployments.events import Cause, Wanted
+from stoa.deployments.events import APPROVAL, AUTO_DEPLOY, Cause, Wanted, approval_required
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
-from stoa.kernel import ids, inbox, outbox
+from stoa.kernel import idempotency, ids, inbox, outbox
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.envelope import Message
@@ -23,8 +23,6 @@ from stoa.repository.definition import Definition, definition, sources
 
 NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
-AUTO_DEPLOY = frozenset({"dev"})
-APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
 
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
 
@@ -109,13 +107,11 @@ class GitOps:
     def start_by_hand(self, asked: Wanted, actor: str, idempotency_key: str | None) -> str:
         """POST /v1/deployments -> a deploy request at the newest processed commit. Returns its id."""
         if asked["environment"] not in AUTO_DEPLOY:
-            raise Refused(
-                "APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint="open a promotion ticket"
-            )
+            raise approval_required()
         subject = f"{asked['tenant']}/{asked['api']}/{asked['environment']}"
         with self.database.transaction() as connection:
-            if idempotency_key and (earlier := store.started(connection, idempotency_key)):
-                return _same_request(earlier, subject)
+            if idempotency_key and (earlier := idempotency.started(connection, idempotency_key, subject)):
+                return earlier
             source = store.source(connection, asked["tenant"])
             if source is None:
                 detail = f"no push of a project of {asked['tenant']} was processed yet"
@@ -129,7 +125,7 @@ class GitOps:
             }
             made, keys = self.request(connection, cause, (asked,))
             if idempotency_key:
-                store.put_started(connection, idempotency_key, subject, made[0])
+                idempotency.remember(connection, idempotency_key, subject, made[0])
         self.publish(keys)
         return made[0]
 
@@ -249,14 +245,6 @@ class GitOps:
         """Every reference must exist; its value is read only inside the playbook's run."""
         for reference in found.secret_refs:
             self.vault().need(reference.path, reference.key, file=reference.file, line=reference.line)
-
-
-def _same_request(earlier: Row, subject: str) -> str:
-    if earlier["subject"] != subject:
-        detail = "this Idempotency-Key came with another request"
-        hint = "send a new key with a new request"
-        raise Refused("IDEMPOTENCY_KEY_REUSED", detail, field="Idempotency-Key", hint=hint)
-    return str(earlier["deployment_id"])
 
 
 def _planned(found: Effects, tenants: frozenset[str]) -> Plan:

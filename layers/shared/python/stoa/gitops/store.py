@@ -137,18 +137,3 @@ def pushes(connection: Connection, before: tuple[datetime, str] | None, limit: i
             {"at": at, "id": push_id, "limit": limit},
         )
     )
-
-
-def started(connection: Connection, idempotency_key: str) -> Row | None:
-    """What an earlier request with this key asked for: its subject and deployment_id."""
-    connection.execute("SELECT pg_advisory_xact_lock(3, hashtext(%s))", (idempotency_key,))
-    return connection.execute(
-        "SELECT subject, deployment_id FROM started_by_hand WHERE key = %s", (idempotency_key,)
-    ).fetchone()
-
-
-def put_started(connection: Connection, idempotency_key: str, subject: str, deployment_id: str) -> None:
-    connection.execute(
-        "INSERT INTO started_by_hand (key, subject, deployment_id) VALUES (%s, %s, %s)",
-        (idempotency_key, subject, deployment_id),
-    )

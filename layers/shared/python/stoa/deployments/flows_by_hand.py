@@ -1,0 +1,108 @@
+"""What a person does to a deployment: cancel it, ask for it again, go back to it. One public method per route."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from stoa.adapters.awx import Awx
+from stoa.deployments import events, model, store
+from stoa.deployments import store_lanes as lanes
+from stoa.deployments.model import Deployment, Verdict
+from stoa.kernel import idempotency, outbox
+from stoa.kernel.clock import now
+from stoa.kernel.database import Connection, Database
+from stoa.kernel.errors import NotFound, Refused
+
+RETRIED = frozenset({"failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """`publish` takes outbox keys after a commit. Each method raises NotFound, or Refused 409 in the wrong state."""
+
+    database: Database
+    publish: Callable[[Iterable[str]], None]
+    awx: Awx
+
+    def cancel(self, deployment_id: str, actor: str) -> None:
+        """POST /v1/deployments/{id}/cancel -> a waiting one ends at once, for a running one AWX is asked to stop."""
+        found = self._find(deployment_id)
+        with self.database.transaction(found.lane.tenant) as connection:
+            lanes.lock_lane(connection, found.lane)  # nobody launches it meanwhile
+            current = store.get(connection, deployment_id) or found
+            if current.final:
+                raise _conflict("ALREADY_FINISHED", f"it is {current.state} already")
+            keys = self._ended(connection, current, actor) if current.state == "requested" else ()
+        self.publish(keys)
+        if current.state == "requested":
+            return
+        if current.awx_job_id is None:
+            raise _conflict("LAUNCH_UNDER_WAY", "AWX is being asked to start it", "try again in a few seconds")
+        self.awx.cancel(current.awx_job_id)  # how it ended comes back as every result does
+
+    def retry(self, deployment_id: str, actor: str, key: str | None) -> str:
+        """POST /v1/deployments/{id}/retry -> a deploy request for the same commit. Returns the new one's id."""
+        old = self._find(deployment_id)
+        with self.database.transaction(old.lane.tenant) as connection:
+            if key and (earlier := idempotency.started(connection, key, f"retry/{deployment_id}")):
+                return earlier
+            current = store.get(connection, deployment_id) or old
+            if current.state not in RETRIED:
+                raise _conflict("NOT_FAILED", f"it is {current.state}", "only what failed or was cancelled is retried")
+            newest = store.newest(connection, old.lane)
+            if newest is not None and newest.id != deployment_id:
+                raise _conflict("NOT_NEWEST", f"{newest.id} was asked for later", "retry that one, or roll back to one")
+            made, keys = self._ask(connection, old, "retry", actor)
+            if key:
+                idempotency.remember(connection, key, f"retry/{deployment_id}", made.id)
+        self.publish(keys)
+        return made.id
+
+    def roll_back(self, deployment_id: str, actor: str, key: str | None) -> str:
+        """POST /v1/deployments/{id}/rollback -> a deploy request with what that one deployed. Returns the new one's id.
+
+        Nothing is read from Git: the stored document, held against its hash, and the stored variables.
+        """
+        old = self._find(deployment_id)
+        with self.database.transaction(old.lane.tenant) as connection:
+            if key and (earlier := idempotency.started(connection, key, f"rollback/{deployment_id}")):
+                return earlier
+            if (old.action, old.state) != ("deploy", "succeeded") or old.artefact_sha256 is None:
+                raise _conflict("NEVER_DEPLOYED", "it has put nothing on the gateway", "choose one that succeeded")
+            document = store.artefact(connection, old.artefact_sha256)
+            if document is None or hashlib.sha256(document).hexdigest() != old.artefact_sha256:
+                raise _conflict("ARTEFACT_DAMAGED", "its document is not the one that was deployed", "choose another")
+            made, keys = self._ask(connection, old, "rollback", actor)
+            store.prepare_as(connection, made.id, old.id)
+            at = now()
+            store.step(connection, made, "prepare", "success", at, at, f"as {old.id}")
+            if key:
+                idempotency.remember(connection, key, f"rollback/{deployment_id}", made.id)
+        self.publish(keys)
+        return made.id
+
+    def _find(self, deployment_id: str) -> Deployment:
+        with self.database.transaction(admin_read=True) as connection:
+            found = store.get(connection, deployment_id)
+        if found is None:
+            raise NotFound(f"there is no deployment {deployment_id}")
+        return found
+
+    def _ask(
+        self, connection: Connection, old: Deployment, trigger: str, actor: str
+    ) -> tuple[Deployment, tuple[str, ...]]:
+        if old.lane.environment not in events.AUTO_DEPLOY:
+            raise events.approval_required()
+        made = store.create(connection, *events.again(old, trigger, actor), now())
+        return made, outbox.add(connection, [events.asked(made)])
+
+    def _ended(self, connection: Connection, deployment: Deployment, actor: str) -> tuple[str, ...]:
+        at = now()
+        ended = Verdict("cancelled", None, model.problem("CANCELLED", f"{actor} cancelled it before it was launched"))
+        store.finish(connection, deployment.id, ended, at)
+        store.end_open_steps(connection, deployment.id, "failed", at)
+        return outbox.add(connection, [events.finished(deployment, ended, at)])
+
+
+def _conflict(code: str, detail: str, hint: str | None = None) -> Refused:
+    return Refused(code, detail, field="deployment_id", status=409, hint=hint)

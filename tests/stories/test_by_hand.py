@@ -1,0 +1,111 @@
+"""What a person does to a deployment: cancel it while it waits or runs, ask for it again, go back to an older one."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from local.stack import Options
+from local.workspace import api_folder
+
+OPTIONS = Options(executor="direct", slots=4, time_scale=60, activation_ms=5, import_ms=5)
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: Callable[[Options], Any]) -> Any:
+    return start_lab(OPTIONS)
+
+
+@pytest.fixture
+def slow_jobs(lab: Any) -> Iterator[Callable[[float], None]]:
+    def slow(seconds: float) -> None:
+        url = f"{lab.stack.url('awx')}/_emulator/timing"
+        requests.put(url, json={"running_s": seconds}, timeout=5).raise_for_status()
+
+    yield slow
+    slow(0)
+
+
+def fresh() -> str:
+    return f"api-{uuid.uuid4().hex[:8]}"
+
+
+def ask(lab: Any, path: str, key: str | None = None) -> requests.Response:
+    headers = {"Authorization": f"Bearer {lab.stack.home.secret('dev_token')}"}
+    headers |= {"Idempotency-Key": key} if key else {}
+    return requests.post(f"{lab.stack.url('api')}/v1/deployments/{path}", headers=headers, timeout=10)
+
+
+def pushed(lab: Any, api: str, *paths: str) -> Any:
+    """The deployment of a push, as soon as there is one."""
+    lab.write(api, *paths)
+    commit = lab.workspace.push(f"{api} has {paths}")
+    return lab.until(lambda: lab.deployments(commit), "the deployment")[0]
+
+
+def in_state(lab: Any, deployment_id: str, *states: str) -> dict[str, Any]:
+    def reached() -> Any:
+        found = lab.control_plane.deployment(deployment_id)
+        return found if found["state"] in states else None
+
+    found: dict[str, Any] = lab.until(reached, f"{deployment_id} to be {' or '.join(states)}")
+    return found
+
+
+def test_who_rolls_back_gets_what_was_deployed_under_a_new_generation_and_once(lab: Any) -> None:
+    api = fresh()
+    old = in_state(lab, pushed(lab, api, "/old")["id"], "succeeded")
+    in_state(lab, pushed(lab, api, "/new")["id"], "succeeded")
+    key = lab.key(api)
+    assert (lab.call(api, "/old", key).status_code, lab.call(api, "/new", key).status_code) == (404, 200)
+    answers = [ask(lab, f"{old['id']}/rollback", "again-1") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    made = in_state(lab, answers[0].json()["id"], "succeeded", "failed")
+    assert (made["state"], made["trigger"], made["generation"]) == ("succeeded", "rollback", 3)
+    assert made["trace_id"] == old["trace_id"]
+    assert (lab.call(api, "/old", key).status_code, lab.call(api, "/new", key).status_code) == (200, 404)
+    assert ask(lab, f"{made['id']}/retry", "again-1").json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_what_waits_is_cancelled_at_once_and_what_runs_as_soon_as_awx_stopped(
+    lab: Any, slow_jobs: Callable[[float], None]
+) -> None:
+    api = fresh()
+    slow_jobs(60)
+    running = in_state(lab, pushed(lab, api, "/one")["id"], "running")
+    waiting = pushed(lab, api, "/two")
+    cancelled = ask(lab, f"{waiting['id']}/cancel").json()
+    assert (cancelled["state"], cancelled["error"]["code"]) == ("cancelled", "CANCELLED")
+    assert ask(lab, f"{running['id']}/cancel").status_code == 202
+    assert in_state(lab, running["id"], "cancelled")["error"]["code"] == "AWX_JOB_CANCELED"
+    said = {result["deployment_id"]: result["status"] for result in lab.ends([running["id"], waiting["id"]])}
+    assert said == {running["id"]: "cancelled", waiting["id"]: "cancelled"}
+    assert ask(lab, f"{running['id']}/cancel").json()["code"] == "ALREADY_FINISHED"
+    assert lab.admin.api(f"tenant-demo.{api}") is None
+    slow_jobs(0)
+    assert ask(lab, f"{running['id']}/retry").json()["code"] == "NOT_NEWEST"
+    again = ask(lab, f"{waiting['id']}/retry").json()
+    assert in_state(lab, again["id"], "succeeded", "failed")["state"] == "succeeded"
+    assert lab.call(api, "/two", lab.key(api)).status_code == 200
+    launched = [job["skip_tags"] for job in lab.launches()]
+    assert f"stoa-{waiting['id']}" not in launched
+
+
+def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
+    api = fresh()
+    good = in_state(lab, pushed(lab, api)["id"], "succeeded")
+    lab.workspace.write(f"{api_folder(api)}/openapi.yaml", "openapi: 3.1.0\npaths: [\n")
+    (bad,) = lab.done(lab.workspace.push("Broken"))
+    for path, code in (
+        (f"{good['id']}/retry", "NOT_FAILED"),
+        (f"{bad['id']}/rollback", "NEVER_DEPLOYED"),
+        ("dep-00000000000000000000000000/retry", "NOT_FOUND"),
+    ):
+        answer = ask(lab, path).json()
+        assert (answer["code"], bool(answer["detail"])) == (code, True)
+    damage = "UPDATE artefacts SET document = %s WHERE sha256 = (SELECT artefact_sha256 FROM deployments WHERE id = %s)"
+    lab.execute(damage, b"{}", good["id"])
+    assert ask(lab, f"{good['id']}/rollback").json()["code"] == "ARTEFACT_DAMAGED"
