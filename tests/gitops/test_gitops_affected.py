@@ -131,6 +131,16 @@ def test_a_name_that_is_none_is_refused_and_the_rest_goes_on(path: str) -> None:
     assert [(r["code"], r["file"]) for r in found.refused] == [("NAME_INVALID", path)]
 
 
+@pytest.mark.parametrize("path", [f"{ORDERS}/environments/{name}.yaml" for name in ("DEV", "qa")])
+def test_only_the_file_with_the_bad_name_is_blamed(path: str) -> None:
+    tree = {*TREE, path}
+    found = affected([Change(file) for file in sorted(tree)], tree)
+    assert named(found.items) == ALL
+    assert [(r["code"], r["file"]) for r in found.refused] == [("NAME_INVALID", path)]
+    for others in ([f"{ORDERS}/openapi.yaml"], ["_defaults.yaml", f"{ORDERS}/api.yaml"]):
+        assert affected([Change(file) for file in others], tree).refused == ()
+
+
 @pytest.mark.parametrize("path", BAD, ids=repr)
 def test_removing_a_bad_name_is_no_fault(path: str) -> None:
     assert affected([Change(path, removed=True)], TREE) == Effects((), ())

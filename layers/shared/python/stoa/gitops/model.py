@@ -129,14 +129,13 @@ Faults = list[dict[str, Any]]
 def _effect(change: Change, folders: dict[Api, _Folder]) -> tuple[Lanes, Faults]:
     """What one change asks for, and what is wrong with it. Only a removal takes anything off the gateway."""
     lanes: Lanes = []
-    faults = [] if change.removed else _missing(change, folders)
+    faults = [] if change.removed else [*_missing(change, folders), *_misnamed(change.path)]
     for lane, own in sorted(_lanes(change, folders)):
-        bad = _bad_name(lane)
-        if bad and (not change.removed or _stands(lane, folders)):
-            faults.append(_fault("NAME_INVALID", bad, change.path, NAME_HINT))
-        elif not bad and _stands(lane, folders):
+        if _bad_name(lane):
+            continue  # told with the file that has the name, and with no other
+        if _stands(lane, folders):
             lanes.append((lane, own))
-        elif not bad and change.removed:
+        elif change.removed:
             slip = _renamed_by_mistake(lane, own, folders)
             lanes += [] if slip else [(lane, own)]
             faults += [slip] if slip else []
@@ -177,6 +176,15 @@ def _missing(change: Change, folders: dict[Api, _Folder]) -> Faults:
     if "api.yaml" not in folder.files:
         faults.append(_no_api(folder))
     return faults
+
+
+def _misnamed(path: str) -> Faults:
+    """A tenant, an API or an environment that cannot be, in the path itself."""
+    match = API_FILE.match(path)
+    environment = ENVIRONMENT_FILE.match(match[3]) if match else None
+    stated = environment[1] if environment and environment[1] != "_defaults" else ENVIRONMENTS[0]
+    bad = _bad_name((match[1], match[2], stated)) if match else None
+    return [_fault("NAME_INVALID", bad, path, NAME_HINT)] if bad else []
 
 
 def _renamed_by_mistake(lane: Lane, own: bool, folders: dict[Api, _Folder]) -> dict[str, Any] | None:
