@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.parts.ports import kept_ports
 from local.parts.postgres import UnsafeFolder, refuse_below_roots_home
+from local.parts.whole_file import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRETS = (
@@ -89,7 +90,6 @@ class Home:
     def _kept(self, name: str, make: Callable[[], dict[str, str]]) -> dict[str, str]:
         path = self.folder / name
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-                json.dump(make(), file)
+            write_whole(path, json.dumps(make()))
         kept: dict[str, str] = json.loads(path.read_text())
         return kept

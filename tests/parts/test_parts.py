@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+import resource
 import signal
 import socket
 import subprocess
@@ -16,13 +16,11 @@ from typing import Any
 
 import hvac
 import psutil
-import psycopg
 import pytest
 
 from local.parts.openbao import OpenBao
-from local.parts.ports import beyond_loopback
-from local.parts.postgres import Postgres, UnsafeFolder
-from local.parts.process import DiedEarly
+from local.parts.ports import beyond_loopback, kept_ports
+from local.parts.process import Child, DiedEarly
 
 Start = Callable[..., Any]
 
@@ -76,87 +74,13 @@ def test_the_look_for_listeners_finds_one_that_is_open_to_all() -> None:
             assert [found.split(":")[1] for found in beyond_loopback([os.getpid()])] == [str(port)]
 
 
-def rows(server: Postgres) -> list[Any]:
-    with psycopg.connect(server.url) as connection:
-        return connection.execute("SELECT n FROM kept ORDER BY n").fetchall()
-
-
-def fill(server: Postgres) -> None:
-    with psycopg.connect(server.url) as connection:
-        connection.execute("CREATE TABLE kept (n int)")
-        connection.execute("INSERT INTO kept SELECT generate_series(1, 3)")
-
-
-def test_postgresql_keeps_its_rows_over_kill_9_and_over_a_stop(start: Start) -> None:
-    server = start("postgres")
-    fill(server)
-    server.kill()
-    assert server.pid is None
-    server.start()
-    assert rows(server) == [(1,), (2,), (3,)]
-    server.stop()
-    server.start()
-    assert rows(server) == [(1,), (2,), (3,)]
-
-
-def test_postgresql_ends_with_the_process_that_started_it_even_by_kill_9(start: Start, home: Path) -> None:
-    server = start("postgres")
-    server.stop()
-    code = (
-        "import sys; from pathlib import Path; from local.parts.postgres import Postgres;"
-        "server = Postgres(Path(sys.argv[1])); server.start(); print(server.pid, flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", code, str(home / "postgres")]
-    user = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert user.stdout
-    members = family(int(user.stdout.readline()))
-    user.kill()
-    user.wait()
-    server.start()  # at once: it waits for what is left of the other
-    assert psutil.wait_procs(members, timeout=10)[1] == []
-
-
-def test_postgresql_starts_in_a_folder_with_a_blank_or_a_long_name_and_after_half_a_start(home: Path) -> None:
-    for name in ("a b", "long" * 30):
-        folder = home / name / "postgres"
-        half = folder.with_name("postgres.new")
-        half.mkdir(parents=True)
-        (half / "PG_VERSION").write_text("18\n")
-        server = Postgres(folder)
-        try:
-            server.start()
-            fill(server)
-            assert rows(server) == [(1,), (2,), (3,)]
-        finally:
-            server.stop()
-
-
-def test_postgresql_is_not_fooled_by_a_stale_pid_that_somebody_else_has_now(start: Start, home: Path) -> None:
-    server = start("postgres")
-    fill(server)
-    file = home / "postgres" / "postmaster.pid"
-    text = file.read_text()
-    server.kill()
-    file.write_text(re.sub(r"^\d+", str(os.getpid()), text))
-    server.start()
-    assert rows(server) == [(1,), (2,), (3,)]
-
-
-def test_postgresql_that_cannot_start_says_why(start: Start, home: Path) -> None:
-    server = start("postgres")
-    server.stop()
-    (home / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
-    with pytest.raises(DiedEarly, match="no_such_setting"):
-        server.start()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the trap is root's")
-def test_postgresql_does_not_open_roots_home_to_all() -> None:
-    mode = Path.home().stat().st_mode
-    with pytest.raises(UnsafeFolder, match="STOA_HOME"):
-        Postgres(Path.home() / "stoa-test-that-is-never-made").start()
-    assert Path.home().stat().st_mode == mode
-    assert not (Path.home() / "stoa-test-that-is-never-made").exists()
+@pytest.mark.parametrize("kind", ["kafka", "postgres", "openbao"])
+def test_a_part_starts_in_a_folder_of_any_name(start_in: Callable[[str, Path], Any], home: Path, kind: str) -> None:
+    odd = home / """of a 'b', ${c} "d" \\e %s f"""
+    odd.mkdir()
+    part = start_in(kind, odd)
+    assert part.pid
+    assert [path.name for path in home.iterdir()] == [odd.name]
 
 
 def test_openbao_keeps_its_secrets_over_kill_9_and_over_a_stop(start: Start) -> None:
@@ -169,6 +93,32 @@ def test_openbao_keeps_its_secrets_over_kill_9_and_over_a_stop(start: Start) -> 
         assert kv(server).read_secret_version("apim/demo", raise_on_deleted_version=False)["data"]["data"] == {
             "password": "kept"
         }
+
+
+def test_openbao_makes_its_keys_again_when_the_first_start_was_cut_off_before_it_kept_them(
+    start: Start, home: Path
+) -> None:
+    server = start("openbao")
+    server.kill()
+    (home / "openbao" / "keys.json").unlink()
+    server.start()
+    kv(server).create_or_update_secret("apim/demo", secret={"password": "kept"})
+
+
+def test_ports_stay_as_they_were_when_their_file_could_not_be_written(tmp_path: Path) -> None:
+    """A full disk stands for a kill in the middle: both leave the file as it was."""
+    file = tmp_path / "ports.json"
+    first = kept_ports(file, {"one"})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            kept_ports(file, {"two"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, old)
+    assert kept_ports(file, {"one", "two"})["one"] == first["one"]
 
 
 def kv(server: OpenBao) -> Any:
@@ -263,3 +213,26 @@ def test_a_child_is_gone_when_its_parent_was_killed(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert psutil.wait_procs([child], timeout=10)[1] == []
+
+
+def test_a_child_that_is_waited_for_is_gone_when_its_parent_was_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from local.parts.process import Child;"
+        "Child('sleeper', ['sh', '-c', 'echo $$; exec sleep 60'], os.environ, Path(sys.argv[1])).finish()"
+    )
+    log = tmp_path / "log"
+    parent = subprocess.Popen([sys.executable, "-c", code, str(log)])
+    deadline = time.monotonic() + 20
+    while not (log.exists() and log.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = psutil.Process(int(log.read_text()))
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs([child], timeout=10)[1] == []
+
+
+def test_a_child_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    child = Child("it", ["sh", "-c", "echo no room; exit 3"], os.environ, tmp_path / "log")
+    with pytest.raises(DiedEarly, match="it failed.*\n?.*no room"):
+        child.finish()
