@@ -21,6 +21,9 @@ class ControlPlane:
     def deployment(self, deployment_id: str) -> dict[str, Any]:
         return self._get(f"/v1/deployments/{deployment_id}", {})
 
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        return self._get(f"/v1/traces/{trace_id}", {})
+
     def pushes(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self._get("/v1/pushes", {})["items"]
         return items

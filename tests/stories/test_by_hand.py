@@ -94,6 +94,22 @@ def test_what_waits_is_cancelled_at_once_and_what_runs_as_soon_as_awx_stopped(
     assert f"stoa-{waiting['id']}" not in launched
 
 
+def test_a_trace_tells_all_that_a_push_and_a_person_after_it_set_going(lab: Any) -> None:
+    api = fresh()
+    first = in_state(lab, pushed(lab, api)["id"], "succeeded")
+    second = in_state(lab, ask(lab, f"{first['id']}/rollback").json()["id"], "succeeded")
+    trace = lab.control_plane.trace(first["trace_id"])
+    assert (trace["status"], trace["push"]["after_sha"]) == ("success", first["commit"])
+    assert [deployment["id"] for deployment in trace["deployments"]] == [first["id"], second["id"]]
+    told = [(step["name"], step["of"]) for step in trace["timeline"] if step["name"] != "lane"]
+    each = ("requested", "prepare", "awx_trigger", "awx_running")
+    assert told[:2] == [("webhook_received", None), ("analyze_changes", None)]
+    assert sorted(told[2:]) == sorted((name, d["id"]) for d in (first, second) for name in each)
+    assert all(step["duration_ms"] is not None for step in trace["timeline"])
+    assert trace["total_duration_ms"] >= max(step["duration_ms"] for step in trace["timeline"])
+    assert trace["completed_at"] == second["finished_at"]
+
+
 def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
     api = fresh()
     good = in_state(lab, pushed(lab, api)["id"], "succeeded")

@@ -65,6 +65,13 @@ class DeploymentQueries:
             cursor = listed[-1].version if listed else after
             return Changed(cursor, items, store.unfinished(connection, tenant))
 
+    def of_trace(self, trace_id: str) -> list[tuple[Deployment, list[Row]]]:
+        """GET /v1/traces/{id} -> every deployment of the trace with its steps, the first asked for first."""
+        with self.database.transaction(admin_read=True) as connection:
+            ids = store.of_trace(connection, trace_id)
+            found = store.some(connection, ids)
+            return [found[one] for one in ids]
+
     def standing(self, project_id: int) -> list[tuple[str, str, str]]:
         """a push with nothing to compare -> tenant, api and environment of what this project deployed last."""
         with self.database.transaction(admin_read=True) as connection:

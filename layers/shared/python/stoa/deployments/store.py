@@ -189,6 +189,12 @@ def some(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Deployme
     return found
 
 
+def of_trace(connection: Connection, trace_id: str) -> list[str]:
+    """The ids of the deployments of a trace, in the order in which they were asked for."""
+    rows = connection.execute("SELECT id FROM deployments WHERE trace_id = %s ORDER BY id", (trace_id,))
+    return [row["id"] for row in rows]
+
+
 def unfinished(connection: Connection, tenant: str) -> bool:
     """Whether anything of the tenant is under way."""
     row = connection.execute(

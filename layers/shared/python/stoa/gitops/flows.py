@@ -134,6 +134,11 @@ class GitOps:
         with self.database.transaction() as connection:
             return store.pushes(connection, before, limit)
 
+    def push_of_trace(self, trace_id: str) -> Row | None:
+        """GET /v1/traces/{id} -> the push that began it, if one did."""
+        with self.database.transaction() as connection:
+            return store.push_of_trace(connection, trace_id)
+
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked push -> its row says why, so that the pusher finds out."""
         with self.database.transaction() as connection:

@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from stoa.gitops.events import PushAccepted
 from stoa.kernel.database import Connection, Row
 
+_PUSH = "id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at, processed_at"
+
 
 def put_push(connection: Connection, push: PushAccepted, at: datetime) -> bool:
     """False when a push with this id is stored already."""
@@ -31,10 +33,13 @@ def trace_of(connection: Connection, push_id: str) -> str | None:
 
 def push(connection: Connection, push_id: str) -> Row | None:
     """The push as it is stored, with its state and outcome."""
+    return connection.execute(f"SELECT {_PUSH} FROM pushes WHERE id = %s", (push_id,)).fetchone()
+
+
+def push_of_trace(connection: Connection, trace_id: str) -> Row | None:
+    """The first push of a trace; a caller's traceparent may have brought more than one into it."""
     return connection.execute(
-        "SELECT id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at,"
-        " processed_at FROM pushes WHERE id = %s",
-        (push_id,),
+        f"SELECT {_PUSH} FROM pushes WHERE trace_id = %s ORDER BY received_at LIMIT 1", (trace_id,)
     ).fetchone()
 
 
@@ -131,8 +136,7 @@ def pushes(connection: Connection, before: tuple[datetime, str] | None, limit: i
     at, push_id = before or (None, None)
     return list(
         connection.execute(
-            "SELECT id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at,"
-            " processed_at FROM pushes WHERE %(at)s::timestamptz IS NULL OR (received_at, id) < (%(at)s, %(id)s)"
+            f"SELECT {_PUSH} FROM pushes WHERE %(at)s::timestamptz IS NULL OR (received_at, id) < (%(at)s, %(id)s)"
             " ORDER BY received_at DESC, id DESC LIMIT %(limit)s",
             {"at": at, "id": push_id, "limit": limit},
         )

@@ -1,0 +1,104 @@
+"""One trace from the push, or the person, to the last result: what happened when, and how long it took."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel
+
+from functions.api.parameters import no_parameters
+from functions.api.problems import RESPONSES
+from functions.api.routes.deployments import DeploymentWithSteps, with_steps
+from functions.api.routes.pushes import PushRead
+from functions.api.security import Developer
+from stoa.bootstrap import app
+from stoa.kernel.errors import NotFound
+
+router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
+
+Status = Literal["in_progress", "success", "failed"]
+WENT_WRONG = frozenset({"failed", "cancelled"})
+
+
+class TraceStep(BaseModel):
+    """`of` is the deployment it belongs to, null for what belongs to the push; `duration_ms` is null while it lasts."""
+
+    name: str
+    of: str | None
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    duration_ms: int | None
+    detail: str | None
+
+
+class Trace(BaseModel):
+    """`timeline` holds every step in the order of its start; `status` is `failed` as soon as one part is and all
+    are over."""
+
+    trace_id: str
+    status: Status
+    started_at: datetime
+    completed_at: datetime | None
+    total_duration_ms: int | None
+    push: PushRead | None
+    deployments: list[DeploymentWithSteps]
+    timeline: list[TraceStep]
+
+
+@router.get("/{trace_id}", dependencies=[Depends(no_parameters)])
+def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-9a-f]{32}$")]) -> Trace:
+    """Everything that a push, or a start by hand, set going; the `trace_id` is in the answer to either."""
+    row = app().gitops.push_of_trace(trace_id)
+    push = PushRead(**row) if row else None
+    found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id)]
+    if push is None and not found:
+        raise NotFound(f"there is no trace {trace_id}")
+    timeline = sorted(_timeline(push, found), key=lambda step: step.started_at)
+    ends = [push.processed_at] if push else []
+    ends += [deployment.finished_at for deployment in found]
+    over = [end for end in ends if end is not None]
+    started, completed = timeline[0].started_at, max(over) if len(over) == len(ends) else None
+    return Trace(
+        trace_id=trace_id,
+        status=_status(push, found, completed),
+        started_at=started,
+        completed_at=completed,
+        total_duration_ms=_milliseconds(started, completed),
+        push=push,
+        deployments=found,
+        timeline=timeline,
+    )
+
+
+def _status(push: PushRead | None, found: Sequence[DeploymentWithSteps], completed: datetime | None) -> Status:
+    if completed is None:
+        return "in_progress"
+    bad = (push is not None and push.state == "refused") or any(d.state in WENT_WRONG for d in found)
+    return "failed" if bad else "success"
+
+
+def _timeline(push: PushRead | None, found: Sequence[DeploymentWithSteps]) -> list[TraceStep]:
+    steps = []
+    if push is not None:
+        state = {"accepted": "in_progress", "refused": "failed"}.get(push.state, "success")
+        steps.append(_step("webhook_received", None, "success", push.received_at, push.received_at, push.ref))
+        steps.append(_step("analyze_changes", None, state, push.received_at, push.processed_at, push.after_sha))
+    for deployment in found:
+        for s in deployment.steps:
+            steps.append(_step(s.name, deployment.id, s.status, s.started_at, s.completed_at, s.detail))
+    return steps
+
+
+def _step(
+    name: str, of: str | None, status: str, started: datetime, completed: datetime | None, detail: str | None
+) -> TraceStep:
+    return TraceStep(
+        name=name, of=of, status=status, started_at=started, completed_at=completed,
+        duration_ms=_milliseconds(started, completed), detail=detail,
+    )  # fmt: skip
+
+
+def _milliseconds(start: datetime, end: datetime | None) -> int | None:
+    return None if end is None else round((end - start).total_seconds() * 1000)
