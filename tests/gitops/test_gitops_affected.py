@@ -43,7 +43,6 @@ CHANGED = [
     # nobody's
     ("README.md", []),
     ("environments/dev/secrets-refs.yaml", []),
-    ("environments/qa/config.yaml", []),
     ("environments/dev/deep/config.yaml", []),
     ("a/_defaults.yaml", []),
     ("tenants/_defaults.yaml", []),
@@ -196,6 +195,30 @@ def test_a_rename_by_mistake_does_not_end_the_api(old: str, new: str, told_: tup
     assert told_ in told(changes, tree)
     (first, *_) = affected(changes, tree).refused
     assert f"rename {new} to " in first["hint"]
+
+
+# a file of variables that nobody would read, and the name it should have
+UNREAD = [
+    ("_defaults.yml", "_defaults.yaml"), ("_default.yaml", "_defaults.yaml"), ("_Defaults.json", "_defaults.yaml"),
+    ("environments/qa/config.yaml", "dev, staging, prod"), ("environments/a\nb/config.yml", "dev, staging, prod"),
+    ("environments/dev/config.yml", "environments/dev/config.yaml"),
+    ("enviroments/Dev/config.yaml", "environments/dev/config.yaml"),
+    (f"{BILLS}/environments/_defaults.yml", "environments/_defaults.yaml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "meant"), UNREAD)
+def test_a_file_of_variables_under_a_name_that_is_not_read_is_told(path: str, meant: str) -> None:
+    tree = {*TREE, path}
+    (fault,) = affected([Change(path)], tree).refused
+    assert (fault["code"], fault["file"]) == ("NAME_INVALID", path)
+    assert fault["detail"]
+    assert meant in fault["hint"]
+    assert affected([Change(path, removed=True)], tree - {path}).refused == ()
+    assert (
+        affected([Change(file) for file in sorted({*TREE, "defaults.json", "envoy/qa/config.yaml"})], TREE).refused
+        == ()
+    )
 
 
 def test_a_removed_api_yaml_ends_the_api_whatever_else_was_added() -> None:

@@ -16,6 +16,10 @@ ENVIRONMENT_CONFIG = re.compile(r"environments/([^/]+)/config\.yaml\Z")
 # what somebody wrote who meant api.yaml, or an environment's file
 API_SLIP = re.compile(r"api\.(yaml|yml|json)\Z", re.IGNORECASE)
 ENVIRONMENT_SLIP = re.compile(r"env[^/]*/([^/]+)\.(yaml|yml|json)\Z", re.IGNORECASE)
+# what somebody wrote who meant a file of variables
+DEFAULTS_SLIP = re.compile(r"_defaults?\.(yaml|yml|json)\Z", re.IGNORECASE)
+API_DEFAULTS_SLIP = re.compile(r"enviro[a-z]*/" + DEFAULTS_SLIP.pattern, re.IGNORECASE)
+CONFIG_SLIP = re.compile(r"enviro[a-z]*/([^/]+)/config\.(yaml|yml|json)\Z", re.IGNORECASE)
 SPEC_HINT = "stoa openapi convert FILE shows the same message on your machine"
 NAME_HINT = "rename it; docs/gitops.md shows how a repository looks"
 NOTHING_HERE = "nothing was deployed from this folder"
@@ -129,7 +133,7 @@ Faults = list[dict[str, Any]]
 def _effect(change: Change, folders: dict[Api, _Folder]) -> tuple[Lanes, Faults]:
     """What one change asks for, and what is wrong with it. Only a removal takes anything off the gateway."""
     lanes: Lanes = []
-    faults = [] if change.removed else [*_missing(change, folders), *_misnamed(change.path)]
+    faults = [] if change.removed else [*_missing(change, folders), *_misnamed(change.path), *_unread(change.path)]
     for lane, own in sorted(_lanes(change, folders)):
         if _bad_name(lane):
             continue  # told with the file that has the name, and with no other
@@ -185,6 +189,23 @@ def _misnamed(path: str) -> Faults:
     stated = environment[1] if environment and environment[1] != "_defaults" else ENVIRONMENTS[0]
     bad = _bad_name((match[1], match[2], stated)) if match else None
     return [_fault("NAME_INVALID", bad, path, NAME_HINT)] if bad else []
+
+
+def _unread(path: str) -> Faults:
+    """A file of variables under a name that nobody reads: its variables would silently count for nothing."""
+    match, config = API_FILE.match(path), CONFIG_SLIP.match(path)
+    name = match[3] if match else path
+    if match:
+        meant = "environments/_defaults.yaml" if API_DEFAULTS_SLIP.match(name) else name
+    elif config and config[1].lower() not in ENVIRONMENTS:
+        hint = f"name its folder one of {', '.join(ENVIRONMENTS)}"
+        return [_fault("NAME_INVALID", f"{config[1]!r} is no environment: the file is not read", path, hint)]
+    elif config:
+        meant = f"environments/{config[1].lower()}/config.yaml"
+    else:
+        meant = "_defaults.yaml" if DEFAULTS_SLIP.match(name) else name
+    detail = f"the file is not read: its name must be {meant}"
+    return [_fault("NAME_INVALID", detail, path, f"rename {name} to {meant}")] if name != meant else []
 
 
 def _renamed_by_mistake(lane: Lane, own: bool, folders: dict[Api, _Folder]) -> dict[str, Any] | None:
