@@ -3,8 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,7 +72,7 @@ class Stack:
         return f"http://127.0.0.1:{self.ports[name]}"
 
     def start(self) -> None:
-        """Raises RuntimeError with the last log lines when a part dies early."""
+        """Raises DiedEarly, with the last log lines of a part that did."""
         begun = time.monotonic()
         starts: dict[str, Callable[[], None]] = {
             "PostgreSQL": self._start_postgres,
@@ -80,11 +80,7 @@ class Stack:
             "OpenBao": self._start_openbao,
             **{name: partial(self.start_emulator, name) for name in EMULATORS if name != "awx"},
         }
-        with ThreadPoolExecutor(len(starts)) as pool:
-            running = {pool.submit(start): name for name, start in starts.items()}
-            for done in as_completed(running):
-                done.result()
-                self._say(f"{running[done]} is up", begun)
+        self._start_together(starts, begun)
         self.start_emulator("awx")  # its credential holds the token that OpenBao made at its first start
         self._say("awx is up", begun)
         options = self.options
@@ -97,7 +93,10 @@ class Stack:
             port=self.ports["api"],
         )
         self._exit.callback(self.platform.stop)
-        self.platform.start()
+        try:
+            self.platform.start()
+        except RuntimeError as error:
+            raise DiedEarly(f"the functions did not start: {error}") from error
         self._say("the functions are up", begun)
 
     def stop(self) -> None:
@@ -130,6 +129,25 @@ class Stack:
                 "INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s) ON CONFLICT DO NOTHING",
                 (project_id, tenant),
             )
+
+    def _start_together(self, starts: Mapping[str, Callable[[], None]], begun: float) -> None:
+        with ThreadPoolExecutor(len(starts)) as pool:
+            running: dict[Future[None], str] = {}
+            try:
+                running |= {pool.submit(start): name for name, start in starts.items()}
+                for done in as_completed(running):
+                    done.result()
+                    self._say(f"{running[done]} is up", begun)
+            except BaseException:  # Ctrl-C as well
+                self._cut_off(running)
+                raise
+
+    def _cut_off(self, running: Collection[Future[None]]) -> None:
+        """The pool waits for every start, and some wait a minute for their part: stopped parts end that."""
+        while wait(running, timeout=0.1).not_done:
+            parts: list[Kafka | Postgres | OpenBao | Child] = [self.kafka, self.postgres, self.openbao]
+            for part in (*parts, *list(self.emulators.values())):
+                part.stop()
 
     def _start_postgres(self) -> None:
         self._exit.callback(self.postgres.stop)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -88,17 +89,32 @@ def _a_place_for_the_state(folder: Path, lock: str) -> Iterator[None]:
     """What its user can mend ends in a sentence. SIGTERM stops, like Ctrl-C, also what is only being started."""
     from local.home import Unusable, occupied  # noqa: PLC0415
     from local.parts.process import DiedEarly  # noqa: PLC0415
+    from local.workspace import GitFailed  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop_once)
     try:
         with occupied(folder, lock):
             yield
     except Unusable as error:
-        typer.echo(f"stoa: {error}", err=True)
-        raise typer.Exit(2) from error
-    except DiedEarly as error:
-        typer.echo(f"stoa: {error}", err=True)
-        raise typer.Exit(1) from error
+        _end(str(error))
+    except (DiedEarly, GitFailed) as error:
+        _end(f"{error}\nThe state is kept: start again, or from nothing with another --home. Logs are in {folder}.")
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        _end(f"{what}. Mend that and start again; logs are in {folder}.")
+
+
+def _stop_once(_number: int, _frame: FrameType | None) -> None:
+    """KeyboardInterrupt, and peace for the stopping that follows: whoever is impatient presses Ctrl-C again."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
+
+
+def _end(sentence: str) -> NoReturn:
+    typer.echo(f"stoa: {sentence}", err=True)
+    raise typer.Exit(2)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Apache Kafka, one combined KRaft node on 127.0.0.1, kept over restarts and over kill -9."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Kafka:
 
     def start(self) -> None:
         """Returns when a topic could be made. Raises DiedEarly with the broker's last lines."""
+        if shutil.which("java") is None:
+            raise DiedEarly("Kafka needs java, which is not on PATH: install Java 17 or newer")
+        if not any(self._jars.glob("*.jar")):
+            raise DiedEarly(f"Kafka is not in {self._jars}: run `make jars`")
         self._dir.mkdir(parents=True, exist_ok=True)
         try:
             self._start()
@@ -91,7 +96,8 @@ class Kafka:
     def _format(self) -> None:
         """With a fixed cluster id: a single local node has no second cluster to be told from."""
         arguments = ("format", "-t", "c3RvYS1sb2NhbC1rYWZrYQ", "-c", "server.properties", "--ignore-formatted")
-        self._java("Kafka's formatting", "kafka.tools.StorageTool", *arguments).finish()
+        self._child = self._java("Kafka's formatting", "kafka.tools.StorageTool", *arguments)
+        self._child.finish()
 
     def _java(self, name: str, *arguments: str) -> Child:
         """It works in its own folder, so that no setting holds the folder's name, with a comma or a backslash in it."""

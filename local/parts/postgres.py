@@ -61,7 +61,7 @@ class Postgres:
             raise DiedEarly(f"another PostgreSQL (pid {living[0]}) works in {self._dir}: end it, then start again")
         user = _user_for(self._dir)
         if not (self._dir / "PG_VERSION").exists():
-            _make(self._dir, user)
+            self._make(user)
         if self._sockets != self._dir:
             _make_private(self._sockets, user)
         # of a crash; another process may have the number by now, and the server would take it for its like
@@ -95,6 +95,21 @@ class Postgres:
             return self._dir
         return Path(tempfile.gettempdir()) / f"stoa-{hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]}"
 
+    def _make(self, user: pwd.struct_passwd | None) -> None:
+        """A new cluster, beside its place first: one that was cut off halfway is made again. Raises DiedEarly."""
+        new = self._dir.with_name(f"{self._dir.name}.new")
+        _gone(new)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        if user:
+            os.chown(new, user.pw_uid, user.pw_gid)
+        initdb, log = str(POSTGRES_BIN_PATH / "initdb"), new.with_name(f"{self._dir.name}.initdb.log")
+        command = [initdb, "-D", str(new), "--auth=trust", "--encoding=utf8", "-U", "postgres"]
+        # from its own folder: ours may be closed to that user
+        self._child = Child("initdb of PostgreSQL", command, os.environ, log, user=user, cwd=new)
+        self._child.finish()
+        new.rename(self._dir)
+
     def _wait_until_ready(self, child: Child) -> None:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
@@ -106,21 +121,6 @@ class Postgres:
                 continue
             return
         raise DiedEarly(f"PostgreSQL was not ready after {READY_S:.0f} s:\n{child.last_lines()}")
-
-
-def _make(folder: Path, user: pwd.struct_passwd | None) -> None:
-    """A new cluster, beside its place first: one that was cut off halfway is made again. Raises DiedEarly."""
-    new = folder.with_name(f"{folder.name}.new")
-    _gone(new)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
-    if user:
-        os.chown(new, user.pw_uid, user.pw_gid)
-    command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(new), "--auth=trust", "--encoding=utf8", "-U", "postgres"]
-    log = folder.with_name(f"{folder.name}.initdb.log")
-    # from its own folder: ours may be closed to that user
-    Child("initdb of PostgreSQL", command, os.environ, log, user=user, cwd=new).finish()
-    new.rename(folder)
 
 
 def _make_private(folder: Path, user: pwd.struct_passwd | None) -> None:

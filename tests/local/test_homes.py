@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,9 +26,9 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def refused(folder: Path) -> str:
+def refused(folder: Path, said: int = 0) -> str:
     done = subprocess.run([STOA, "up", "--home", str(folder)], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout == "") == (2, said == 0)
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr
 
@@ -54,13 +55,76 @@ def test_a_folder_below_roots_home_is_refused_in_a_sentence() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_start_that_is_cut_off_leaves_no_process(folder: Path, number: signal.Signals) -> None:
     starting = subprocess.Popen([STOA, "up", "--home", str(folder)], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while not (folder / "postgres" / "postmaster.pid").exists():
-        assert time.monotonic() < deadline, "PostgreSQL is started"
-        time.sleep(0.01)
-    family = psutil.Process(starting.pid).children(recursive=True)
-    assert {"postgres", "java"} <= {one.name() for one in family}
+    until((folder / "postgres" / "postmaster.pid").exists, "PostgreSQL is started")
+    family = until(lambda: with_java(starting), "Kafka is started")
     starting.send_signal(number)
+    time.sleep(0.2)
+    starting.send_signal(number)  # of somebody impatient
     assert starting.wait(60) != 0
+    assert left_of(family) == []
+    said = (folder / "postgres" / "log").read_text()
+    assert number == signal.SIGKILL or "database system is shut down" in said.splitlines()[-1]
+
+
+def until(true: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + 30
+    while not (found := true()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+    return found
+
+
+def with_java(starting: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    family = psutil.Process(starting.pid).children(recursive=True)
+    return family if "java" in {one.name() for one in family if one.is_running()} else []
+
+
+def left_of(family: list[psutil.Process]) -> list[psutil.Process]:
     _, alive = psutil.wait_procs(family, timeout=10)
-    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+    return [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def up_with_java(folder: Path, script: str) -> subprocess.Popen[str]:
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "java").write_text(f"#!/bin/sh\n{script}\n")
+    (programs / "java").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    command = [STOA, "up", "--home", str(folder / "home")]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+
+
+def test_a_start_is_cut_off_at_once_although_a_part_hangs(folder: Path) -> None:
+    starting = up_with_java(folder, "echo hangs; exec sleep 300")
+    log = folder / "home" / "kafka" / "kafka.log"
+    until(lambda: log.exists() and "hangs" in log.read_text(), "Kafka is started")
+    family = psutil.Process(starting.pid).children(recursive=True)
+    assert "sleep" in {one.name() for one in family}
+    starting.terminate()
+    _, said = starting.communicate(timeout=30)
+    assert (starting.returncode, left_of(family), "Traceback" in said) == (130, [], False)
+
+
+def test_a_part_that_dies_early_is_told_with_its_last_words_and_the_others_are_stopped(folder: Path) -> None:
+    starting = up_with_java(folder, "echo no room for it; exit 1")
+    _, said = starting.communicate(timeout=60)
+    assert starting.returncode == 2
+    assert said.startswith("stoa: Kafka's formatting failed; its last lines in ")
+    assert "no room for it" in said
+    assert "start again, or from nothing with another --home" in said
+    assert "Traceback" not in said
+    assert not (folder / "home" / "postgres" / "postmaster.pid").exists()
+
+
+def test_without_java_it_says_what_to_install(folder: Path) -> None:
+    command = [STOA, "up", "--home", str(folder)]
+    done = subprocess.run(command, env={**os.environ, "PATH": "/nowhere"}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "install Java 17 or newer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_the_state_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "logs").touch()
+    assert f"{folder}/logs" in refused(folder, said=1)
