@@ -199,8 +199,10 @@ class Platform(RuleBasedStateMachine):
                     self.deployments.job_finished(job["id"])
 
     @rule(steps=st.none() | st.integers(0, 120))
-    def reconcile(self, steps: int | None) -> None:
+    def tick(self, steps: int | None) -> None:
+        """What the schedules do."""
         with self.life(steps):
+            self.consumer.retry_parked(lambda: 60_000)
             self.deployments.reconcile()
 
     @rule(mode=st.sampled_from(["up", "down", "drop"]))
@@ -230,7 +232,7 @@ class Platform(RuleBasedStateMachine):
             for job in self.awx.jobs:
                 if job["status"] == "running":
                     self.awx.end(job, "successful")
-            self.reconcile(None)
+            self.tick(None)
         self.relay(None)
         self.check()
         self.kafka.close()

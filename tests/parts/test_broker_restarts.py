@@ -50,7 +50,7 @@ class Writer(threading.Thread):
                 pass  # as our own producer does: drop what is not acknowledged, connect anew
             finally:
                 with suppress(KafkaError):
-                    producer.close(timeout=2)
+                    producer.close(timeout=6)  # its records end 5 s after they were handed over; before, it stays open
 
     def end(self) -> None:
         self._over.set()
