@@ -271,8 +271,9 @@ def gateway_document(spec_path: str, files: Mapping[str, bytes], backend_url: st
         converted = convert(parse(files[spec_path], name=name, files=parts))
         profiled = gateway_profile(converted.document, server_url=backend_url)
     except SpecRefused as error:
+        file = f"{folder}/{error.file}" if error.file else spec_path
         raise Refused(
-            error.code, error.detail, field=error.pointer, file=spec_path, line=error.line, hint=SPEC_HINT
+            error.code, error.detail, field=error.pointer or None, file=file, line=error.line, hint=SPEC_HINT
         ) from error
     kind = "openapi" if profiled.document.version.startswith("3.") else "swagger"
     report = {"standards": converted.report.to_dict(), "gateway": profiled.report.to_dict()}

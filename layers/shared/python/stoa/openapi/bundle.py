@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from stoa.openapi.document import Node, lookup, tokens_of
 from stoa.openapi.grammar import SECTIONS_V2, SECTIONS_V3, V20, Grammar, Kind
 from stoa.openapi.naming import Names, from_tokens
+from stoa.openapi.origin import Origin
 from stoa.openapi.rebuild import Rebuilder
 from stoa.openapi.refusal import EXTERNAL_REF, REF_UNRESOLVED, TOO_LARGE, SpecRefused
 
@@ -20,27 +21,28 @@ MAX_INLINED = 10
 
 def bundle(
     content: Node,
-    name: str,
+    origin: Origin,
     files: Mapping[str, bytes],
     grammar: Grammar,
     read: Callable[[bytes], Node],
 ) -> Node:
     """The document with all references into `files` made local; the same object when there are none.
 
-    Only files that are referred to are looked up and read. Raises SpecRefused for a reference that leaves
-    the folder, names a file that is not in `files`, or points at nothing, and when all files together
-    are too large.
+    Only files that are referred to are looked up and read; `origin` is told which, and what came from where.
+    Raises SpecRefused for a reference that leaves the folder, names a file that is not in `files`, or points at
+    nothing, and when all files together are too large.
     """
-    return _Bundler(content, posixpath.normpath(name), files, grammar, read).run()
+    return _Bundler(content, origin, files, grammar, read).run()
 
 
 class _Bundler:
     def __init__(
-        self, content: Node, name: str, files: Mapping[str, bytes], grammar: Grammar, read: Callable[[bytes], Node]
+        self, content: Node, origin: Origin, files: Mapping[str, bytes], grammar: Grammar, read: Callable[[bytes], Node]
     ) -> None:
         self.grammar = grammar
-        self.root = name
-        self._contents: dict[str, Node] = {name: content}
+        self.origin = origin
+        self.root = origin.name
+        self._contents: dict[str, Node] = {self.root: content}
         self._files = files
         self._bytes = 0
         self._read = read
@@ -74,7 +76,12 @@ class _Bundler:
             self._bytes += len(data)
             if self._bytes > MAX_BYTES:
                 raise SpecRefused(TOO_LARGE, f"larger than {MAX_BYTES // 2**20} MB with its files", pointer=pointer)
-            self._contents[path] = self._read(data)
+            self.origin.files[path] = data
+            try:
+                self._contents[path] = self._read(data)
+            except SpecRefused as refused:
+                refused.file = path
+                raise
         return self._contents[path]
 
     def target(self, path: str, fragment: str, pointer: str) -> Node:
@@ -98,6 +105,7 @@ class _Bundler:
             name = self._names[section].take(from_tokens(tokens_of(fragment) or [stem]))
             prefix = f"#/{section}/" if self._v2 else f"#/components/{section}/"
             self._placed[key] = prefix + name
+            self.origin.moved[self._placed[key][1:]] = (path, fragment)
             self._waiting.append((path, fragment, kind.name, name))
         return self._placed[key]
 
@@ -128,6 +136,13 @@ class _FileRebuilder(Rebuilder):
         self._path = path
 
     def reference(self, node: Node, kind: Kind, pointer: str) -> Node | None:
+        try:
+            return self._followed(node, kind, pointer)
+        except SpecRefused as refused:
+            refused.file = refused.file or self._path  # the pointer is one of this file
+            raise
+
+    def _followed(self, node: Node, kind: Kind, pointer: str) -> Node | None:
         value = node["$ref"]
         if not isinstance(value, str) or (self._path == self._bundler.root and value.startswith("#")):
             return None if "$ref" in kind.fields else node
@@ -135,6 +150,8 @@ class _FileRebuilder(Rebuilder):
         if path == self._bundler.root and kind.name != "pathItem":
             return self._with_siblings(node, kind, pointer, f"#{fragment}")
         if kind.name == "pathItem":
+            if self._path == self._bundler.root:
+                self._bundler.origin.moved[pointer] = (path, fragment)
             siblings = self.fields({key: node[key] for key in node if key != "$ref"}, kind, pointer)
             return {**self._bundler.inline(path, fragment, pointer), **siblings}
         return self._with_siblings(node, kind, pointer, self._bundler.place(path, fragment, kind, pointer))

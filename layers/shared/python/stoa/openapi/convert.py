@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from stoa.openapi.inlining import Inliner
 from stoa.openapi.intake import grammar_of
 from stoa.openapi.lint import lint
 from stoa.openapi.mending import mend
+from stoa.openapi.origin import told
 from stoa.openapi.references import Plan
 from stoa.openapi.refusal import SECURITY_WEAKENED, SpecRefused
 from stoa.openapi.repairs import checked
@@ -33,14 +35,21 @@ def convert(document: Document, *, accept_weaker_security: frozenset[str] = froz
     `accept_weaker_security`, SPEC_EXTERNAL_REF, SPEC_REF_UNRESOLVED, SPEC_INVALID, SPEC_VERSION_UNSUPPORTED,
     SPEC_TOO_LARGE. Constructs that are kept although 3.0 ignores them are entries with the effect `none`.
     """
+    with told(document):
+        return _converted(document, accept_weaker_security)
+
+
+def _converted(document: Document, accepted: frozenset[str]) -> Converted:
     ledger = Ledger()
     grammar = grammar_of(document.content)
     if grammar is V31 and document.version.startswith("3.1."):
         result = Document(_Converter(document.content, ledger).run(), document.name)
     else:
         result = _older(document, grammar, ledger)
-    _refuse_weaker(ledger, accept_weaker_security)
+    _refuse_weaker(ledger, accepted)
     result, findings = checked(result, ledger)
+    if result is not document:
+        result = replace(result, origin=document.origin)
     for finding in findings:
         ledger.add(finding.pointer, finding.rule, "kept", "none", finding.detail)
     return Converted(result, ledger.report("standards", document, result))

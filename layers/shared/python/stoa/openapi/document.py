@@ -6,8 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from stoa.openapi.origin import Origin
 
 Node: TypeAlias = dict[str, Any]
 
@@ -17,12 +20,13 @@ class Document:
     """An OpenAPI document as plain dicts and lists; never changed in place by this package.
 
     `source_sha256` is the hash of the bytes it was read from; a document that this package made
-    has none and is known by the hash of its own bytes.
+    has none and is known by the hash of its own bytes. `origin` knows the lines of what was read.
     """
 
     content: Node
     name: str = "openapi"
     source_sha256: str | None = field(default=None, compare=False)
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def version(self) -> str:

@@ -15,6 +15,7 @@ from stoa.openapi.inlining import Inliner
 from stoa.openapi.inspection import Inspection
 from stoa.openapi.lint import lint, refuse_errors
 from stoa.openapi.null_rules import add_all_of, null_schema
+from stoa.openapi.origin import told
 from stoa.openapi.refusal import VERSION_UNSUPPORTED, SpecRefused
 from stoa.openapi.repairs import checked
 from stoa.openapi.report import Converted, Ledger
@@ -31,6 +32,11 @@ def gateway_profile(document: Document, *, server_url: str | None) -> Converted:
     variables filled in. A document without such a server has none afterwards: its route must come from
     an alias. Raises SpecRefused for 3.1 and for an invalid document, ValueError for another `server_url`.
     """
+    with told(document):
+        return _profiled(document, server_url)
+
+
+def _profiled(document: Document, server_url: str | None) -> Converted:
     content = document.content
     if "swagger" not in content and not document.version.startswith("3.0."):
         raise SpecRefused(VERSION_UNSUPPORTED, "convert the document to 3.0 first", pointer="/openapi")

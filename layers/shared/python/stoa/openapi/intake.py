@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from stoa.openapi.bundle import MAX_BYTES, bundle
-from stoa.openapi.document import Document, Node
+from stoa.openapi.document import Document, Node, pointer_of
 from stoa.openapi.grammar import V20, V31, Grammar
 from stoa.openapi.inspection import Inspection
+from stoa.openapi.json_text import Spot, has_too_many_digits, is_half_a_pair, is_too_large, line_where
+from stoa.openapi.origin import Origin, is_json, place
 from stoa.openapi.refusal import INVALID, NOT_PARSEABLE, TOO_DEEP, TOO_LARGE, VERSION_UNSUPPORTED, SpecRefused
 from stoa.openapi.yaml_events import MAX_DEPTH, read_yaml
 
 _V3 = re.compile(r"3\.[01]\.\d+\Z")
-_CONSTANT = re.compile(r"[:,\[]\s*(NaN|-?Infinity)\s*[,\]}]")
 _SURROGATE = re.compile(r"\\u[dD][89abAB]")
 
 
@@ -31,12 +33,14 @@ def parse(data: bytes, *, name: str, files: Mapping[str, bytes] | None = None) -
     if len(data) > MAX_BYTES:
         raise SpecRefused(TOO_LARGE, f"larger than {MAX_BYTES // 2**20} MB")
     written = read_content(data)
-    grammar = grammar_of(written)
-    _check_shapes(written, grammar)
-    content = bundle(written, name, files, grammar, read_content) if files is not None else written
-    if content is not written:
-        _check_shapes(content, grammar)
-    return Document(content, name, hashlib.sha256(data).hexdigest() if content is written else None)
+    origin = Origin(posixpath.normpath(name), data)
+    with origin.told():
+        grammar = grammar_of(written)
+        _check_shapes(written, grammar)
+        content = bundle(written, origin, files, grammar, read_content) if files is not None else written
+        if content is not written:
+            _check_shapes(content, grammar)
+    return Document(content, name, hashlib.sha256(data).hexdigest() if content is written else None, origin)
 
 
 def _check_shapes(content: Node, grammar: Grammar) -> None:
@@ -53,11 +57,11 @@ def grammar_of(content: Node) -> Grammar:
     if content.get("swagger") in ("2.0", 2.0) and version is None:
         return V20
     if version is None and "swagger" not in content:
-        raise SpecRefused(VERSION_UNSUPPORTED, "not an OpenAPI document: neither `openapi` nor `swagger` at its root")
+        detail = "not an OpenAPI document: neither `openapi` nor `swagger` at its root"
+        raise SpecRefused(VERSION_UNSUPPORTED, detail, pointer="")
     shown = json.dumps(version if version is not None else content["swagger"], default=str)[:40]
-    raise SpecRefused(
-        VERSION_UNSUPPORTED, f"version {shown} is not supported; use 3.1.x, 3.0.x or Swagger 2.0", pointer="/openapi"
-    )
+    detail = f"version {shown} is not supported; use 3.1.x, 3.0.x or Swagger 2.0"
+    raise SpecRefused(VERSION_UNSUPPORTED, detail, pointer="/swagger" if version is None else "/openapi")
 
 
 def read_content(data: bytes) -> Node:
@@ -67,10 +71,10 @@ def read_content(data: bytes) -> Node:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SpecRefused(NOT_PARSEABLE, "the file is not UTF-8", line=line) from None
-    content = _read_json(text) if text.lstrip(" \t\r\n")[:1] in ("{", "[") else read_yaml(text)
+    content = _read_json(text) if is_json(text) else read_yaml(text)
     if not isinstance(content, dict):
         raise SpecRefused(NOT_PARSEABLE, "the document is not an object at its root", line=1)
-    _check_depth(content)
+    _check_depth(content, data)
     return content
 
 
@@ -82,27 +86,31 @@ def _read_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise SpecRefused(NOT_PARSEABLE, f"not readable as JSON: {error.msg}", line=error.lineno) from None
     except RecursionError:
-        raise SpecRefused(TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep") from None
+        raise _at(text, TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", _is_too_deep) from None
     except ValueError:
-        raise SpecRefused(NOT_PARSEABLE, "a number with too many digits") from None
-    except SpecRefused as refused:
-        raise _with_line(refused, text) from None
+        raise _at(text, NOT_PARSEABLE, "a number with too many digits", has_too_many_digits) from None
+    except _Fault as fault:
+        raise _at(text, NOT_PARSEABLE, fault.detail, fault.is_at) from None
     if _SURROGATE.search(text):
-        _check_text(content)
+        _check_text(content, text)
     return content
 
 
-def _with_line(refused: SpecRefused, text: str) -> SpecRefused:
-    """The JSON reader's hooks are told no position: find the line again, now that time does not matter."""
-    constant = _CONSTANT.search(text) if refused.detail.endswith("is not a JSON value") else None
-    if constant is not None:
-        return SpecRefused(refused.code, refused.detail, line=text.count("\n", 0, constant.start(1)) + 1)
-    try:
-        read_yaml(text)
-    except SpecRefused as again:
-        if "appears twice" in again.detail and "appears twice" in refused.detail:
-            return again
-    return refused
+class _Fault(Exception):
+    """What a hook of the JSON reader finds, which is told no position, and how to know its place again."""
+
+    def __init__(self, detail: str, is_at: Callable[[Spot], bool]) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.is_at = is_at
+
+
+def _at(text: str, code: str, detail: str, is_at: Callable[[Spot], bool]) -> SpecRefused:
+    return SpecRefused(code, detail, line=line_where(text, is_at))
+
+
+def _is_too_deep(spot: Spot) -> bool:
+    return len(spot.path) >= MAX_DEPTH and spot.text in ("{", "[")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Node:
@@ -110,32 +118,32 @@ def _unique(pairs: list[tuple[str, Any]]) -> Node:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise SpecRefused(NOT_PARSEABLE, f"the key `{twice}` appears twice in one object")
+        raise _Fault(f"the key `{twice}` appears twice", lambda spot: spot.repeated and spot.path[-1] == twice)
     return result
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise SpecRefused(NOT_PARSEABLE, f"{name} is not a JSON value")
+    raise _Fault(f"{name} is not a JSON value", lambda spot: spot.text == name)
 
 
 def _finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise SpecRefused(NOT_PARSEABLE, "a number that is too large")
+        raise _Fault("a number that is too large", is_too_large)
     return number
 
 
-def _check_text(content: Any) -> None:
+def _check_text(content: Any, text: str) -> None:
     """JSON may escape half a surrogate pair, which no UTF-8 file can hold."""
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise SpecRefused(NOT_PARSEABLE, "a string holds half of a surrogate pair") from None
+        raise _at(text, NOT_PARSEABLE, "a string holds half of a surrogate pair", is_half_a_pair) from None
     except RecursionError:
-        raise SpecRefused(TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep") from None
+        raise _at(text, TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", _is_too_deep) from None
 
 
-def _check_depth(content: Node) -> None:
+def _check_depth(content: Node, data: bytes) -> None:
     level: list[Any] = [content]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
@@ -145,4 +153,17 @@ def _check_depth(content: Node) -> None:
         if not below:
             return
         level = below
-    raise SpecRefused(TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
+    line = place(data, _deep_pointer(content)).line
+    raise SpecRefused(TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", line=line)
+
+
+def _deep_pointer(content: Node) -> str:
+    """The pointer of something that is too deep."""
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(content, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if len(path) >= MAX_DEPTH:
+            return pointer_of(list(path))
+        items = node.items() if type(node) is dict else enumerate(node)
+        waiting += [(item, (*path, str(key))) for key, item in items if type(item) is dict or type(item) is list]
+    return ""

@@ -17,8 +17,9 @@ class SpecRefused(Exception):
     """The document cannot be taken in, converted or published.
 
     `code` is one of the constants of this module and never changes its meaning; `detail` is one
-    sentence for the author; `line` counts from 1 and is known for syntax errors only; `pointer` is
-    the JSON pointer of the first offending place and `pointers` lists all of them.
+    sentence for the author; `line` counts from 1 and is of `file`, a path in the API's folder, or of the
+    document itself when that is None; `pointer` is the JSON pointer of the first offending place and
+    `pointers` lists all of them.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class SpecRefused(Exception):
         code: str,
         detail: str,
         *,
+        file: str | None = None,
         line: int | None = None,
         pointer: str | None = None,
         pointers: tuple[str, ...] = (),
@@ -33,10 +35,12 @@ class SpecRefused(Exception):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
+        self.file = file
         self.line = line
         self.pointer = pointer
         self.pointers = pointers or ((pointer,) if pointer is not None else ())
 
     def __str__(self) -> str:
-        where = f"line {self.line}" if self.line is not None else f"at {self.pointer}" if self.pointer else ""
+        places = (self.file, f"line {self.line}" if self.line else None, f"at {self.pointer}" if self.pointer else None)
+        where = ", ".join(place for place in places if place)
         return f"{self.code}: {self.detail}" + (f" ({where})" if where else "")

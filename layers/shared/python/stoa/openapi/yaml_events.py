@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 MAX_ALIASES = 10_000
 MAX_ALIASED_NODES = 250_000
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -58,7 +58,7 @@ def _refuse(code: str, detail: str, event: Any) -> SpecRefused:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=LOADER)
         self._anchors: dict[str, _Anchored | None] = {}
         self._nodes = 0
         self._aliases = 0
