@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,10 +30,15 @@ SECRETS = (
 def default_home() -> Path:
     """`STOA_HOME`, or `.stoa` in the clone; for root a folder under /var/tmp, see local/parts/postgres.py."""
     if given := os.environ.get("STOA_HOME"):
-        return Path(given).resolve()
+        return real(Path(given))
     if os.geteuid() == 0:
         return Path("/var/tmp") / f"stoa-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
     return ROOT / ".stoa"
+
+
+def real(folder: Path) -> Path:
+    """Without links. A loop of them stays as it is, for `occupied` to refuse; Path.resolve raises."""
+    return Path(os.path.realpath(folder))
 
 
 class Unusable(Exception):
@@ -72,7 +77,7 @@ class Home:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.logs = folder / "logs"
         self.logs.mkdir(exist_ok=True)
-        self._secrets = self._kept("secrets.json", lambda: {name: secrets.token_urlsafe(24) for name in SECRETS})
+        self._secrets = _kept_secrets(folder / "secrets.json")
         self._ports = folder / "ports.json"
 
     def secret(self, name: str) -> str:
@@ -87,9 +92,15 @@ class Home:
         made.mkdir(parents=True, exist_ok=True)
         return made
 
-    def _kept(self, name: str, make: Callable[[], dict[str, str]]) -> dict[str, str]:
-        path = self.folder / name
-        if not path.exists():
-            write_whole(path, json.dumps(make()))
-        kept: dict[str, str] = json.loads(path.read_text())
-        return kept
+
+def _kept_secrets(file: Path) -> dict[str, str]:
+    """Made anew they would lock the platform out of its own state, so damaged ones are refused. Raises Unusable."""
+    if not file.exists():
+        write_whole(file, json.dumps({name: secrets.token_urlsafe(24) for name in SECRETS}))
+    try:
+        kept = json.loads(file.read_text())
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict) or not all(isinstance(kept.get(name), str) for name in SECRETS):
+        raise Unusable(f"{file} is damaged. Put it back from a copy, or start from nothing with another --home.")
+    return kept

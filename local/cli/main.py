@@ -50,12 +50,12 @@ def up(home: HomeOption = None, executor: ExecutorOption = Executor.ansible) -> 
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from local.home import Home, default_home  # noqa: PLC0415
+    from local.home import Home, default_home, real  # noqa: PLC0415
     from local.stack import Options  # noqa: PLC0415
     from local.up import up as run  # noqa: PLC0415
 
     console = Console()
-    folder = home.resolve() if home else default_home()
+    folder = real(home) if home else default_home()
     with _a_place_for_the_state(folder, "lock"):
         console.print(f"starting STOA; state in {folder}")
         run(Home(folder), Options(executor=executor.value), console)

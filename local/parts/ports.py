@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local.parts.whole_file import write_whole
 
+LAST_PORT = 65535
 _LISTEN = "0A"
 
 
@@ -32,12 +33,23 @@ def kept_ports(file: Path, names: Collection[str]) -> dict[str, int]:
 
     The ports of other names stay as they are, and are given to nobody else.
     """
-    known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    known = _known(file)
     for name in names:
         if name not in known or not is_free(known[name]):
             known[name] = _new_port(set(known.values()))
     write_whole(file, json.dumps(known), 0o644)
     return {name: known[name] for name in names}
+
+
+def _known(file: Path) -> dict[str, int]:
+    """What is not a port is left out: another one is as good."""
+    try:
+        kept = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {name: port for name, port in kept.items() if type(port) is int and 0 < port <= LAST_PORT}
 
 
 def _new_port(taken: set[int]) -> int:

@@ -177,5 +177,5 @@ def _gone(folder: Path) -> list[int]:
 def refuse_below_roots_home(folder: Path) -> None:
     """Raises UnsafeFolder when the caller is root and the folder lies below the home folder."""
     home = Path.home().resolve()
-    if os.geteuid() == 0 and folder.resolve().is_relative_to(home):
+    if os.geteuid() == 0 and Path(os.path.realpath(folder)).is_relative_to(home):  # of a loop of links as well
         raise UnsafeFolder(TRAP.format(home=home))

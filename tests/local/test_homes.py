@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local.home import occupied
+from local.home import Home, Unusable, occupied
 
 STOA = str(Path(sys.executable).with_name("stoa"))
 
@@ -39,9 +39,49 @@ def test_a_second_platform_on_one_folder_is_refused_before_it_writes(folder: Pat
     assert [file.name for file in folder.iterdir()] == ["lock"]
 
 
+def test_a_folder_is_free_when_its_platform_was_killed_although_a_child_lives_on(folder: Path) -> None:
+    code = (
+        "import subprocess, sys, time; from pathlib import Path; from local.home import occupied\n"
+        "with occupied(Path(sys.argv[1]), 'lock'):\n"
+        "    print(subprocess.Popen(['sleep', '60'], close_fds=False).pid, flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
+    child = psutil.Process(int(holder.stdout.readline()))
+    try:
+        with pytest.raises(Unusable, match=f"pid {holder.pid}"), occupied(folder, "lock"):
+            pass
+        holder.kill()
+        holder.wait()
+        with occupied(folder, "lock"):
+            assert child.is_running()
+    finally:
+        child.kill()
+        holder.kill()
+        holder.wait()
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", '{"gitlab_token": "t"}', '{"gitlab_token": 1}'])
+def test_secrets_that_are_damaged_are_refused_in_a_sentence_and_left_alone(folder: Path, kept: str) -> None:
+    (folder / "secrets.json").write_text(kept)
+    with pytest.raises(Unusable, match=r"secrets\.json.*back from a copy.*--home"):
+        Home(folder)
+    assert (folder / "secrets.json").read_text() == kept
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", '{"api": "x", "awx": 99999999}', '{"api": true, "awx": -1}'])
+def test_ports_that_are_damaged_are_made_anew(folder: Path, kept: str) -> None:
+    (folder / "ports.json").write_text(kept)
+    home = Home(folder)
+    ports = [home.port(name) for name in ("api", "awx")]
+    assert all(1024 <= port < 65536 for port in ports)
+    assert ports == [home.port(name) for name in ("api", "awx")]
+
+
 def test_a_folder_that_cannot_be_is_refused_in_a_sentence(folder: Path) -> None:
     (folder / "file").touch()
-    for place in (folder / "file", folder / "file" / "below", Path("/proc/stoa")):
+    (folder / "loop").symlink_to("loop")
+    for place in (folder / "file", folder / "file" / "below", folder / "loop", Path("/proc/stoa")):
         assert "Choose another folder with --home or STOA_HOME" in refused(place)
 
 
