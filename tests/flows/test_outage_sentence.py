@@ -120,7 +120,7 @@ class Platform(RuleBasedStateMachine):
         )
         self.consumer = Consumer(
             "deploy_requests_to_awx", self.database, self.producer.send, self.deployments.launch,
-            self.deployments.give_up, True, 100_000.0,
+            self.deployments.give_up, True, 2_000.0,
         )  # fmt: skip
 
     def publish(self, keys: Sequence[str]) -> None:
