@@ -180,6 +180,12 @@ def test_a_slip_takes_nothing_off_and_is_told(
     assert told(changes, tree) == codes
 
 
+def test_a_tenant_of_another_project_is_left_out_with_its_folder_and_what_to_do() -> None:
+    item = affected([Change(f"{BILLS}/api.yaml")], TREE).items[0].left_out("TENANT_NOT_REGISTERED", "why")
+    assert (item["code"], item["detail"], item["file"]) == ("TENANT_NOT_REGISTERED", "why", BILLS)
+    assert item["hint"]
+
+
 RENAMES = [
     ("api.yaml", "api.yml", NO_API), ("api.yaml", "Api.yaml", NO_API), ("api.yaml", "api.json", NO_API),
     ("environments/dev.yaml", "environments/dev.yml", NO_DEV), ("environments/dev.yaml", "env/dev.yaml", NO_DEV),

@@ -22,6 +22,7 @@ API_DEFAULTS_SLIP = re.compile(r"enviro[a-z]*/" + DEFAULTS_SLIP.pattern, re.IGNO
 CONFIG_SLIP = re.compile(r"enviro[a-z]*/([^/]+)/config\.(yaml|yml|json)\Z", re.IGNORECASE)
 SPEC_HINT = "stoa openapi convert FILE shows the same message on your machine"
 NAME_HINT = "rename it; docs/gitops.md shows how a repository looks"
+TENANT_HINT = "let the tenant be registered for this project, or move the folder to a tenant that is"
 NOTHING_HERE = "nothing was deployed from this folder"
 
 Api = tuple[str, str]
@@ -46,9 +47,10 @@ class Affected:
     action: Literal["deploy", "undeploy"]
     own_file: bool
 
-    def left_out(self, code: str, detail: str) -> dict[str, Any]:
+    def left_out(self, code: str, detail: str, hint: str = TENANT_HINT) -> dict[str, Any]:
         """Why it is not asked for, as the outcome of the push says it."""
-        return {"tenant": self.tenant, "api": self.api, "environment": self.environment, "code": code, "detail": detail}
+        lane = {"tenant": self.tenant, "api": self.api, "environment": self.environment}
+        return {**lane, **_fault(code, detail, f"tenants/{self.tenant}/apis/{self.api}", hint)}
 
 
 @dataclass(frozen=True)
