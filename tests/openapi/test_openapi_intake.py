@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -75,6 +76,7 @@ def test_content_decides_between_json_and_yaml() -> None:
         ('{"a": 1,\n"\\ud800": 1}', "SPEC_NOT_PARSEABLE", 2),
         ('{"b": "NaN",\n\t"a": [1, -Infinity]}', "SPEC_NOT_PARSEABLE", 2),
         ('{"a": {"b": 1},\n\t"c": {"b": 2,\n"b": 3}}', "SPEC_NOT_PARSEABLE", 3),
+        ("é: ééé\na: ééé\x07\n", "SPEC_NOT_PARSEABLE", 2),
         ("a: 1\n---\nb: 2\n", "SPEC_NOT_PARSEABLE", 2),
         ("a: !!python/object:os.system x\n", "SPEC_NOT_PARSEABLE", 1),
         ("a: !Sub x\n", "SPEC_NOT_PARSEABLE", 1),
@@ -126,3 +128,14 @@ def test_accepts_a_document_exactly_one_hundred_levels_deep() -> None:
         nested = [nested]
     content = {"openapi": "3.1.0", "x-deep": {"a": nested}}
     assert parse(json.dumps(content).encode(), name="x").content == content
+
+
+def test_the_line_of_a_fault_behind_a_long_text_costs_no_memory() -> None:
+    """A regular expression that may come back to each escape remembers all of them."""
+    data = ('{"a": "' + "\\n" * 500_000 + '",\n"b": NaN}').encode()
+    tracemalloc.start()
+    try:
+        assert _refusal(data).line == 2
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()

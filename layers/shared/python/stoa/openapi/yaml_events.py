@@ -46,10 +46,15 @@ def read_yaml(text: str) -> Any:
     try:
         return _Reader(text).read()
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        line = mark.line + 1 if mark is not None else None
-        raise SpecRefused(NOT_PARSEABLE, f"not readable as YAML: {problem}", line=line) from None
+        raise SpecRefused(NOT_PARSEABLE, f"not readable as YAML: {problem}", line=_line_of(error, text)) from None
+
+
+def _line_of(error: yaml.YAMLError, text: str) -> int | None:
+    if isinstance(error, yaml.reader.ReaderError):  # a character that no YAML may have; it has no mark
+        return text.encode().count(b"\n", 0, error.position) + 1  # libyaml counts bytes of UTF-8
+    mark = getattr(error, "problem_mark", None)
+    return mark.line + 1 if mark is not None else None
 
 
 def _refuse(code: str, detail: str, event: Any) -> SpecRefused:
