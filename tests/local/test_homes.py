@@ -1,5 +1,6 @@
 """Where the state is kept: one platform per folder, a sentence for what cannot be, nothing left of a start cut off."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from local.home import Home, Unusable, occupied
 
 STOA = str(Path(sys.executable).with_name("stoa"))
+Run = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -24,6 +27,23 @@ def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="stoa home ", dir="/var/tmp", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         yield Path(made)
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
+    """Starts `stoa`, and kills it after the test, whatever that found."""
+    with ExitStack() as started:
+
+        def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+            pipe = subprocess.PIPE
+            made = subprocess.Popen(
+                [STOA, *arguments], env={**os.environ, **environment}, stdout=pipe, stderr=pipe, text=True
+            )
+            started.callback(made.wait)
+            started.callback(made.kill)
+            return made
+
+        yield start
 
 
 def refused(folder: Path, said: int = 0) -> str:
@@ -93,8 +113,8 @@ def test_a_folder_below_roots_home_is_refused_in_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_start_that_is_cut_off_leaves_no_process(folder: Path, number: signal.Signals) -> None:
-    starting = subprocess.Popen([STOA, "up", "--home", str(folder)], stdout=subprocess.DEVNULL)
+def test_a_start_that_is_cut_off_leaves_no_process(run: Run, folder: Path, number: signal.Signals) -> None:
+    starting = run("up", "--home", str(folder))
     until((folder / "postgres" / "postmaster.pid").exists, "PostgreSQL is started")
     family = until(lambda: with_java(starting), "Kafka is started")
     starting.send_signal(number)
@@ -106,6 +126,16 @@ def test_a_start_that_is_cut_off_leaves_no_process(folder: Path, number: signal.
     assert number == signal.SIGKILL or "database system is shut down" in said.splitlines()[-1]
 
 
+def test_a_demo_that_is_ended_while_it_starts_stops_its_parts_and_says_its_line(run: Run, folder: Path) -> None:
+    starting = run("demo", STOA_HOME=str(folder))
+    until((folder / "demo" / "postgres" / "postmaster.pid").exists, "PostgreSQL is started")
+    family = psutil.Process(starting.pid).children(recursive=True)
+    starting.terminate()
+    told, _ = starting.communicate(timeout=60)
+    assert (starting.returncode, left_of(family)) == (130, [])
+    assert json.loads(told.splitlines()[-1])["ok"] is False
+
+
 def until(true: Callable[[], Any], what: str) -> Any:
     deadline = time.monotonic() + 30
     while not (found := true()):
@@ -114,7 +144,7 @@ def until(true: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def with_java(starting: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def with_java(starting: subprocess.Popen[str]) -> list[psutil.Process]:
     family = psutil.Process(starting.pid).children(recursive=True)
     return family if "java" in {one.name() for one in family if one.is_running()} else []
 
@@ -124,19 +154,16 @@ def left_of(family: list[psutil.Process]) -> list[psutil.Process]:
     return [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
-def up_with_java(folder: Path, script: str) -> subprocess.Popen[str]:
+def up_with_java(run: Run, folder: Path, script: str) -> subprocess.Popen[str]:
     programs = folder / "programs"
     programs.mkdir()
     (programs / "java").write_text(f"#!/bin/sh\n{script}\n")
     (programs / "java").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    command = [STOA, "up", "--home", str(folder / "home")]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+    return run("up", "--home", str(folder / "home"), PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_a_start_is_cut_off_at_once_although_a_part_hangs(folder: Path) -> None:
-    starting = up_with_java(folder, "echo hangs; exec sleep 300")
+def test_a_start_is_cut_off_at_once_although_a_part_hangs(run: Run, folder: Path) -> None:
+    starting = up_with_java(run, folder, "echo hangs; exec sleep 300")
     log = folder / "home" / "kafka" / "kafka.log"
     until(lambda: log.exists() and "hangs" in log.read_text(), "Kafka is started")
     family = psutil.Process(starting.pid).children(recursive=True)
@@ -146,8 +173,8 @@ def test_a_start_is_cut_off_at_once_although_a_part_hangs(folder: Path) -> None:
     assert (starting.returncode, left_of(family), "Traceback" in said) == (130, [], False)
 
 
-def test_a_part_that_dies_early_is_told_with_its_last_words_and_the_others_are_stopped(folder: Path) -> None:
-    starting = up_with_java(folder, "echo no room for it; exit 1")
+def test_a_part_that_dies_early_is_told_with_its_last_words_and_the_others_are_stopped(run: Run, folder: Path) -> None:
+    starting = up_with_java(run, folder, "echo no room for it; exit 1")
     _, said = starting.communicate(timeout=60)
     assert starting.returncode == 2
     assert said.startswith("stoa: Kafka's formatting failed; its last lines in ")
