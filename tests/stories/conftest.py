@@ -38,7 +38,9 @@ class Lab:
         self.workspace.write_api(self.stack.url("backend"), document, api=api, **options)
 
     def deployments(self, commit: str) -> list[dict[str, Any]]:
-        return self.rows("SELECT * FROM deployments WHERE commit_sha = %s ORDER BY api, environment, generation", commit)
+        return self.rows(
+            "SELECT * FROM deployments WHERE commit_sha = %s ORDER BY api, environment, generation", commit
+        )
 
     def push_row(self, commit: str) -> dict[str, Any]:
         return next(p for p in self.control_plane.pushes() if p["after_sha"] == commit)
