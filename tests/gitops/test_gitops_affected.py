@@ -138,6 +138,9 @@ def test_only_the_file_with_the_bad_name_is_blamed(path: str) -> None:
     assert [(r["code"], r["file"]) for r in found.refused] == [("NAME_INVALID", path)]
     for others in ([f"{ORDERS}/openapi.yaml"], ["_defaults.yaml", f"{ORDERS}/api.yaml"]):
         assert affected([Change(file) for file in others], tree).refused == ()
+    api, alone = f"{SHOP}2/api.yaml", path.replace(ORDERS, f"{SHOP}2")
+    for file in (api, alone):
+        assert [r["file"] for r in affected([Change(file)], {api, alone}).refused] == [alone]
 
 
 @pytest.mark.parametrize("path", BAD, ids=repr)

@@ -172,8 +172,9 @@ def _missing(change: Change, folders: dict[Api, _Folder]) -> Faults:
     folder = folders.get((match[1], match[2])) if match else None
     if match is None or folder is None or _bad_name((match[1], match[2], ENVIRONMENTS[0])):
         return []
-    if not folder.stated:
-        return [_no_environment(folder)]
+    if folder.stated.isdisjoint(ENVIRONMENTS):
+        misnamed = (_misnamed(f"{folder.path}/environments/{name}.yaml") for name in sorted(folder.stated))
+        return [fault for faults in misnamed for fault in faults] or [_no_environment(folder)]
     slip = ENVIRONMENT_SLIP.match(match[3])
     meant = slip[1].lower() if slip else ""
     faults = []
