@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tracemalloc
 from typing import Any
 
@@ -77,6 +78,9 @@ def test_content_decides_between_json_and_yaml() -> None:
         ('{"b": "NaN",\n\t"a": [1, -Infinity]}', "SPEC_NOT_PARSEABLE", 2),
         ('{"a": {"b": 1},\n\t"c": {"b": 2,\n"b": 3}}', "SPEC_NOT_PARSEABLE", 3),
         ("é: ééé\na: ééé\x07\n", "SPEC_NOT_PARSEABLE", 2),
+        ('{"a":\n1e999x}', "SPEC_NOT_PARSEABLE", 2),
+        ('{"a":\nNaNx}', "SPEC_NOT_PARSEABLE", 2),
+        ('{"a":\n' + "9" * 5000 + "x}", "SPEC_NOT_PARSEABLE", 2),
         ("a: 1\n---\nb: 2\n", "SPEC_NOT_PARSEABLE", 2),
         ("a: !!python/object:os.system x\n", "SPEC_NOT_PARSEABLE", 1),
         ("a: !Sub x\n", "SPEC_NOT_PARSEABLE", 1),
@@ -136,6 +140,27 @@ def test_the_line_of_a_fault_behind_a_long_text_costs_no_memory() -> None:
     tracemalloc.start()
     try:
         assert _refusal(data).line == 2
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "behind", ['"' + '\\"' * 30_000, "[" * 60_000], ids=["a text without end", "lists without end"]
+)
+def test_what_is_behind_a_fault_is_not_looked_at_again_and_again(behind: str) -> None:
+    """A number with something stuck to its end was passed over, and each character behind it was a new beginning."""
+    begun = time.process_time()
+    assert _refusal('{"a": 1e999x, "b": ' + behind).line == 1
+    assert time.process_time() - begun < 1
+
+
+def test_the_line_of_what_is_too_deep_costs_no_memory() -> None:
+    wide = "[" * 97 + ",".join(["[]"] * 60_000) + "]" * 97
+    data = '{"deep":\n' + "[" * 100 + "]" * 100 + ', "wide": ' + wide + "}"
+    tracemalloc.start()
+    try:
+        assert (_refusal(data).code, _refusal(data).line) == ("SPEC_TOO_DEEP", 2)
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()

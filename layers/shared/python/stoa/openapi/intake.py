@@ -123,7 +123,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> Node:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Fault(f"{name} is not a JSON value", lambda spot: spot.text == name)
+    raise _Fault(f"{name} is not a JSON value", lambda spot: spot.text.startswith(name))
 
 
 def _finite_float(text: str) -> float:
@@ -158,12 +158,20 @@ def _check_depth(content: Node, data: bytes) -> None:
 
 
 def _deep_pointer(content: Node) -> str:
-    """The pointer of something that is too deep."""
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(content, ())]
-    while waiting:
-        node, path = waiting.pop()
-        if len(path) >= MAX_DEPTH:
-            return pointer_of(list(path))
-        items = node.items() if type(node) is dict else enumerate(node)
-        waiting += [(item, (*path, str(key))) for key, item in items if type(item) is dict or type(item) is list]
-    return ""
+    """The pointer of the first that is too deep; a list of what is still to be looked at could be 1.7 GB."""
+    path: list[str] = []
+    _goes_too_deep(content, path)
+    return pointer_of(path)
+
+
+def _goes_too_deep(node: Any, path: list[str]) -> bool:
+    """Leaves in `path` the way to what is too deep, and otherwise what was in it."""
+    if len(path) >= MAX_DEPTH:
+        return True
+    for key, item in node.items() if type(node) is dict else enumerate(node):
+        if type(item) is dict or type(item) is list:
+            path.append(str(key))
+            if _goes_too_deep(item, path):
+                return True
+            path.pop()
+    return False

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 # possessive: to come back to an escape is of no use, and remembering each takes hundreds of megabytes
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
 
+# as the reader sees one: what is stuck to its end is a fault of its own, found later
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _OPENING = frozenset("{[")
 _MARKS = frozenset("}],:")
 
@@ -45,8 +47,10 @@ class _Walk:
         self.path: list[str] = []
         self.keys: list[set[str] | None] = []
         self.key_next = False
+        self._opened = ""
 
     def step(self, at: int, text: str) -> Spot | None:
+        self._enter()
         if text in _MARKS:
             self._mark(text)
             return None
@@ -56,13 +60,16 @@ class _Walk:
             self.key_next, repeated = False, key in keys
             keys.add(key)
             return Spot(at, text, self.path, True, repeated)
-        if text not in _OPENING:
-            return Spot(at, text, self.path, False)
-        spot = Spot(at, text, self.path[:], False)
-        self.key_next = text == "{"
-        self.keys.append(set() if self.key_next else None)
-        self.path.append("" if self.key_next else "0")
-        return spot
+        self._opened = text if text in _OPENING else ""
+        return Spot(at, text, self.path, False)
+
+    def _enter(self) -> None:
+        """Only with the next step: until then the path is that of the object or list itself."""
+        if self._opened:
+            self.key_next = self._opened == "{"
+            self.keys.append(set() if self.key_next else None)
+            self.path.append("" if self.key_next else "0")
+            self._opened = ""
 
     def _mark(self, text: str) -> None:
         if not self.keys:
@@ -89,15 +96,13 @@ def line_at(text: str, at: int) -> int:
 
 def is_too_large(spot: Spot) -> bool:
     """A number that is infinite as soon as it is read."""
-    if spot.text[0] not in "-0123456789" or not {".", "e", "E"} & set(spot.text):
-        return False
-    with contextlib.suppress(ValueError):
-        return math.isinf(float(spot.text))
-    return False
+    number = _NUMBER.match(spot.text)
+    return number is not None and bool(number[1] or number[2]) and math.isinf(float(number[0]))
 
 
 def has_too_many_digits(spot: Spot) -> bool:
-    return spot.text.lstrip("-").isdigit() and not _is_number(spot.text)
+    number = _NUMBER.match(spot.text)
+    return number is not None and not (number[1] or number[2]) and not _is_number(number[0])
 
 
 def is_half_a_pair(spot: Spot) -> bool:
