@@ -14,6 +14,7 @@ from stoa.kernel.identity import SYSTEM
 
 AUTO_DEPLOY = frozenset({"dev"})
 APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
+APPROVAL_HINT = "open a promotion ticket"
 
 REQUESTS = "deploy-requests"
 RESULTS = "deploy-results"
@@ -90,7 +91,7 @@ def subject(w: Wanted) -> str:
 
 
 def approval_required() -> Refused:
-    return Refused("APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint="open a promotion ticket")
+    return Refused("APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint=APPROVAL_HINT)
 
 
 def again(d: Deployment, trigger: str = "retry", actor: str | None = None) -> tuple[Cause, Wanted]:
