@@ -1,6 +1,7 @@
 """A clone of the demo tenant's repository, with the files of one API in it."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ class Workspace:
         address = urlsplit(self.remote)
         file.touch(mode=0o600)
         file.write_text(f"{address.scheme}://{quote(user)}:{quote(password)}@{address.netloc}\n")
-        self._git("config", "credential.helper", f"store --file={file}")
+        self._git("config", "credential.helper", f"store --file={shlex.quote(str(file))}")
 
     def write(self, path: str, text: str) -> None:
         target = self.folder / path

@@ -168,3 +168,18 @@ def test_a_first_push_that_failed_is_made_again(tmp_path: Path) -> None:
     assert workspace.pushed()
     _first_push(demo, stack, console)
     assert len(told.lines) == 1
+
+
+def test_a_person_pushes_without_typing_the_password_wherever_the_state_is(tmp_path: Path) -> None:
+    home = tmp_path / "a home, it's odd"
+    home.mkdir()
+    subprocess.run(["git", "init", "--quiet", str(home / "clone")], check=True)
+    Workspace(home / "clone", "http://127.0.0.1:8929/demo.git", "oauth2", "p/w").keep_password(home / "git-credentials")
+    asked = subprocess.run(
+        ["git", "-C", str(home / "clone"), "credential", "fill"],
+        input="protocol=http\nhost=127.0.0.1:8929\n\n",
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "password=p/w\n" in asked.stdout, asked.stderr
