@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-# possessive: to come back to an escape is of no use, and remembering each takes hundreds of megabytes
+# possessive: to come back to an escape is of no use, and remembering each takes hundreds of megabytes; a text without
+# end goes to the end of the file, or each quote in it would be tried as the beginning of another
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
 
 # as the reader sees one: what is stuck to its end is a fault of its own, found later
