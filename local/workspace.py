@@ -122,7 +122,7 @@ class Workspace:
         user, password = self._environment["STOA_GIT_USER"], self._environment["STOA_GIT_PASSWORD"]
         address = urlsplit(self.remote)
         file.touch(mode=0o600)
-        file.write_text(f"{address.scheme}://{quote(user, safe="")}:{quote(password, safe="")}@{address.netloc}\n")
+        file.write_text(f"{address.scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{address.netloc}\n")
         self._git("config", "credential.helper", f"store --file={shlex.quote(str(file))}")
 
     def write(self, path: str, text: str) -> None:
