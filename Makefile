@@ -63,8 +63,8 @@ test: install jars build/layer/.ready ## every test that takes seconds (under 15
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
 
-bench: install jars ## how fast a push is accepted, beside the least one could do; also in build/bench.json
-	@$(PY) -m local.bench.webhook
+bench: install jars build/layer/.ready ## how fast it is, beside the least one could do; also in build/bench.json
+	@$(PY) -m local.bench
 
 check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .

@@ -1,0 +1,102 @@
+"""How long the warm handler takes to read one deployment by its id, beside the same rows read and dumped bare.
+
+`measure` runs `python -m local.bench.read <id>` with the settings in its environment: a process as Lambda has it, the
+handler called with the event that API Gateway would send.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.rows import dict_row
+
+from local.bench.rows import Row, row
+from local.home import ROOT
+from local.runtime import http_event
+from stoa.deployments import store
+from stoa.deployments.model import Deployment, Lane, Verdict
+from stoa.kernel import ids
+from stoa.kernel.database import Database
+from stoa.kernel.settings import Secret
+
+ROUNDS, CALLS = 20, 100
+TOKEN = "bench"  # noqa: S105  of a process that lives as long as this run
+BAR_MS = 3.0
+
+
+def measure(database_url: str) -> list[Row]:
+    """Medians of each round's median."""
+    environment = {
+        **os.environ,
+        "STOA_DATABASE_URL": database_url,
+        "STOA_DEV_TOKEN": TOKEN,
+        "AWS_LAMBDA_FUNCTION_NAME": "api",
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
+    }
+    command = [sys.executable, "-m", "local.bench.read", stored(database_url)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+    ours, baseline = json.loads(done.stdout.splitlines()[-1])
+    return [row("API handler, warm, read by id, p50", ours, baseline, at_most=BAR_MS)]
+
+
+def stored(database_url: str) -> str:
+    """The id of a finished deployment with its steps."""
+    at = datetime.now(UTC)
+    made = Deployment(
+        ids.deployment_id(), Lane("tenant-bench", "orders", "dev"), "deploy", 1, "requested", 1, "c" * 40,
+        "gitlab-push", "gitlab:1", ids.trace_id(), at,
+    )  # fmt: skip
+    database = Database(Secret(database_url), "stoa_worker")
+    with database.transaction(made.lane.tenant) as connection:
+        store.insert(connection, made)
+        for name in ("requested", "prepare", "awx_trigger", "awx_running"):
+            store.step(connection, made, name, "success", at, at)
+        store.finish(connection, made.id, Verdict("succeeded", {"verified": True}), at)
+    database.close()
+    return made.id
+
+
+def _bare(connection: psycopg.Connection[dict[str, object]], deployment_id: str) -> None:
+    found = connection.execute("SELECT * FROM deployments WHERE id = %s", (deployment_id,)).fetchone()
+    steps = connection.execute("SELECT * FROM deployment_steps WHERE deployment_id = %s", (deployment_id,)).fetchall()
+    json.dumps({**(found or {}), "steps": steps}, default=str)
+
+
+def _median_ms(call: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(CALLS):
+        begun = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - begun) * 1000)
+    return sorted(taken)[CALLS // 2]
+
+
+def main() -> None:
+    """Prints the medians of both, as two lists."""
+    from functions.api.handler import handler  # noqa: PLC0415  reads the environment
+
+    deployment_id = sys.argv[1]
+    event = http_event.event(
+        http_event.Request(
+            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", f"Bearer {TOKEN}")),
+            b"", "127.0.0.1", datetime.now(UTC),
+        )
+    )  # fmt: skip
+
+    def ours() -> None:
+        if handler(event, None)["statusCode"] != 200:
+            raise RuntimeError("the deployment was not read")
+
+    with psycopg.connect(os.environ["STOA_DATABASE_URL"], autocommit=True, row_factory=dict_row) as connection:
+        _median_ms(ours)  # warm
+        found = [(_median_ms(ours), _median_ms(lambda: _bare(connection, deployment_id))) for _ in range(ROUNDS)]
+    print(json.dumps([[mine for mine, _ in found], [bare for _, bare in found]]))  # noqa: T201  for `measure`
+
+
+if __name__ == "__main__":
+    main()
