@@ -1,11 +1,15 @@
 """What is in the dead-letter topics of cdk/wiring.py: read only, the newest first."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from cdk.wiring import TOPICS
+
+PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,11 @@ def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter |
             return None
         consumer.assign([at])
         consumer.seek(at, offset)
-        while True:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
             for records in consumer.poll(timeout_ms=500, max_records=1).values():
                 return _letter(records[0])
+        raise KafkaTimeoutError("the record was not read in time")
     finally:
         consumer.close()
 
@@ -60,13 +66,16 @@ def _last(consumer: KafkaConsumer, partition: TopicPartition, limit: int) -> lis
     consumer.assign([partition])
     consumer.seek(partition, max(start, end - limit))
     found: list[DeadLetter] = []
+    until = time.monotonic() + PATIENCE_S
     while consumer.position(partition) < end:
+        if time.monotonic() > until:
+            raise KafkaTimeoutError("the dead letters were not read in time")
         for records in consumer.poll(timeout_ms=500).values():
             found += [_letter(record) for record in records]
     return found
 
 
 def _letter(record: Any) -> DeadLetter:
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     key = (record.key or b"").decode("utf-8", "replace")
     return DeadLetter(record.topic, record.partition, record.offset, key, record.value or b"", headers)

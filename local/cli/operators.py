@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    import requests
 
 dlq = typer.Typer(help="Look at records that could not be processed.", no_args_is_help=True)
+TRACE = re.compile(r"trc-[0-9a-f]{32}")
 PLACE = re.compile(r"([a-z0-9.-]+\.dlq)/(\d{1,6})/(\d{1,18})")
 
 Bootstrap = Annotated[
@@ -69,11 +73,10 @@ def list_letters(
             said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
             typer.echo(json.dumps({"place": letter.place, "key": letter.key, **said}))
         return
-    table = Table("place", "at", "key", "code", "reason")
+    table = Table(Column("place", no_wrap=True), "at", "key", "code", "reason")
     for letter in found:
-        said = letter.headers
-        row = (letter.place, *(said.get(name, "") for name in ("dlq_at",)), letter.key, said.get("dlq_code", ""))
-        table.add_row(*map(escape, (*row, said.get("dlq_reason", ""))))
+        at, code, reason = (letter.headers.get(name, "") for name in ("dlq_at", "dlq_code", "dlq_reason"))
+        table.add_row(*map(_shown, (letter.place, at, letter.key, code, reason)))
     Console().print(table if found else "no dead letters")
 
 
@@ -111,6 +114,8 @@ def trace(
     """
     from local.control_plane import ControlPlane  # noqa: PLC0415
 
+    if not TRACE.fullmatch(trace_id):
+        raise _refused(f"{trace_id} is no trace id: trc- and 32 hexadecimal digits, as pushes and deployments name it")
     with _told():
         place = url or f"http://127.0.0.1:{_kept(home, 'ports.json', 'api')}"
         # never an option: arguments are seen by everybody on the machine
@@ -124,7 +129,7 @@ def trace(
     for step in found["timeline"]:
         lasted = "" if step["duration_ms"] is None else f"{step['duration_ms'] / 1000:.2f} s"
         row = (step["started_at"], step["name"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_shown, row))
     Console().print(table)
 
 
@@ -148,12 +153,27 @@ def _told() -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        said = error.response.json()
-        raise _refused(f"{said.get('code')}: {said.get('detail')}") from error
+        raise _refused(_problem(error.response)) from error
     except (KafkaError, requests.RequestException) as error:
         raise _refused(f"no answer ({type(error).__name__}): is the platform running? `stoa up` starts it") from error
     except FileNotFoundError as error:
         raise _refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise _refused(f"the state of the platform cannot be read ({error}): is --home its folder?") from error
+
+
+def _problem(answer: requests.Response) -> str:
+    """In the words of our API; of something that stands before it, only the status."""
+    try:
+        said = answer.json()
+        return f"{said['code']}: {said['detail']}"
+    except (ValueError, TypeError, KeyError):
+        return f"{answer.url} answered {answer.status_code}: is it the address of the STOA API?"
+
+
+def _shown(text: str) -> str:
+    """What others wrote may hold what a terminal obeys."""
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def _refused(text: str) -> typer.Exit:

@@ -42,7 +42,10 @@ def add(connection: Connection, name: str, tenant: str = "tenant-a") -> None:
 
 def seen(database: Database, after: int, tenant: str = "tenant-a") -> list[tuple[str, int]]:
     with database.transaction(admin_read=True) as connection:
-        return [(change.entity_id, change.version) for change in changes.since(connection, tenant, after, 100)]
+        return [
+            (change.entity_id, change.version)
+            for change in changes.since(connection, tenant, after, 100, ["deployment"])
+        ]
 
 
 def test_numbers_rise_per_tenant_and_an_entity_is_listed_once_at_its_newest(database: Database) -> None:
@@ -101,7 +104,7 @@ def test_a_reader_beside_many_writers_misses_nothing(database: Database, another
         while not over:
             over = all(one.done() for one in writing)
             with database.transaction(admin_read=True) as connection:
-                listed = changes.since(connection, "tenant-a", cursor, 5)
+                listed = changes.since(connection, "tenant-a", cursor, 5, ["deployment"])
                 ids = [change.entity_id for change in listed]
                 rows = connection.execute("SELECT id, generation FROM deployments WHERE id = ANY(%s)", (ids,))
                 known |= {row["id"]: row["generation"] for row in rows}

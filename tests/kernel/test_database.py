@@ -1,5 +1,7 @@
 """A connection that is kept between two invocations may be dead at the second; one that dies in use is an outage."""
 
+import time
+
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -54,3 +56,26 @@ def test_a_database_that_is_away_is_an_outage_and_goes_on_when_it_is_back(
         server.execute(rename.format(f"{name}_away", name))
     with database.transaction() as connection:
         assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+
+
+def test_a_server_that_takes_no_writes_and_a_session_that_was_ended_are_outages(
+    database: Database, database_url: str, postgres_url: str
+) -> None:
+    def write(idle_s: float) -> None:
+        with database.transaction() as connection:
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            connection.execute(f"SELECT pg_sleep({idle_s})")
+            time.sleep(idle_s)
+            connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
+
+    with pytest.raises(Transient):
+        write(0.3)
+    name = conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        end_sessions(database_url)
+        assert not database.ready()
+        with pytest.raises(Transient):
+            write(0)
+        server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert database.ready(), "on a new connection"

@@ -4,6 +4,7 @@ import json
 import uuid
 from typing import Any
 
+import confluent_kafka
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from typer.testing import CliRunner
@@ -52,12 +53,21 @@ def test_lag_counts_what_a_group_has_not_done_and_says_how_old_it_is(kafka: Any,
 
 def test_a_dead_letter_is_listed_with_its_reason_and_shown_whole(kafka: Any, producer: Any) -> None:
     key = f"tenant-a/{uuid.uuid4().hex}"
-    reason = [("ce_id", b"evt-1"), ("dlq_code", b"NOT_A_CLOUDEVENT"), ("dlq_reason", b"no headers")]
+    reason = [
+        ("ce_id", b"evt-1"),
+        ("dlq_code", b"NOT_A_CLOUDEVENT"),
+        ("dlq_reason", b"no \x1b[31mheaders"),
+    ]
     at = ("dlq_at", b"2099-01-01T00:00:00.000Z")
     sent = producer.send("deploy-requests.dlq", b"\xffvalue", key=key.encode(), headers=[*reason, at]).get(10)
     _, rows, _ = run("dlq", "list", "--json", "--limit", "1", "--bootstrap", kafka.bootstrap)
     place = f"deploy-requests.dlq/{sent.partition}/{sent.offset}"
     assert [(r["place"], r["key"], r["dlq_code"]) for r in rows] == [(place, key, "NOT_A_CLOUDEVENT")]
+    foreign = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap})
+    foreign.produce("deploy-requests.dlq", b"{}", headers=[("null", None)])
+    assert foreign.flush(10) == 0
+    shown = CliRunner().invoke(app, ["dlq", "list", "--limit", "1", "--bootstrap", kafka.bootstrap]).stdout
+    assert (place in shown, "\x1b[31m" in shown) == (True, False), "to be copied, and safe to look at"
     _, (letter,), _ = run("dlq", "show", place, "--bootstrap", kafka.bootstrap)
     assert (letter["headers"]["ce_id"], letter["value"]) == ("evt-1", "\ufffdvalue")
 
@@ -67,7 +77,9 @@ def test_what_is_not_there_is_told_in_a_sentence(kafka: Any, producer: Any, tmp_
         (("dlq", "show", "deploy-requests.dlq/0/99999", "--bootstrap", kafka.bootstrap), "there is nothing at"),
         (("dlq", "show", "deploy-requests/0/1", "--bootstrap", kafka.bootstrap), "is no place"),
         (("lag", "--home", str(tmp_path)), "`stoa up` starts one"),
-        (("trace", "trc-1", "--url", "http://127.0.0.1:1", "--home", str(tmp_path)), "`stoa up` starts one"),
+        (("trace", f"trc-{'0' * 32}", "--home", str(tmp_path)), "`stoa up` starts one"),
+        (("trace", "../deployments", "--home", str(tmp_path)), "is no trace id"),
+        (("lag", "--home", "/etc/passwd"), "is --home its folder?"),
     ):
         code, _, error = run(*arguments)
         assert (code, said in error, error.count("\n")) == (2, True, 1), error

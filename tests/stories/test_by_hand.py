@@ -67,7 +67,7 @@ def test_who_rolls_back_gets_what_was_deployed_under_a_new_generation_and_once(l
     assert len({answer.json()["id"] for answer in answers}) == 1
     made = in_state(lab, answers[0].json()["id"], "succeeded", "failed")
     assert (made["state"], made["trigger"], made["generation"]) == ("succeeded", "rollback", 3)
-    assert made["trace_id"] == old["trace_id"]
+    assert made["trace_id"] != old["trace_id"], "a story of its own"
     assert (lab.call(api, "/old", key).status_code, lab.call(api, "/new", key).status_code) == (200, 404)
     assert ask(lab, f"{made['id']}/retry", "again-1").json()["code"] == "IDEMPOTENCY_KEY_REUSED"
 
@@ -96,12 +96,18 @@ def test_what_waits_is_cancelled_at_once_and_what_runs_as_soon_as_awx_stopped(
     assert f"stoa-{waiting['id']}" not in launched
 
 
-def test_a_trace_tells_all_that_a_push_and_a_person_after_it_set_going(lab: Any) -> None:
+def test_a_trace_tells_all_that_a_push_and_a_person_after_it_set_going(
+    lab: Any, slow_jobs: Callable[[float], None]
+) -> None:
     api = fresh()
-    first = in_state(lab, pushed(lab, api)["id"], "succeeded")
-    second = in_state(lab, ask(lab, f"{first['id']}/rollback").json()["id"], "succeeded")
+    slow_jobs(60)
+    first = in_state(lab, pushed(lab, api)["id"], "running")
+    ask(lab, f"{first['id']}/cancel")
+    in_state(lab, first["id"], "cancelled")
+    slow_jobs(0)
+    second = in_state(lab, ask(lab, f"{first['id']}/retry").json()["id"], "succeeded")
     trace = lab.control_plane.trace(first["trace_id"])
-    assert (trace["status"], trace["push"]["after_sha"]) == ("success", first["commit"])
+    assert (trace["status"], trace["push"]["after_sha"]) == ("success", first["commit"]), "the last word counts"
     assert [deployment["id"] for deployment in trace["deployments"]] == [first["id"], second["id"]]
     told = [(step["name"], step["of"]) for step in trace["timeline"] if step["name"] != "lane"]
     each = ("requested", "prepare", "awx_trigger", "awx_running")
@@ -116,6 +122,50 @@ def test_a_trace_tells_all_that_a_push_and_a_person_after_it_set_going(lab: Any)
     assert (unknown.exit_code, "NOT_FOUND" in unknown.stderr) == (2, True)
 
 
+def test_a_retry_and_a_rollback_need_no_git_and_a_removed_api_stays_removed(lab: Any) -> None:
+    api = fresh()
+    good = in_state(lab, pushed(lab, api)["id"], "succeeded")
+    lab.stack.fault("gitlab", mode="down", path="/repository/")
+    try:
+        lab.stack.fault("gateway", mode="down")
+        lost = in_state(lab, ask(lab, f"{good['id']}/rollback").json()["id"], "failed")
+        lab.stack.fault("gateway", mode="ok")
+        newest = "SELECT id, trigger FROM deployments WHERE api = %s AND state = 'succeeded' ORDER BY generation DESC"
+        lab.until(lambda: lab.rows(newest, api)[0]["id"] != good["id"], "what was lost to be asked for again")
+        assert lab.rows(newest, api)[0]["trigger"] == "retry"
+        assert lost["error"]["code"] == "GATEWAY_UNAVAILABLE"
+    finally:
+        lab.stack.fault("gateway", mode="ok")
+        lab.stack.fault("gitlab", mode="ok")
+    lab.workspace.remove_api(api)
+    lab.done(lab.workspace.push(f"Remove {api}"))
+    assert ask(lab, f"{good['id']}/rollback").json()["code"] == "API_REMOVED"
+
+
+def test_what_is_being_launched_or_was_lost_can_be_cancelled_too(lab: Any) -> None:
+    api = fresh()
+    lab.stack.fault("awx", mode="down")
+    launching = in_state(lab, pushed(lab, api)["id"], "launching")
+    assert ask(lab, f"{launching['id']}/cancel").status_code == 202
+    lab.stack.fault("awx", mode="ok")
+    assert in_state(lab, launching["id"], "cancelled", "succeeded")["state"] == "cancelled"
+    assert f"stoa-{launching['id']}" not in [
+        job["skip_tags"] for job in lab.launches() if job["status"] == "successful"
+    ]
+    lab.stack.fault("gateway", mode="down")
+    try:
+        lost = in_state(lab, ask(lab, f"{launching['id']}/retry").json()["id"], "failed")
+        due = "SELECT lost_deployment_id FROM lanes WHERE api = %s"
+        lab.until(lambda: lab.rows(due, api)[0]["lost_deployment_id"], "it to be due again")
+        newest = lab.rows("SELECT id FROM deployments WHERE api = %s ORDER BY generation DESC LIMIT 1", api)[0]["id"]
+        answer = ask(lab, f"{lab.rows(due, api)[0]['lost_deployment_id'] or newest}/cancel")
+    finally:
+        lab.stack.fault("gateway", mode="ok")
+    assert answer.status_code == 202, answer.text
+    assert lost["error"]["code"] == "GATEWAY_UNAVAILABLE"
+    assert lab.rows(due, api)[0]["lost_deployment_id"] is None
+
+
 def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
     api = fresh()
     good = in_state(lab, pushed(lab, api)["id"], "succeeded")
@@ -128,6 +178,9 @@ def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
     ):
         answer = ask(lab, path).json()
         assert (answer["code"], bool(answer["detail"])) == (code, True)
+    lab.execute("DELETE FROM project_tenants")
+    assert ask(lab, f"{good['id']}/rollback").json()["code"] == "TENANT_NOT_REGISTERED"
+    lab.stack.register(lab.project_id, "tenant-demo")
     damage = "UPDATE artefacts SET document = %s WHERE sha256 = (SELECT artefact_sha256 FROM deployments WHERE id = %s)"
     lab.execute(damage, b"{}", good["id"])
     assert ask(lab, f"{good['id']}/rollback").json()["code"] == "ARTEFACT_DAMAGED"

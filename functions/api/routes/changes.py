@@ -12,11 +12,11 @@ from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentWithSteps, with_steps
 from functions.api.security import Developer
 from stoa.bootstrap import app
+from stoa.kernel.errors import Refused
 
 router = APIRouter(prefix="/v1", tags=["changes"], responses=RESPONSES)
 
-POSITION = re.compile(r"(0|[1-9][0-9]{0,17})")
-LONGEST_WAIT_S = 20
+POSITION = re.compile(r"([a-z0-9-]{1,63}) (0|[1-9][0-9]{0,17})")
 BUSY_MS, QUIET_MS = 700, 15_000
 JITTER = 0.1  # pages that were opened together do not ask together for ever
 
@@ -40,21 +40,28 @@ class Changes(BaseModel):
 
 class Asked(Page):
     tenant: str = Field(pattern=SLUG)
-    wait: int = Field(0, ge=0, le=LONGEST_WAIT_S)
 
 
 @router.get("/changes")
 def list_changes(_who: Developer, asked: Annotated[Asked, Query()]) -> Changes:
     """What changed since `cursor`, each thing once in its present state; without one, nothing but the cursor of now.
 
-    Take the cursor first, then read the lists. `wait`: seconds to wait for a change when there is none.
+    Take the cursor first, then read the lists.
     """
-    after = int(decoded(asked.cursor, POSITION)[0]) if asked.cursor is not None else None
-    found = app().deployment_queries.changed(asked.tenant, after=after, limit=asked.limit, wait_s=asked.wait)
+    after = _after(asked.tenant, asked.cursor) if asked.cursor is not None else None
+    found = app().deployment_queries.changed(asked.tenant, after=after, limit=asked.limit)
     items = [Change(kind="deployment", id=d.id, version=n, data=with_steps(d, steps)) for n, d, steps in found.items]
     pause = BUSY_MS if found.busy else QUIET_MS
     return Changes(
-        cursor=encoded(str(found.cursor)),
+        cursor=encoded(asked.tenant, str(found.cursor)),
         items=items,
         poll_after_ms=round(pause * random.uniform(1 - JITTER, 1 + JITTER)),  # noqa: S311  no secret
     )
+
+
+def _after(tenant: str, cursor: str) -> int:
+    """Each tenant has its own numbers: with those of another one something would be missed."""
+    whose, number = decoded(cursor, POSITION)
+    if whose != tenant:
+        raise Refused("BAD_CURSOR", f"the cursor is one of {whose}", field="cursor", hint="begin without a cursor")
+    return int(number)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
@@ -105,7 +105,7 @@ def start_deployment(who: Developer, start: Start, idempotency_key: Key = None) 
 
 @router.post("/deployments/{deployment_id}/cancel", status_code=202, dependencies=[Depends(no_parameters)])
 def cancel_deployment(who: Developer, deployment_id: str) -> DeploymentDetail:
-    """Ends one that waits at once; a running one ends as soon as AWX has stopped its job."""
+    """Ends one that waits at once, a running one as soon as AWX has stopped its job; a lost one is not tried again."""
     app().by_hand.cancel(deployment_id, who.id)
     return read_deployment(who, deployment_id)
 
@@ -117,9 +117,12 @@ def retry_deployment(who: Developer, deployment_id: str, idempotency_key: Key = 
 
 
 @router.post("/deployments/{deployment_id}/rollback", status_code=202, dependencies=[Depends(no_parameters)])
-def roll_back_to_deployment(who: Developer, deployment_id: str, idempotency_key: Key = None) -> DeploymentDetail:
+def roll_back_to_deployment(
+    request: Request, who: Developer, deployment_id: str, idempotency_key: Key = None
+) -> DeploymentDetail:
     """Deploys once more, under a new generation, exactly what this one deployed. It lasts until the next push."""
-    return read_deployment(who, app().by_hand.roll_back(deployment_id, who.id, idempotency_key))
+    made = app().by_hand.roll_back(deployment_id, who.id, idempotency_key, request.state.trace_id)
+    return read_deployment(who, made)
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[Depends(no_parameters)])

@@ -34,8 +34,8 @@ class TraceStep(BaseModel):
 
 
 class Trace(BaseModel):
-    """`timeline` holds every step in the order of its start; `status` is `failed` as soon as one part is and all
-    are over."""
+    """`timeline` holds every step in the order of its start; `status` is `failed` when all are over and the
+    last word on one API is; what was lost and asked for again may have healed."""
 
     trace_id: str
     status: Status
@@ -75,7 +75,8 @@ def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-
 def _status(push: PushRead | None, found: Sequence[DeploymentWithSteps], completed: datetime | None) -> Status:
     if completed is None:
         return "in_progress"
-    bad = (push is not None and push.state == "refused") or any(d.state in WENT_WRONG for d in found)
+    newest = {(d.tenant, d.api, d.environment): d for d in sorted(found, key=lambda d: d.generation)}
+    bad = (push is not None and push.state == "refused") or any(d.state in WENT_WRONG for d in newest.values())
     return "failed" if bad else "success"
 
 

@@ -94,10 +94,12 @@ def approval_required() -> Refused:
     return Refused("APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint=APPROVAL_HINT)
 
 
-def again(d: Deployment, trigger: str = "retry", actor: str | None = None) -> tuple[Cause, Wanted]:
-    """The same once more, in the same trace; without `actor` by nobody's hand."""
-    who = actor or d.requested_by
-    cause = Cause(project_id=d.project_id, commit=d.commit, trigger=trigger, actor=who, trace_id=d.trace_id)
+def again(
+    d: Deployment, trigger: str = "retry", actor: str | None = None, trace_id: str | None = None
+) -> tuple[Cause, Wanted]:
+    """The same once more, by default in the same trace; without `actor` by nobody's hand."""
+    who, trace = actor or d.requested_by, trace_id or d.trace_id
+    cause = Cause(project_id=d.project_id, commit=d.commit, trigger=trigger, actor=who, trace_id=trace)
     lane = d.lane
     return cause, Wanted(tenant=lane.tenant, api=lane.api, environment=lane.environment, action=d.action)
 

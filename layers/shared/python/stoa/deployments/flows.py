@@ -10,7 +10,7 @@ from stoa.deployments import events, model, store
 from stoa.deployments import store_lanes as lanes
 from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict
 from stoa.gitops.events import Prepared
-from stoa.kernel import outbox
+from stoa.kernel import outbox, registrations
 from stoa.kernel.clock import now, sleep
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
@@ -133,8 +133,8 @@ class Deployments:
                     report=prepared.report or {},
                     at=started,
                 )
-            store.set_prepared(connection, deployment.id, prepared)
-            store.step(connection, deployment, "prepare", "success", started, now())
+            if store.set_prepared(connection, deployment.id, prepared):
+                store.step(connection, deployment, "prepare", "success", started, now())
 
     def _refuse(self, deployment: Deployment, error: Refused) -> None:
         at = now()
@@ -184,9 +184,9 @@ class Deployments:
             lanes.lock_lane(connection, lane)
             lost_id = lanes.take_lost(connection, lane)
             old = store.get(connection, lost_id) if lost_id else None
-            if old is None:
+            if old is None or old.lane.tenant not in registrations.tenants(connection, old.project_id):
                 return
-            made = store.create(connection, *events.again(old), now())
+            made = store.create_again(connection, old, events.again(old), now())
             keys = outbox.add(connection, [events.asked(made)])
         self.publish(keys)
 
@@ -221,19 +221,27 @@ class Deployments:
             if claimed:
                 self._not_sent(deployment_id)
             raise
-        for extra in found[1:]:
-            self.awx.cancel(extra.id)
         if found:
-            self._set_job(lane, deployment_id, found[0])
+            self._follow(holder, deployment, found)
         elif claimed:
             self._call_awx(deployment, holder)
         return claimed or bool(found)
+
+    def _follow(self, holder: Holder, deployment: Deployment, found: Sequence[Job]) -> None:
+        for extra in found[1:]:
+            self.awx.cancel(extra.id)
+        self._set_job(deployment.lane, deployment.id, found[0])
+        if found[0].final:  # it may have ended while nobody knew whose it was
+            self._close_if_over(holder, self.awx.job(found[0].id))
 
     def _not_sent(self, deployment_id: str) -> None:
         with self.database.transaction() as connection:
             lanes.launch_not_sent(connection, deployment_id)
 
     def _call_awx(self, deployment: Deployment, holder: Holder) -> None:
+        if holder.cancelled_by:
+            self._close(holder, model.cancelled(holder.cancelled_by))
+            return
         sent = model.extra_vars(deployment, self.public_url)
         try:
             check(sent)
@@ -250,11 +258,13 @@ class Deployments:
     def _set_job(self, lane: Lane, deployment_id: str, job: Job) -> None:
         at = now()
         with self.database.transaction(lane.tenant) as connection:
-            lanes.set_job(connection, deployment_id, job.id)
+            cancelled = lanes.set_job(connection, deployment_id, job.id)
             deployment = store.get(connection, deployment_id)
             if deployment is not None:
                 store.step(connection, deployment, "awx_trigger", "success", at, at, f"AWX job {job.id}")
                 store.step(connection, deployment, "awx_running", "in_progress", at)
+        if cancelled:
+            self.awx.cancel(job.id)
 
     def _close_if_over(self, holder: Holder, job: Job) -> None:
         if job.over(now()):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from stoa.adapters.awx import Awx
 from stoa.deployments import events, model, store
 from stoa.deployments import store_lanes as lanes
-from stoa.deployments.model import Deployment, Verdict
-from stoa.kernel import idempotency, outbox
+from stoa.deployments.model import Deployment
+from stoa.kernel import idempotency, outbox, registrations
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.errors import NotFound, Refused
@@ -25,20 +25,24 @@ class ByHand:
     awx: Awx
 
     def cancel(self, deployment_id: str, actor: str) -> None:
-        """POST /v1/deployments/{id}/cancel -> a waiting one ends at once, for a running one AWX is asked to stop."""
+        """POST /v1/deployments/{id}/cancel -> a waiting one ends at once, for a running one AWX is asked to stop.
+
+        One that is being launched ends when AWX has answered; one that was lost is not asked for again.
+        """
         found = self._find(deployment_id)
+        keys: tuple[str, ...] = ()
         with self.database.transaction(found.lane.tenant) as connection:
             lanes.lock_lane(connection, found.lane)  # nobody launches it meanwhile
             current = store.get(connection, deployment_id) or found
-            if current.final:
+            if current.final and not lanes.drop_lost(connection, found.lane, deployment_id):
                 raise _conflict("ALREADY_FINISHED", f"it is {current.state} already")
-            keys = self._ended(connection, current, actor) if current.state == "requested" else ()
+            if current.state == "requested":
+                keys = self._ended(connection, current, actor)
+            elif not current.final and current.awx_job_id is None:
+                lanes.note_cancelled(connection, deployment_id, actor)
         self.publish(keys)
-        if current.state == "requested":
-            return
-        if current.awx_job_id is None:
-            raise _conflict("LAUNCH_UNDER_WAY", "AWX is being asked to start it", "try again in a few seconds")
-        self.awx.cancel(current.awx_job_id)  # how it ended comes back as every result does
+        if not current.final and current.awx_job_id is not None:
+            self.awx.cancel(current.awx_job_id)  # how it ended comes back as every result does
 
     def retry(self, deployment_id: str, actor: str, key: str | None) -> str:
         """POST /v1/deployments/{id}/retry -> a deploy request for the same commit. Returns the new one's id."""
@@ -52,16 +56,17 @@ class ByHand:
             newest = store.newest(connection, old.lane)
             if newest is not None and newest.id != deployment_id:
                 raise _conflict("NOT_NEWEST", f"{newest.id} was asked for later", "retry that one, or roll back to one")
-            made, keys = self._ask(connection, old, "retry", actor)
+            made, keys = self._ask(connection, current, events.again(current, "retry", actor))
             if key:
                 idempotency.remember(connection, key, f"retry/{deployment_id}", made.id)
         self.publish(keys)
         return made.id
 
-    def roll_back(self, deployment_id: str, actor: str, key: str | None) -> str:
+    def roll_back(self, deployment_id: str, actor: str, key: str | None, trace_id: str) -> str:
         """POST /v1/deployments/{id}/rollback -> a deploy request with what that one deployed. Returns the new one's id.
 
-        Nothing is read from Git: the stored document, held against its hash, and the stored variables.
+        Nothing is read from Git: the stored document, held against its hash, and the stored variables. An API that Git
+        has no more is not brought back: no push would ever take it off again.
         """
         old = self._find(deployment_id)
         with self.database.transaction(old.lane.tenant) as connection:
@@ -72,10 +77,10 @@ class ByHand:
             document = store.artefact(connection, old.artefact_sha256)
             if document is None or hashlib.sha256(document).hexdigest() != old.artefact_sha256:
                 raise _conflict("ARTEFACT_DAMAGED", "its document is not the one that was deployed", "choose another")
-            made, keys = self._ask(connection, old, "rollback", actor)
-            store.prepare_as(connection, made.id, old.id)
-            at = now()
-            store.step(connection, made, "prepare", "success", at, at, f"as {old.id}")
+            newest = store.newest(connection, old.lane)
+            if newest is not None and newest.action == "undeploy":
+                raise _conflict("API_REMOVED", "Git does not hold the API any more", "push its files again")
+            made, keys = self._ask(connection, old, events.again(old, "rollback", actor, trace_id))
             if key:
                 idempotency.remember(connection, key, f"rollback/{deployment_id}", made.id)
         self.publish(keys)
@@ -89,16 +94,19 @@ class ByHand:
         return found
 
     def _ask(
-        self, connection: Connection, old: Deployment, trigger: str, actor: str
+        self, connection: Connection, old: Deployment, asked: tuple[events.Cause, events.Wanted]
     ) -> tuple[Deployment, tuple[str, ...]]:
         if old.lane.environment not in events.AUTO_DEPLOY:
             raise events.approval_required()
-        made = store.create(connection, *events.again(old, trigger, actor), now())
+        if old.lane.tenant not in registrations.tenants(connection, old.project_id):
+            detail = f"project {old.project_id} may not touch the tenant {old.lane.tenant} any more"
+            raise _conflict("TENANT_NOT_REGISTERED", detail, "ask for its registration")
+        made = store.create_again(connection, old, asked, now())
         return made, outbox.add(connection, [events.asked(made)])
 
     def _ended(self, connection: Connection, deployment: Deployment, actor: str) -> tuple[str, ...]:
-        at = now()
-        ended = Verdict("cancelled", None, model.problem("CANCELLED", f"{actor} cancelled it before it was launched"))
+        at, ended = now(), model.cancelled(actor)
+        lanes.forget_lost(connection, deployment.lane)  # as every cancellation does, see ADR 0007
         store.finish(connection, deployment.id, ended, at)
         store.end_open_steps(connection, deployment.id, "failed", at)
         return outbox.add(connection, [events.finished(deployment, ended, at)])

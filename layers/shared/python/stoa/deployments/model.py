@@ -48,6 +48,7 @@ class Holder:
     last_generation: int
     awx_job_id: int | None
     launch_started_at: datetime | None
+    cancelled_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ def verdict(status: str, artifacts: dict[str, Any], explanation: str) -> Verdict
         return Verdict("failed", said, problem(str(said["code"]), str(said.get("detail") or "the playbook failed")))
     code = "AWX_JOB_ERROR" if status == "error" else "AWX_JOB_FAILED"
     return Verdict("failed", said, problem(code, explanation or f"the AWX job ended as {status}"))
+
+
+def cancelled(actor: str) -> Verdict:
+    return Verdict("cancelled", None, problem("CANCELLED", f"{actor} cancelled it before it was launched"))
 
 
 def lost(ended: Verdict) -> bool:

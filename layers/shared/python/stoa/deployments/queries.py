@@ -1,16 +1,14 @@
 """What a deployment looks like to a reader. One method per read route."""
 
-import time
 from dataclasses import dataclass
 
 from stoa.deployments import store
 from stoa.deployments.model import Deployment
 from stoa.kernel import changes
-from stoa.kernel.clock import sleep
 from stoa.kernel.database import Database, Row
 from stoa.kernel.errors import NotFound, Refused
 
-LOOK_EVERY_S = 0.1
+KIND = "deployment"
 
 
 @dataclass(frozen=True)
@@ -43,25 +41,18 @@ class DeploymentQueries:
             report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
             return found, store.steps(connection, deployment_id), report
 
-    def changed(self, tenant: str, *, after: int | None, limit: int, wait_s: float) -> Changed:
+    def changed(self, tenant: str, *, after: int | None, limit: int) -> Changed:
         """GET /v1/changes -> what changed since `after`. Raises Refused for a number that was never given out."""
-        until = time.monotonic() + wait_s
-        found = self._changed(tenant, after, limit)
-        while after is not None and not found.items and time.monotonic() < until:
-            sleep(LOOK_EVERY_S)
-            found = self._changed(tenant, after, limit)
-        return found
-
-    def _changed(self, tenant: str, after: int | None, limit: int) -> Changed:
         with self.database.transaction(admin_read=True) as connection:
             newest = changes.last(connection, tenant)
             if after is None:
                 return Changed(newest, [], store.unfinished(connection, tenant))
             if after > newest:  # of another database: going on from there would miss everything
                 raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
-            listed = changes.since(connection, tenant, after, limit)
+            listed = changes.since(connection, tenant, after, limit, [KIND])
             rows = store.some(connection, [change.entity_id for change in listed])
-            items = [(change.version, *rows[change.entity_id]) for change in listed]
+            # one that is there no more is nothing to show; the cursor passes it
+            items = [(change.version, *rows[change.entity_id]) for change in listed if change.entity_id in rows]
             cursor = listed[-1].version if listed else after
             return Changed(cursor, items, store.unfinished(connection, tenant))
 

@@ -87,15 +87,26 @@ def standing(connection: Connection, project_id: int) -> list[tuple[str, str, st
     return [(row["tenant"], row["api"], row["environment"]) for row in rows]
 
 
-def set_prepared(connection: Connection, deployment_id: str, prepared: Prepared) -> None:
-    connection.execute(
-        "UPDATE deployments SET api_version = %s, launch_vars = %s, artefact_sha256 = %s WHERE id = %s",
+def set_prepared(connection: Connection, deployment_id: str, prepared: Prepared) -> bool:
+    """False for one that has ended meanwhile."""
+    row = connection.execute(
+        "UPDATE deployments SET api_version = %s, launch_vars = %s, artefact_sha256 = %s"
+        " WHERE id = %s AND finished_at IS NULL RETURNING id",
         (prepared.api_version, Jsonb(prepared.launch_vars), prepared.sha256, deployment_id),
-    )
+    ).fetchone()
+    return row is not None
 
 
-def prepare_as(connection: Connection, deployment_id: str, other: str) -> None:
-    """Takes over what another deployment of the lane was prepared with."""
+def create_again(connection: Connection, old: Deployment, asked: tuple[Cause, Wanted], at: datetime) -> Deployment:
+    """The same request once more, with what the old one was prepared with: nothing is read from Git again."""
+    made = create(connection, *asked, at)
+    if old.prepared:
+        _prepare_as(connection, made.id, old.id)
+        step(connection, made, "prepare", "success", at, at, f"as {old.id}")
+    return made
+
+
+def _prepare_as(connection: Connection, deployment_id: str, other: str) -> None:
     connection.execute(
         "UPDATE deployments AS d SET api_version = o.api_version, launch_vars = o.launch_vars,"
         " artefact_sha256 = o.artefact_sha256 FROM deployments AS o WHERE d.id = %s AND o.id = %s",

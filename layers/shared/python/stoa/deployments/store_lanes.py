@@ -6,7 +6,7 @@ from stoa.deployments.model import RETRIES, Deployment, Holder, Lane
 from stoa.kernel.database import Connection, Row
 
 _LANE = "(tenant, api, environment) = (%(tenant)s, %(api)s, %(environment)s)"
-_HOLDER = "tenant, api, environment, deployment_id, last_generation, awx_job_id, launch_started_at"
+_HOLDER = "tenant, api, environment, deployment_id, last_generation, awx_job_id, launch_started_at, cancelled_by"
 
 
 def next_generation(connection: Connection, subject: str) -> int:
@@ -32,8 +32,8 @@ def lock_lane(connection: Connection, lane: Lane) -> Holder:
 
 def hold_lane(connection: Connection, d: Deployment) -> None:
     connection.execute(
-        "UPDATE lanes SET deployment_id = %s, last_generation = %s, awx_job_id = NULL, launch_started_at = NULL"
-        " WHERE tenant = %s AND api = %s AND environment = %s",
+        "UPDATE lanes SET deployment_id = %s, last_generation = %s, awx_job_id = NULL, launch_started_at = NULL,"
+        " cancelled_by = NULL WHERE tenant = %s AND api = %s AND environment = %s",
         (d.id, d.generation, d.lane.tenant, d.lane.api, d.lane.environment),
     )
     connection.execute("UPDATE deployments SET state = 'launching' WHERE id = %s", (d.id,))
@@ -41,7 +41,9 @@ def hold_lane(connection: Connection, d: Deployment) -> None:
 
 def free_lane(connection: Connection, lane: Lane) -> None:
     connection.execute(
-        f"UPDATE lanes SET deployment_id = NULL, awx_job_id = NULL, launch_started_at = NULL WHERE {_LANE}", vars(lane)
+        "UPDATE lanes SET deployment_id = NULL, awx_job_id = NULL, launch_started_at = NULL, cancelled_by = NULL"
+        f" WHERE {_LANE}",
+        vars(lane),
     )
 
 
@@ -54,6 +56,16 @@ def note_lost(connection: Connection, d: Deployment, at: datetime, pause_s: floa
         f" WHERE {_LANE}",
         {"most": RETRIES, "id": d.id, "at": at, "pause": pause_s, **vars(d.lane)},
     )
+
+
+def drop_lost(connection: Connection, lane: Lane, deployment_id: str) -> bool:
+    """Whether this one was due again; it is not any more."""
+    row = connection.execute(
+        f"UPDATE lanes SET lost_deployment_id = NULL, retries = 0 WHERE {_LANE} AND lost_deployment_id = %(id)s"
+        " RETURNING tenant",
+        {"id": deployment_id, **vars(lane)},
+    ).fetchone()
+    return row is not None
 
 
 def forget_lost(connection: Connection, lane: Lane) -> None:
@@ -105,12 +117,21 @@ def launch_not_sent(connection: Connection, deployment_id: str) -> None:
     )
 
 
-def set_job(connection: Connection, deployment_id: str, job_id: int) -> None:
-    connection.execute("UPDATE lanes SET awx_job_id = %s WHERE deployment_id = %s", (job_id, deployment_id))
+def note_cancelled(connection: Connection, deployment_id: str, actor: str) -> None:
+    """For the launch that is under way."""
+    connection.execute("UPDATE lanes SET cancelled_by = %s WHERE deployment_id = %s", (actor, deployment_id))
+
+
+def set_job(connection: Connection, deployment_id: str, job_id: int) -> bool:
+    """Whether somebody cancelled it meanwhile."""
+    row = connection.execute(
+        "UPDATE lanes SET awx_job_id = %s WHERE deployment_id = %s RETURNING cancelled_by", (job_id, deployment_id)
+    ).fetchone()
     connection.execute(
         "UPDATE deployments SET awx_job_id = %s, state = 'running' WHERE id = %s AND state = 'launching'",
         (job_id, deployment_id),
     )
+    return row is not None and row["cancelled_by"] is not None
 
 
 def holder_of(connection: Connection, deployment_id: str) -> Holder | None:
@@ -137,4 +158,5 @@ def _lane(row: Row) -> Lane:
 
 
 def _holder(row: Row) -> Holder:
-    return Holder(_lane(row), row["deployment_id"], row["last_generation"], row["awx_job_id"], row["launch_started_at"])
+    named = ("deployment_id", "last_generation", "awx_job_id", "launch_started_at", "cancelled_by")
+    return Holder(_lane(row), **{name: row[name] for name in named})

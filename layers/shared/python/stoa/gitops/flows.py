@@ -19,7 +19,7 @@ from stoa.deployments.events import (
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
-from stoa.kernel import idempotency, ids, inbox, outbox
+from stoa.kernel import idempotency, ids, inbox, outbox, registrations
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.envelope import Message
@@ -69,7 +69,7 @@ class GitOps:
     def catch_up(self) -> int:
         """every five minutes -> git-pushes for what GitLab never told us: it does not repeat a failed webhook."""
         with self.database.transaction() as connection:
-            projects = store.projects(connection)
+            projects = registrations.projects(connection)
         found, waits = 0, []
         for project in projects:
             try:
@@ -89,7 +89,7 @@ class GitOps:
             if push is None:
                 raise Refused("UNKNOWN_PUSH", "there is no such push", field="push_id")
             head = store.head(connection, push["project_id"])
-            tenants = store.tenants(connection, push["project_id"])
+            tenants = registrations.tenants(connection, push["project_id"])
         if push["state"] != "accepted":
             return
         plan = self._plan(push, head, tenants)

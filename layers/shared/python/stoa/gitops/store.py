@@ -99,18 +99,6 @@ def is_known(connection: Connection, project_id: int, ref: str, sha: str) -> boo
     return row.fetchone() is not None
 
 
-def projects(connection: Connection) -> list[int]:
-    """Every GitLab project that may touch a tenant."""
-    rows = connection.execute("SELECT DISTINCT project_id FROM project_tenants ORDER BY project_id")
-    return [row["project_id"] for row in rows]
-
-
-def tenants(connection: Connection, project_id: int) -> frozenset[str]:
-    """The tenants that this GitLab project may touch."""
-    rows = connection.execute("SELECT tenant FROM project_tenants WHERE project_id = %s", (project_id,))
-    return frozenset(row["tenant"] for row in rows)
-
-
 def source(connection: Connection, tenant: str) -> Row | None:
     """The project of a tenant that was processed last, with its newest processed commit: project_id, head.
 

@@ -4,6 +4,7 @@ A cursor made of a time or of an id would miss what commits late; a number taken
 tenant's counter, does not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stoa.kernel.database import Connection
@@ -24,10 +25,11 @@ def last(connection: Connection, tenant: str) -> int:
     return row["last"] if row else 0
 
 
-def since(connection: Connection, tenant: str, version: int, limit: int) -> list[Change]:
-    """Each entity that changed after that number, once, the oldest change first."""
+def since(connection: Connection, tenant: str, version: int, limit: int, kinds: Sequence[str]) -> list[Change]:
+    """Each entity of these kinds that changed after that number, once, the oldest change first."""
     rows = connection.execute(
-        "SELECT kind, entity_id, version FROM changes WHERE tenant = %s AND version > %s ORDER BY version LIMIT %s",
-        (tenant, version, limit),
+        "SELECT kind, entity_id, version FROM changes WHERE tenant = %s AND version > %s"
+        " AND kind = ANY(%s) ORDER BY version LIMIT %s",
+        (tenant, version, list(kinds), limit),
     )
     return [Change(**row) for row in rows]

@@ -17,6 +17,13 @@ from stoa.kernel.settings import Secret
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
+# what psycopg does not call operational: a session that was ended, a server that takes no writes during a failover
+GONE = (
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+
 # a container that is frozen in the middle of a transaction must not keep its locks
 IDLE_IN_TRANSACTION_MS = 10_000
 STATEMENT_MS = 20_000
@@ -47,20 +54,20 @@ class Database:
                 if tenant is not None:
                     enter(connection, tenant)
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, *GONE) as error:
             self.close()
             raise Transient("database", type(error).__name__) from error
         except psycopg.DataError as error:
             raise Refused("INVALID_VALUE", "a value holds what cannot be stored, such as a NUL character") from error
 
     def ready(self) -> bool:
-        """Whether a statement gets through."""
+        """Whether a statement gets through, to a server that takes writes."""
         try:
             with self.transaction() as connection:
-                connection.execute("SELECT 1")
+                row = connection.execute("SELECT current_setting('transaction_read_only') AS read_only").fetchone()
         except Transient:
             return False
-        return True
+        return row == {"read_only": "off"}
 
     def close(self) -> None:
         if self._connection is not None:

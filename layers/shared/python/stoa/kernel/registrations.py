@@ -1,0 +1,15 @@
+"""Which GitLab project may touch which tenant. Registered on the platform, never in a repository."""
+
+from stoa.kernel.database import Connection
+
+
+def tenants(connection: Connection, project_id: int) -> frozenset[str]:
+    """The tenants that this GitLab project may touch."""
+    rows = connection.execute("SELECT tenant FROM project_tenants WHERE project_id = %s", (project_id,))
+    return frozenset(row["tenant"] for row in rows)
+
+
+def projects(connection: Connection) -> list[int]:
+    """Every GitLab project that may touch a tenant."""
+    rows = connection.execute("SELECT DISTINCT project_id FROM project_tenants ORDER BY project_id")
+    return [row["project_id"] for row in rows]
