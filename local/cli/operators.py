@@ -73,7 +73,9 @@ def list_letters(
             said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
             typer.echo(json.dumps({"place": letter.place, "key": letter.key, **said}))
         return
-    table = Table(Column("place", no_wrap=True), "at", "key", "code", "reason")
+    # whole however narrow the terminal is: it is what `stoa dlq show` is told
+    width = max((len(letter.place) for letter in found), default=0)
+    table = Table(Column("place", no_wrap=True, min_width=width), "at", "key", "code", "reason")
     for letter in found:
         at, code, reason = (letter.headers.get(name, "") for name in ("dlq_at", "dlq_code", "dlq_reason"))
         table.add_row(*map(_shown, (letter.place, at, letter.key, code, reason)))

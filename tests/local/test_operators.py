@@ -66,7 +66,11 @@ def test_a_dead_letter_is_listed_with_its_reason_and_shown_whole(kafka: Any, pro
     foreign = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap})
     foreign.produce("deploy-requests.dlq", b"{}", headers=[("null", None)])
     assert foreign.flush(10) == 0
-    shown = CliRunner().invoke(app, ["dlq", "list", "--limit", "1", "--bootstrap", kafka.bootstrap]).stdout
+    shown = (
+        CliRunner()
+        .invoke(app, ["dlq", "list", "--limit", "1", "--bootstrap", kafka.bootstrap], env={"COLUMNS": "60"})
+        .stdout
+    )
     assert (place in shown, "\x1b[31m" in shown) == (True, False), "to be copied, and safe to look at"
     _, (letter,), _ = run("dlq", "show", place, "--bootstrap", kafka.bootstrap)
     assert (letter["headers"]["ce_id"], letter["value"]) == ("evt-1", "\ufffdvalue")
