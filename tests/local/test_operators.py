@@ -52,6 +52,10 @@ def test_lag_counts_what_a_group_has_not_done_and_says_how_old_it_is(kafka: Any,
 
 
 def test_a_dead_letter_is_listed_with_its_reason_and_shown_whole(kafka: Any, producer: Any) -> None:
+    # before ours, which would not be the newest of its partition otherwise
+    foreign = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap})
+    foreign.produce("deploy-requests.dlq", b"{}", headers=[("null", None)])
+    assert foreign.flush(10) == 0
     key = f"tenant-a/{uuid.uuid4().hex}"
     reason = [
         ("ce_id", b"evt-1"),
@@ -63,9 +67,6 @@ def test_a_dead_letter_is_listed_with_its_reason_and_shown_whole(kafka: Any, pro
     _, rows, _ = run("dlq", "list", "--json", "--limit", "1", "--bootstrap", kafka.bootstrap)
     place = f"deploy-requests.dlq/{sent.partition}/{sent.offset}"
     assert [(r["place"], r["key"], r["dlq_code"]) for r in rows] == [(place, key, "NOT_A_CLOUDEVENT")]
-    foreign = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap})
-    foreign.produce("deploy-requests.dlq", b"{}", headers=[("null", None)])
-    assert foreign.flush(10) == 0
     shown = (
         CliRunner()
         .invoke(app, ["dlq", "list", "--limit", "1", "--bootstrap", kafka.bootstrap], env={"COLUMNS": "60"})
