@@ -108,9 +108,10 @@ class Platform(RuleBasedStateMachine):
         partitions = [TopicPartition(t, p) for t in ("deploy-requests", "deploy-results") for p in range(6)]
         self.kafka.assign(partitions)
         self.kafka.seek_to_end()
-        for partition in partitions:
-            self.kafka.position(partition)
+        list(map(self.kafka.position, partitions))
         self.start()
+        with self.database.transaction() as connection:
+            connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (1, %s)", (self.tenant,))
 
     def start(self) -> None:
         self.database = Database(Secret(self.url), "stoa_worker")
