@@ -4,7 +4,8 @@ import sys
 
 from rich.console import Console
 
-from local.bench import imports, webhook
+from local.bench import imports, read, webhook
+from local.bench.parts import folder, parts
 from local.bench.rows import table, write
 from local.home import ROOT
 
@@ -12,7 +13,11 @@ from local.home import ROOT
 def main() -> int:
     """The exit code: 1 when a row does not hold."""
     console = Console()
-    found = [*webhook.measure(console), *imports.measure(console)]
+    with folder() as here, parts(here) as (kafka, environment):
+        console.print("reading one deployment in the handler")
+        found = read.measure(environment["STOA_DATABASE_URL"])
+        found += webhook.measure(console, here, kafka, environment)
+    found += imports.measure(console)
     console.print(table(found))
     target = ROOT / "build" / "bench.json"
     write(found, target)

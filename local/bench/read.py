@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.rows import dict_row
 
+from local.bench.parts import SECRET
 from local.bench.rows import Row, row
 from local.home import ROOT
 from local.runtime import http_event
@@ -25,7 +26,6 @@ from stoa.kernel.database import Database
 from stoa.kernel.settings import Secret
 
 ROUNDS, CALLS = 20, 100
-TOKEN = "bench"  # noqa: S105  of a process that lives as long as this run
 BAR_MS = 3.0
 
 
@@ -34,7 +34,7 @@ def measure(database_url: str) -> list[Row]:
     environment = {
         **os.environ,
         "STOA_DATABASE_URL": database_url,
-        "STOA_DEV_TOKEN": TOKEN,
+        "STOA_DEV_TOKEN": SECRET,
         "AWS_LAMBDA_FUNCTION_NAME": "api",
         "POWERTOOLS_LOG_LEVEL": "WARNING",
     }
@@ -83,7 +83,7 @@ def main() -> None:
     deployment_id = sys.argv[1]
     event = http_event.event(
         http_event.Request(
-            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", f"Bearer {TOKEN}")),
+            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", f"Bearer {SECRET}")),
             b"", "127.0.0.1", datetime.now(UTC),
         )
     )  # fmt: skip

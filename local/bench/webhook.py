@@ -1,35 +1,25 @@
-"""How fast a push is accepted, beside a function that does the least one can do, in the same run; and a read."""
+"""How fast a push is accepted, beside a function that does the least one can do, in the same run."""
 
 import json
-import shutil
-import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 from rich.console import Console
 
 from cdk.wiring import Function
-from local.bench import read as by_id
+from local.bench.parts import SECRET
 from local.bench.rows import Row, at, row
-from local.migrate import migrate
 from local.parts.kafka import Kafka
-from local.parts.ports import free_port
-from local.parts.postgres import Postgres
 from local.runtime.platform import Platform
-from local.stack import JARS
-from local.topics import create_topics
 
 PER_S = 50
 ROUND_S = 5
 ROUNDS = 4
 APIS = 100
-SECRET = "bench"  # noqa: S105  of a server that lives as long as this run
 BARE = Function("bare", "the baseline", memory_mb=1024, timeout_s=29, http=True)
 BAR_MS = 100.0
 BAR_RATIO = 2.0
@@ -72,46 +62,18 @@ def sustained(url: str, pool: ThreadPoolExecutor) -> Milliseconds:
     return [each.result() for each in sent]
 
 
-@contextmanager
-def parts(folder: Path) -> Iterator[tuple[Kafka, dict[str, str]]]:
-    kafka, postgres = Kafka(folder / "kafka", JARS), Postgres(folder / "postgres")
-    try:
-        kafka.start()
-        postgres.start()
-        migrate(postgres.url)
-        create_topics(kafka.bootstrap)
-        yield (
-            kafka,
-            {
-                "STOA_DATABASE_URL": postgres.url,
-                "STOA_KAFKA_BOOTSTRAP": kafka.bootstrap,
-                "STOA_AWX_URL": f"http://127.0.0.1:{free_port()}",  # AWX is away all the time
-                "STOA_WEBHOOK_SECRET": SECRET,
-            },
-        )
-    finally:
-        postgres.stop()
-        kafka.stop()
-
-
-def measure(console: Console) -> list[Row]:
-    folder = Path(tempfile.mkdtemp(prefix="stoa-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        with parts(folder) as (kafka, environment), ThreadPoolExecutor(64) as pool:
-            ours = Platform(environment, folder / "logs")
-            bare = Platform(environment, folder / "bare", functions=(BARE,), package="local.bench.functions")
-            ours.start({"api"})
-            bare.start()
-            try:
-                console.print("reading one deployment in the handler")
-                read = by_id.measure(environment["STOA_DATABASE_URL"])
-                return [*rounds(ours, bare, kafka, pool, console), *read]
-            finally:
-                ours.stop()
-                bare.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def measure(console: Console, folder: Path, kafka: Kafka, environment: dict[str, str]) -> list[Row]:
+    """Kafka is stopped at the end of it."""
+    ours = Platform(environment, folder / "logs")
+    bare = Platform(environment, folder / "bare", functions=(BARE,), package="local.bench.functions")
+    with ThreadPoolExecutor(64) as pool:
+        ours.start({"api"})
+        bare.start()
+        try:
+            return rounds(ours, bare, kafka, pool, console)
+        finally:
+            ours.stop()
+            bare.stop()
 
 
 def rounds(ours: Platform, bare: Platform, kafka: Kafka, pool: ThreadPoolExecutor, console: Console) -> list[Row]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 if TYPE_CHECKING:
     import requests
@@ -48,11 +45,9 @@ def lag(bootstrap: Bootstrap = None, home: HomeOption = None, as_json: Json = Fa
         for one in found:
             typer.echo(json.dumps(asdict(one)))
     else:
-        table = Table("consumer group", "partition", "behind", "oldest")
-        for one in found:
-            age = "" if one.oldest_s is None else f"{one.oldest_s:.0f} s"
-            table.add_row(one.group, str(one.partition), str(one.behind), age)
-        Console().print(table)
+        ages = ["" if one.oldest_s is None else f"{one.oldest_s:.0f} s" for one in found]
+        rows = [(one.group, str(one.partition), str(one.behind), age) for one, age in zip(found, ages, strict=True)]
+        _print_table(("consumer group", "partition", "behind", "oldest"), rows)
     raise typer.Exit(1 if any(one.behind for one in found) else 0)
 
 
@@ -73,13 +68,12 @@ def list_letters(
             said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
             typer.echo(json.dumps({"place": letter.place, "key": letter.key, **said}))
         return
-    # whole however narrow the terminal is: it is what `stoa dlq show` is told
-    width = max((len(letter.place) for letter in found), default=0)
-    table = Table(Column("place", no_wrap=True, min_width=width), "at", "key", "code", "reason")
-    for letter in found:
-        at, code, reason = (letter.headers.get(name, "") for name in ("dlq_at", "dlq_code", "dlq_reason"))
-        table.add_row(*map(_shown, (letter.place, at, letter.key, code, reason)))
-    Console().print(table if found else "no dead letters")
+    if not found:
+        typer.echo("no dead letters")
+        return
+    names = ("dlq_at", "dlq_code", "dlq_reason")
+    rows = [(letter.place, letter.key, *(letter.headers.get(name, "") for name in names)) for letter in found]
+    _print_table(("place", "key", "at", "code", "reason"), rows)
 
 
 @dlq.command("show")
@@ -127,11 +121,26 @@ def trace(
         typer.echo(json.dumps(found))
         return
     took = "" if found["total_duration_ms"] is None else f" after {found['total_duration_ms'] / 1000:.2f} s"
-    table = Table("started", "step", "of", "status", "took", "detail", title=f"{trace_id}: {found['status']}{took}")
+    rows = []
     for step in found["timeline"]:
         lasted = "" if step["duration_ms"] is None else f"{step['duration_ms'] / 1000:.2f} s"
-        row = (step["started_at"], step["name"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
-        table.add_row(*map(_shown, row))
+        rows.append(
+            (step["started_at"], step["name"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
+        )
+    title = f"{trace_id}: {found['status']}{took}"
+    _print_table(("started", "step", "of", "status", "took", "detail"), rows, title)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """The first column stays whole however narrow the terminal is: it is what other commands are told."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
+
+    width = max(len(row[0]) for row in rows)
+    table = Table(Column(columns[0], no_wrap=True, min_width=width), *columns[1:], title=title)
+    for row in rows:
+        table.add_row(*(escape(_shown(text)) for text in row))
     Console().print(table)
 
 
@@ -175,7 +184,7 @@ def _problem(answer: requests.Response) -> str:
 
 def _shown(text: str) -> str:
     """What others wrote may hold what a terminal obeys."""
-    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _refused(text: str) -> typer.Exit:

@@ -10,6 +10,7 @@ import pytest
 from stoa.adapters.awx import Awx
 from stoa.deployments.events import Cause
 from stoa.deployments.flows import Deployments
+from stoa.deployments.flows_by_hand import ByHand
 from stoa.deployments.model import Deployment
 from stoa.deployments.queries import DeploymentQueries
 from stoa.gitops.events import Prepared
@@ -35,14 +36,17 @@ LAUNCH_VARS = {
 
 
 class Lab:
-    def __init__(self, database: Database, launch_vars: dict[str, Any]) -> None:
+    def __init__(self, database: Database, launch_vars: dict[str, Any], pause_s: float = 60.0) -> None:
         self.awx = thrown_away_awx.ThrownAwayAwx()
         self.database = database
         prepared = Prepared(api_version="1.0.0", launch_vars=launch_vars, document=b"{}", sha256="0" * 64, report={})
         client = Awx(self.awx.url, Secret("token"), timeout_s=2)
         self.flows = Deployments(
-            database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", 0.0, 60.0
+            database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", 0.0, pause_s
         )
+        self.by_hand = ByHand(database, lambda _keys: None, client)
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (1, %s)", (TENANT,))
 
     def ask(self, api: str) -> Message:
         cause = Cause(project_id=1, commit="c" * 40, trigger="gitlab-push", actor="gitlab:1", trace_id=ids.trace_id())
@@ -123,3 +127,22 @@ def test_a_job_that_somebody_canceled_ends_as_cancelled_without_its_events(lab: 
     lab.flows.reconcile()
     assert lab.read(asked).state == "cancelled"
     assert lab.flows.reconcile() == 0
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_was_lost_is_asked_for_again_unless_somebody_cancelled_it(database: Database, cancelled: bool) -> None:
+    lab = Lab(database, LAUNCH_VARS, pause_s=0.0)
+    try:
+        lost = lab.ask("orders")
+        lab.flows.launch(lost)
+        lab.awx.jobs[0].update(status="error", event_processing_finished=True)
+        lab.flows.reconcile()
+        assert lab.read(lost).state == "failed"
+        if cancelled:
+            lab.by_hand.cancel(lost.id, "somebody")
+        lab.flows.reconcile()
+        newest = DeploymentQueries(database).page(before=None, limit=1, filters={})[0]
+        assert (newest.id == lost.id, newest.trigger == "retry") == (cancelled, not cancelled)
+        assert cancelled or newest.prepared, "from what was prepared, not from Git"
+    finally:
+        lab.awx.shutdown()

@@ -13,8 +13,6 @@ from stoa.kernel.errors import Refused
 from stoa.kernel.identity import SYSTEM
 
 AUTO_DEPLOY = frozenset({"dev"})
-APPROVAL = "this environment is deployed by a promotion with approval, not by a push"
-APPROVAL_HINT = "open a promotion ticket"
 
 REQUESTS = "deploy-requests"
 RESULTS = "deploy-results"
@@ -91,7 +89,8 @@ def subject(w: Wanted) -> str:
 
 
 def approval_required() -> Refused:
-    return Refused("APPROVAL_REQUIRED", APPROVAL, field="environment", status=409, hint=APPROVAL_HINT)
+    detail = "this environment is deployed by a promotion with approval, not by a push"
+    return Refused("APPROVAL_REQUIRED", detail, field="environment", status=409, hint="open a promotion ticket")
 
 
 def again(

@@ -138,10 +138,7 @@ class Deployments:
 
     def _refuse(self, deployment: Deployment, error: Refused) -> None:
         at = now()
-        said = model.problem(
-            error.code, error.detail, file=error.file, line=error.line, field=error.field, hint=error.hint
-        )
-        ended = Verdict("failed", None, said)
+        ended = Verdict("failed", None, error.problem())
         with self.database.transaction(deployment.lane.tenant) as connection:
             lanes.lock_lane(connection, deployment.lane)  # one that got its turn in between is not refused
             current = store.get(connection, deployment.id)

@@ -8,14 +8,7 @@ from typing import Any
 
 from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
-from stoa.deployments.events import (
-    APPROVAL,
-    APPROVAL_HINT,
-    AUTO_DEPLOY,
-    Cause,
-    Wanted,
-    approval_required,
-)
+from stoa.deployments.events import AUTO_DEPLOY, Cause, Wanted, approval_required
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
@@ -30,7 +23,6 @@ from stoa.repository.definition import Definition, definition, sources
 
 NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
-NOT_BY_A_PUSH = {"code": "APPROVAL_REQUIRED", "detail": APPROVAL, "hint": APPROVAL_HINT}
 
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
 
@@ -150,9 +142,8 @@ class GitOps:
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked push -> its row says why, so that the pusher finds out."""
         with self.database.transaction() as connection:
-            place = {"file": error.file, "line": error.line, "hint": error.hint}
-            said = {"code": error.code, "detail": error.detail, **{k: v for k, v in place.items() if v is not None}}
-            store.close_push(connection, str(message.data.get("push_id")), state="refused", outcome=[said], at=now())
+            push_id, outcome = str(message.data.get("push_id")), [error.problem()]
+            store.close_push(connection, push_id, state="refused", outcome=outcome, at=now())
 
     def prepare(self, project_id: int, commit: str, api_key: str, environment: str, action: str) -> Prepared:
         """a deploy request -> variables resolved, secrets checked, document converted. `api_key` is tenant/api."""
@@ -269,7 +260,7 @@ def _planned(found: Effects, tenants: frozenset[str]) -> Plan:
         elif item.environment in AUTO_DEPLOY:
             wanted.append(_wanted(item))
         elif item.own_file:
-            wanted.append(_wanted(item, refused=NOT_BY_A_PUSH))
+            wanted.append(_wanted(item, refused=approval_required().problem()))
     return Plan("done", tuple(wanted), tuple(left_out))
 
 

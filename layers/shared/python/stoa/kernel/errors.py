@@ -4,6 +4,8 @@ Over HTTP a `Refused` becomes problem+json with its status; over Kafka it parks 
 permanent failure, and `Transient` leaves the record where it is, to be tried again.
 """
 
+from typing import Any
+
 
 class Refused(Exception):
     """The request is wrong and will be wrong next time too.
@@ -31,6 +33,11 @@ class Refused(Exception):
         self.line = line
         self.hint = hint
         self.status = status
+
+    def problem(self) -> dict[str, Any]:
+        """As it is stored and published; places that it does not name are left out."""
+        place = {"file": self.file, "line": self.line, "field": self.field, "hint": self.hint}
+        return {"code": self.code, "detail": self.detail, **{k: v for k, v in place.items() if v is not None}}
 
     def where(self) -> str:
         """The detail with file and line in front, as a compiler would print it."""
