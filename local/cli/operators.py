@@ -125,10 +125,10 @@ def trace(
     for step in found["timeline"]:
         lasted = "" if step["duration_ms"] is None else f"{step['duration_ms'] / 1000:.2f} s"
         rows.append(
-            (step["started_at"], step["name"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
+            (step["name"], step["started_at"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
         )
     title = f"{trace_id}: {found['status']}{took}"
-    _print_table(("started", "step", "of", "status", "took", "detail"), rows, title)
+    _print_table(("step", "started", "of", "status", "took", "detail"), rows, title)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
