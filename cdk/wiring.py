@@ -31,11 +31,17 @@ class Source:
     partial_batch: bool = True
 
 
+def _each(*topics: str, batch_size: int, window_s: float) -> tuple[Source, ...]:
+    """Mappings whose batch is done as a whole or comes again as a whole."""
+    return tuple(Source(topic, batch_size, window_s, partial_batch=False) for topic in topics)
+
+
 @dataclass(frozen=True)
 class Function:
     """A Lambda function; its handler is `functions/<name>/handler.py::handler`.
 
-    A function with sources and a schedule uses its ticks to go on with parked keys.
+    A function with sources and a schedule uses its ticks to go on with parked keys, unless its handler says what
+    else they are for. `dead_letters` is False for one that refuses no record.
     """
 
     name: str
@@ -47,11 +53,13 @@ class Function:
     every_s: int | None = None
     produces: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
+    dead_letters: bool = True
 
     @property
     def writes(self) -> tuple[str, ...]:
         """The topics that it may write: its events, and what it cannot process of its sources."""
-        return (*self.produces, *(f"{source.topic}.dlq" for source in self.sources))
+        parked = (f"{source.topic}.dlq" for source in self.sources if self.dead_letters)
+        return (*self.produces, *parked)
 
 
 DLQ_RETENTION_DAYS = 30
@@ -60,7 +68,20 @@ TOPICS = (
     Topic("git-pushes", "project/ref", "A push that GitLab announced and we accepted"),
     Topic("deploy-requests", "tenant/api", "One API is to be deployed to, or removed from, one environment"),
     Topic("deploy-results", "tenant/api", "How a deploy request ended"),
+    Topic("api-created", "tenant/api", "An API appeared in Git"),
+    Topic("api-updated", "tenant/api", "An API changed in Git"),
+    Topic("api-deleted", "tenant/api", "An API is in Git no more"),
+    Topic("notifications", "tenant/channel", "A message that people are to get", partitions=3),
+    Topic(
+        "audit-log",
+        "event id, in the partition of the tenant",
+        "Who did what, or was refused it",
+        retention_days=365,
+        cleanup="compact,delete",
+    ),
 )
+
+EVENTS = tuple(topic.name for topic in TOPICS)
 
 FUNCTIONS = (
     Function(
@@ -69,8 +90,8 @@ FUNCTIONS = (
         memory_mb=1024,
         timeout_s=29,
         http=True,
-        produces=("git-pushes", "deploy-requests", "deploy-results"),
-        grants=("database", "kafka:write", "awx"),
+        produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
+        grants=("database", "kafka:write", "awx", "opensearch:read"),
     ),
     Function(
         "git_pushes_to_deploy_requests",
@@ -78,7 +99,7 @@ FUNCTIONS = (
         timeout_s=120,
         sources=(Source("git-pushes"),),
         every_s=60,
-        produces=("deploy-requests", "deploy-results"),
+        produces=("deploy-requests", "deploy-results", "api-created", "api-updated", "api-deleted"),
         grants=("database", "kafka:write", "gitlab"),
     ),
     Function(
@@ -96,6 +117,45 @@ FUNCTIONS = (
         sources=(Source("deploy-results"),),
         every_s=60,
         grants=("database", "kafka:write"),
+    ),
+    Function(
+        "deploy_results_to_notifications",
+        "Writes the messages that a tenant's channels are to get about a deployment",
+        sources=(Source("deploy-results"),),
+        every_s=60,
+        produces=("notifications",),
+        grants=("database", "kafka:write"),
+    ),
+    Function(
+        "notifications_to_people",
+        "Sends messages to Slack and by e-mail; a flood of them as a digest",
+        timeout_s=120,
+        sources=(Source("notifications"),),
+        every_s=60,
+        grants=("database", "kafka:write", "vault:channels", "ses"),
+    ),
+    Function(
+        "api_events_to_argocd",
+        "Syncs the Argo CD application of an API; its ticks follow a sync until it is over",
+        timeout_s=120,
+        sources=(Source("api-created"), Source("api-updated"), Source("api-deleted")),
+        every_s=60,
+        grants=("database", "kafka:write", "argocd"),
+    ),
+    Function(
+        "events_to_search",
+        "Indexes every event, once, and keeps one document per deployment",
+        timeout_s=120,
+        sources=_each(*EVENTS, batch_size=200, window_s=1.0),
+        grants=("database", "kafka:write", "opensearch:write"),
+    ),
+    Function(
+        "events_to_archive",
+        "Writes every record of every topic to S3, each offset once",
+        timeout_s=120,
+        sources=_each(*EVENTS, batch_size=1000, window_s=5.0),
+        grants=("database", "s3:archive"),
+        dead_letters=False,
     ),
     Function(
         "awx_reconciler",
@@ -119,7 +179,7 @@ FUNCTIONS = (
         "Publishes what a request had to leave in the outbox",
         timeout_s=60,
         every_s=60,
-        produces=("git-pushes", "deploy-requests", "deploy-results"),
+        produces=EVENTS,
         grants=("database", "kafka:write"),
     ),
 )

@@ -11,11 +11,12 @@ import requests
 from rich.console import Console
 
 from local.caller import Caller
+from local.commands import GATEWAY_USER
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
 from local.seed import Demo, seed
-from local.stack import GATEWAY_USER, Options, Stack
+from local.stack import Options, Stack
 from local.watch import seconds, sentence
 from local.workspace import TENANT, api_folder, openapi_document
 

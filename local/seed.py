@@ -5,7 +5,8 @@ from typing import Any
 
 import gitlab
 
-from local.stack import BACKEND_USER, Stack
+from local.commands import BACKEND_USER
+from local.stack import Stack
 from local.vault import write_secret
 from local.workspace import TENANT, Workspace
 

@@ -1,7 +1,6 @@
 """The whole platform on one machine, part by part: started in parallel, stopped in reverse."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
@@ -12,7 +11,10 @@ from functools import partial
 import psycopg
 import requests
 
+from cdk.wiring import FUNCTIONS
+from local import commands
 from local.home import ROOT, Home
+from local.memories import ARCHIVE, remember_again
 from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.openbao import OpenBao
@@ -23,12 +25,19 @@ from local.topics import create_topics
 from local.vault import grant
 
 JARS = ROOT / "build" / "kafka-jars"
-GATEWAY_USER = "Administrator"
-AWX_USER = "admin"
-BACKEND_USER = "stoa"
+MAIL_FROM = "stoa@stoa.local"
 READY_S = 30.0
 
+AROUND_FUNCTIONS = (
+    "deploy_results_to_notifications",
+    "notifications_to_people",
+    "api_events_to_argocd",
+    "events_to_search",
+    "events_to_archive",
+)
 EMULATORS = ("gateway", "gitlab", "awx", "backend")
+PIPELINE = tuple(f.name for f in FUNCTIONS if f.name not in AROUND_FUNCTIONS)
+AROUND = ("argocd", "people", "opensearch", "s3")
 
 # what happened, and the monotonic time at which the work that led to it began
 Say = Callable[[str, float], None]
@@ -38,6 +47,7 @@ Say = Callable[[str, float], None]
 class Options:
     """`executor`: `ansible` runs the real playbooks, `direct` the same gateway calls without Ansible.
 
+    `around` says whether what stands around the pipeline runs as well: notifications, search, archive, Argo CD.
     `members` says for a function how many runners share its partitions; `environment` is added to what the
     functions find, and wins.
     """
@@ -48,6 +58,7 @@ class Options:
     time_scale: float = 1.0
     activation_ms: int = 150
     import_ms: int = 150
+    around: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +71,7 @@ class Stack:
         self.options = options
         self._say = say
         self._exit = ExitStack()
-        self.ports = {name: home.port(name) for name in (*EMULATORS, "api")}
+        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, "smtp", "api")}
         self.kafka = Kafka(home.path("kafka"), JARS)
         self.postgres = Postgres(home.path("postgres"))
         self.openbao = OpenBao(home.path("openbao"))
@@ -78,12 +89,14 @@ class Stack:
             "PostgreSQL": self._start_postgres,
             "Kafka": self._start_kafka,
             "OpenBao": self._start_openbao,
-            **{name: partial(self.start_emulator, name) for name in EMULATORS if name != "awx"},
+            **{name: partial(self.start_emulator, name) for name in self._emulators if name != "awx"},
         }
         self._start_together(starts, begun)
         self.start_emulator("awx")  # its credential holds the token that OpenBao made at its first start
         self._say("awx is up", begun)
         options = self.options
+        if options.around:
+            remember_again(self.kafka.bootstrap, self.postgres.url, self.environment())
         self.platform = Platform(
             self.environment(),
             self.home.logs,
@@ -94,7 +107,7 @@ class Stack:
         )
         self._exit.callback(self.platform.stop)
         try:
-            self.platform.start()
+            self.platform.start(None if options.around else PIPELINE)
         except RuntimeError as error:
             raise DiedEarly(f"the functions did not start: {error}") from error
         self._say("the functions are up", begun)
@@ -119,6 +132,18 @@ class Stack:
             "STOA_AWX_WEBHOOK_SECRET": secret("awx_webhook_secret"),
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
+            "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
+            "STOA_ARGOCD_URL": self.url("argocd"),
+            "STOA_ARGOCD_TOKEN": secret("argocd_token"),
+            "STOA_OPENSEARCH_URL": self.url("opensearch"),
+            "STOA_ARCHIVE_BUCKET": ARCHIVE,
+            "STOA_S3_ENDPOINT": self.url("s3"),
+            "STOA_SMTP_HOST": "127.0.0.1",
+            "STOA_SMTP_PORT": str(self.ports["smtp"]),
+            "STOA_MAIL_FROM": MAIL_FROM,
+            # of an S3 that asks for any
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
             **self.options.environment,
         }
 
@@ -167,56 +192,21 @@ class Stack:
     def start_emulator(self, name: str) -> None:
         """Starts one emulator, or starts it again, and waits until it answers."""
         if name not in self.emulators:
-            environment = {**os.environ, **self._secrets(name)}
-            self.emulators[name] = Child(name, self._command(name), environment, self.home.logs / f"{name}.log")
+            environment = {**os.environ, **commands.secrets(name, self)}
+            command = commands.command(name, self)
+            self.emulators[name] = Child(name, command, environment, self.home.logs / f"{name}.log")
             self._exit.callback(self.emulators[name].stop)
         child = self.emulators[name]
         child.start()
         wait_until_it_answers(self.url(name), child)
 
+    @property
+    def _emulators(self) -> tuple[str, ...]:
+        return (*EMULATORS, *AROUND) if self.options.around else EMULATORS
+
     def fault(self, name: str, **settings: object) -> None:
         """Tells an emulator how to misbehave: the body of its `PUT /_emulator/faults`."""
         requests.put(f"{self.url(name)}/_emulator/faults", json=settings, timeout=5).raise_for_status()
-
-    def _command(self, name: str) -> list[str]:
-        port = ["--port", str(self.ports[name])]
-        state = ["--state", str(self.home.path(name))]
-        options = self.options
-        timing = ["--activation-ms", str(options.activation_ms), "--import-ms", str(options.import_ms)]
-        runs = ["--playbooks", str(ROOT / "playbooks"), "--executor", options.executor, "--slots", str(options.slots)]
-        modules = {
-            "gateway": ["local.emulators.webmethods", *port, *state, *timing],
-            "gitlab": ["local.emulators.gitlab", *port, *state],
-            "awx": ["local.emulators.awx", *port, *state, *runs],
-            "backend": ["local.backend", *port],
-        }
-        return [sys.executable, "-m", *modules[name]]
-
-    def _secrets(self, name: str) -> dict[str, str]:
-        secret = self.home.secret
-        if name == "gateway":
-            return {"GATEWAY_USER": GATEWAY_USER, "GATEWAY_PASSWORD": secret("gateway_password")}
-        if name == "gitlab":
-            return {"GITLAB_TOKEN": secret("gitlab_token")}
-        if name == "backend":
-            return {"BACKEND_USER": BACKEND_USER, "BACKEND_PASSWORD": secret("backend_password")}
-        credential = {
-            "STOA_ENVIRONMENT": "dev",
-            "GATEWAY_URL": self.url("gateway"),
-            "GATEWAY_USER": GATEWAY_USER,
-            "GATEWAY_PASSWORD": secret("gateway_password"),
-            "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
-            "VAULT_ADDR": self.openbao.url,
-            "VAULT_TOKEN": self.vault_tokens["awx"],
-        }
-        return {
-            "AWX_TOKEN": secret("awx_token"),
-            "AWX_USER": AWX_USER,
-            "AWX_PASSWORD": secret("awx_password"),
-            "AWX_NOTIFICATION_URL": f"{self.url('api')}/webhooks/awx/job-complete",
-            "AWX_NOTIFICATION_TOKEN": secret("awx_webhook_secret"),
-            **{f"AWX_CREDENTIAL_{key}": value for key, value in credential.items()},
-        }
 
 
 def wait_until_it_answers(url: str, child: Child) -> None:

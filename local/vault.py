@@ -4,9 +4,11 @@ import hvac
 
 MOUNT = "secret"
 
-# The functions learn which keys a secret has, never a value; only an AWX job reads values.
+# The functions learn which keys a secret has, never a value; only an AWX job reads values. Where a tenant's messages go
+# is a secret too (a Slack webhook is its own password), and one function reads that.
 POLICIES = {
     "functions": f'path "{MOUNT}/subkeys/apim/*" {{ capabilities = ["read"] }}',
+    "channels": f'path "{MOUNT}/data/channels/*" {{ capabilities = ["read"] }}',
     "awx": f'path "{MOUNT}/data/apim/*" {{ capabilities = ["read"] }}',
 }
 TOKEN_PERIOD = "768h"  # noqa: S105  how long a token lives unless it is renewed

@@ -21,8 +21,7 @@ from local.runtime.counters import Counters
 from local.runtime.mapping import Mapping, Partition
 from local.runtime.on_failure import OnFailureTarget
 from local.runtime.partition_queue import PartitionQueue
-from local.runtime.slots import Finished, Slots
-from local.runtime.worker import FunctionSpec
+from local.runtime.slots import Finished, Slots, Workers
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +50,11 @@ class Surroundings:
 class EventSource:
     """`run` works until `stop` is called, from another thread or a signal handler."""
 
-    def __init__(self, mapping: Mapping, spec: FunctionSpec, where: Surroundings) -> None:
+    def __init__(self, mapping: Mapping, workers: Workers, where: Surroundings) -> None:
         self.mapping = mapping
         self.where = where
         self.counters = Counters()
-        self._slots = Slots(spec, mapping.concurrency)
+        self._slots = Slots(workers, mapping.concurrency)
         self._target = OnFailureTarget(mapping, where.bootstrap)
         self._membership = membership.Membership()
         self._queues: dict[Partition, PartitionQueue] = {}

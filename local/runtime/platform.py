@@ -1,6 +1,6 @@
 """Everything that cdk/wiring.py declares, as processes on this machine.
 
-One process for the HTTP front, one for each member of each event source mapping, one for all schedules.
+One process for the HTTP front, one for each member of a function's event source mappings, one for all schedules.
 Each may be killed and started again on its own; all of them end with the process that made the Platform.
 """
 
@@ -24,6 +24,7 @@ SCHEDULES = "schedules"
 FRONT = "local.runtime.http"
 READY_LIMIT_S = 60.0
 SESSION_S = 6.0
+REPORT = ".counters.json"
 # Lambda lets the partitions of a mapping go on independently. Here each invocation at once is a process, which
 # starts at first need: two keep one blocked batch from holding all partitions.
 CONCURRENCY = 2
@@ -37,17 +38,17 @@ class Command:
     functions: tuple[str, ...]
     module: str
     argument: str
-    source: SourceMapping | None = None
-    report: Path | None = None
+    sources: tuple[SourceMapping, ...] = ()
+    reports: tuple[Path, ...] = ()
 
 
 class Platform:
     """`environment` is all that the functions see, with STOA_PUBLIC_URL added where it is absent.
 
     `time_scale` > 1 makes schedules and back-offs that much faster. `members` says for a function how many
-    runners each of its mappings has; `api_workers` how many requests are served at once. Processes are named
-    `<function>` (HTTP), `<function>.<topic>` (`#1`, `#2` for more members), and `schedules`. A function's
-    name stands for all of its runners.
+    runners its mappings have, `concurrency` how many invocations at once each of them runs; `api_workers` how many
+    requests are served at once. Processes are named `<function>` (HTTP), `<function>.<topic>` (`<function>.*` for
+    several topics; `#1`, `#2` for more members), and `schedules`. A function's name stands for all of its runners.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Platform:
         time_scale: float = 1.0,
         *,
         members: Mapping[str, int] | None = None,
+        concurrency: int = CONCURRENCY,
         api_workers: int = API_WORKERS,
         functions: Sequence[wiring.Function] = wiring.FUNCTIONS,
         package: str = "functions",
@@ -65,6 +67,7 @@ class Platform:
         self.log_dir = log_dir
         self.time_scale = time_scale
         self._members = dict(members or {})
+        self._concurrency = concurrency
         self._api_workers = api_workers
         self._functions = tuple(functions)
         self._package = package
@@ -125,8 +128,8 @@ class Platform:
         """SIGKILL to the processes that run the function for its event sources; returns how many there were."""
         killed = 0
         for each in self._resolve(name):
-            report = self._commands[each].report
-            for pid in counters.read(report).function_pids if report else []:
+            reports = self._commands[each].reports
+            for pid in {pid for report in reports for pid in counters.read(report).function_pids}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
@@ -138,7 +141,11 @@ class Platform:
 
     def counters(self) -> dict[str, counters.Counters]:
         """What each event source has counted so far."""
-        return {name: counters.read(one.report) for name, one in self._commands.items() if one.report}
+        return {
+            report.name.removesuffix(REPORT): counters.read(report)
+            for one in self._commands.values()
+            for report in one.reports
+        }
 
     def wait_ready(self, limit_s: float = READY_LIMIT_S) -> None:
         """Returns when the API listens and every source has its partitions. Raises RuntimeError."""
@@ -154,8 +161,8 @@ class Platform:
             time.sleep(0.02)
 
     def _ready(self, command: Command) -> bool:
-        if command.source is not None:
-            return self._joined(command.source)
+        if command.sources:
+            return all(self._joined(source) for source in command.sources)
         if command.module != FRONT:
             return True
         with socket.socket() as probe:
@@ -163,8 +170,12 @@ class Platform:
 
     def _joined(self, source: SourceMapping) -> bool:
         """Whether the members of the group share all partitions, each with its part."""
-        group = [one for one in self._commands.values() if one.source and one.source.group == source.group]
-        shares = [len(counters.read(one.report).partitions) for one in group if one.report]
+        shares = [
+            len(counters.read(report).partitions)
+            for one in self._commands.values()
+            for mapping, report in zip(one.sources, one.reports, strict=True)
+            if mapping.group == source.group
+        ]
         partitions = next((topic.partitions for topic in wiring.TOPICS if topic.name == source.topic), 1)
         return sum(shares) >= partitions and min(shares) >= partitions // len(shares)
 
@@ -178,8 +189,8 @@ class Platform:
     def _launch(self, command: Command) -> None:
         if command.module == FRONT and not is_free(self._port):
             raise RuntimeError(f"port {self._port} is taken")
-        if command.report is not None:
-            command.report.unlink(missing_ok=True)
+        for report in command.reports:
+            report.unlink(missing_ok=True)
         log = self.log_dir / f"{command.name}.runner.log"
         self._running[command.name] = processes.start(command.module, [command.argument], self._environment, log)
 
@@ -191,9 +202,8 @@ class Platform:
 
     def _commands_of(self, function: wiring.Function) -> list[Command]:
         commands = [self._front(function)] if function.http else []
-        for source in function.sources:
-            members = self._members.get(function.name, 1)
-            commands += [self._source(function, source, member) for member in range(members)]
+        if function.sources:
+            commands += [self._sources(function, member) for member in range(self._members.get(function.name, 1))]
         return commands
 
     def _front(self, function: wiring.Function) -> Command:
@@ -208,21 +218,12 @@ class Platform:
         )
         return Command(function.name, (function.name,), FRONT, front.dump())
 
-    def _source(self, function: wiring.Function, source: wiring.Source, member: int) -> Command:
-        group = f"{function.name}.{source.topic}"
-        name = f"{group}#{member}" if member else group
-        report = self.log_dir / f"{name}.counters.json"
-        mapping = SourceMapping(
-            function=function.name,
-            topic=source.topic,
-            group=group,
-            batch_size=source.batch_size,
-            window_s=source.window_s,
-            partial_batch=source.partial_batch,
-            concurrency=CONCURRENCY,
-        )
+    def _sources(self, function: wiring.Function, member: int) -> Command:
+        mappings = tuple(self._mapping(function, source) for source in function.sources)
+        suffix = f"#{member}" if member else ""
+        reports = tuple(self.log_dir / f"{mapping.group}{suffix}{REPORT}" for mapping in mappings)
         task = run_source.Task(
-            mapping=mapping,
+            mappings=mappings,
             target=self._target(function),
             timeout_s=function.timeout_s,
             memory_mb=function.memory_mb,
@@ -230,9 +231,21 @@ class Platform:
             scale=self.time_scale,
             session_s=SESSION_S,
             log=self._log(function),
-            report=str(report),
+            reports=tuple(str(report) for report in reports),
         )
-        return Command(name, (function.name,), "local.runtime.run_source", task.dump(), mapping, report)
+        name = mappings[0].group if len(mappings) == 1 else f"{function.name}.*"
+        return Command(f"{name}{suffix}", (function.name,), "local.runtime.run_source", task.dump(), mappings, reports)
+
+    def _mapping(self, function: wiring.Function, source: wiring.Source) -> SourceMapping:
+        return SourceMapping(
+            function=function.name,
+            topic=source.topic,
+            group=f"{function.name}.{source.topic}",
+            batch_size=source.batch_size,
+            window_s=source.window_s,
+            partial_batch=source.partial_batch,
+            concurrency=self._concurrency,
+        )
 
     def _rate(self, function: wiring.Function) -> schedule.Rate:
         return schedule.Rate(

@@ -15,12 +15,13 @@ import psutil
 import pytest
 import requests
 
+from local.commands import GATEWAY_USER
 from local.control_plane import ControlPlane
 from local.demo import Demonstration
 from local.gateway_consumer import Admin
 from local.home import Home
 from local.seed import Demo, seed
-from local.stack import GATEWAY_USER, Options, Stack
+from local.stack import Options, Stack
 from local.up import API_NAME, _first_push
 from local.workspace import GitFailed, Workspace, openapi_document
 

@@ -65,7 +65,7 @@ class Story:
     ) -> None:
         settings = {"backoff_s": (0.02, 0.1), **settings}
         task = Task(
-            mapping=Mapping("f", self.topic, self.group, **settings),
+            mappings=(Mapping("f", self.topic, self.group, **settings),),
             target=RECORDS,
             timeout_s=timeout_s,
             memory_mb=256,
@@ -73,7 +73,7 @@ class Story:
             scale=scale,
             session_s=session_s,
             log=str(self.folder / "function.log"),
-            report=str(self.report(member)),
+            reports=(str(self.report(member)),),
         )
         environment = {
             "STOA_KAFKA_BOOTSTRAP": self.bootstrap,

@@ -13,11 +13,12 @@ import requests
 from kafka import KafkaConsumer, TopicPartition
 from psycopg.rows import dict_row
 
+from local.commands import GATEWAY_USER
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
 from local.seed import seed
-from local.stack import GATEWAY_USER, Options, Stack
+from local.stack import Options, Stack
 from local.workspace import openapi_document
 
 FINAL = {"succeeded", "failed", "superseded", "cancelled"}

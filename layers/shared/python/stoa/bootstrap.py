@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from stoa.adapters.awx import Awx
     from stoa.adapters.gitlab import GitLab
     from stoa.adapters.kafka import Producer
+    from stoa.adapters.opensearch import OpenSearch
     from stoa.adapters.vault import Vault
+    from stoa.archive.flows import Archive
     from stoa.catalog.flows import Catalog
     from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
     from stoa.deployments.flows_by_hand import ByHand
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gitops.flows import GitOps
+    from stoa.notifications.flows import Notifications
+    from stoa.rollouts.flows import Rollouts
+    from stoa.search.flows import Search
+    from stoa.search.queries import SearchQueries
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
@@ -104,6 +110,57 @@ class App:
         from stoa.catalog.queries import CatalogQueries  # noqa: PLC0415
 
         return CatalogQueries(self.database)
+
+    @cached_property
+    def notifications(self) -> "Notifications":
+        from stoa.adapters.email import Mail  # noqa: PLC0415
+        from stoa.adapters.slack import Slack  # noqa: PLC0415
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+        from stoa.notifications.flows import Notifications  # noqa: PLC0415
+
+        read = self.settings
+        return Notifications(
+            database=self.database,
+            publish=self.publisher.soon,
+            slack=Slack(),
+            mail=Mail(read.smtp_host, read.smtp_port, read.mail_from),
+            vault=lambda: Vault(read.vault_url, read.channels_vault_token),
+            time_scale=read.time_scale,
+        )
+
+    @cached_property
+    def rollouts(self) -> "Rollouts":
+        from stoa.adapters.argocd import ArgoCd  # noqa: PLC0415
+        from stoa.rollouts.flows import Rollouts  # noqa: PLC0415
+
+        argocd = ArgoCd(self.settings.argocd_url, self.settings.argocd_token)
+        return Rollouts(self.database, argocd, time_scale=self.settings.time_scale)
+
+    @cached_property
+    def opensearch(self) -> "OpenSearch":
+        from stoa.adapters.opensearch import OpenSearch  # noqa: PLC0415
+
+        read = self.settings
+        return OpenSearch(read.opensearch_url, read.opensearch_user, read.opensearch_password)
+
+    @cached_property
+    def search(self) -> "Search":
+        from stoa.search.flows import Search  # noqa: PLC0415
+
+        return Search(self.opensearch)
+
+    @cached_property
+    def search_queries(self) -> "SearchQueries":
+        from stoa.search.queries import SearchQueries  # noqa: PLC0415
+
+        return SearchQueries(self.opensearch)
+
+    @cached_property
+    def archive(self) -> "Archive":
+        from stoa.adapters.s3 import Bucket  # noqa: PLC0415
+        from stoa.archive.flows import Archive  # noqa: PLC0415
+
+        return Archive(self.database, Bucket(self.settings.archive_bucket, self.settings.s3_endpoint))
 
     @cached_property
     def gitops(self) -> "GitOps":

@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.partitioner import murmur2
 
 from stoa.kernel.errors import Transient
 from stoa.kernel.outbox import Row, TooLarge
@@ -92,9 +93,20 @@ def _hand_over(producer: KafkaProducer, row: Row) -> Any:
     """The future of a record; None when the client knows that it is too large."""
     headers = [(name, value.encode()) for name, value in row.headers.items()]
     try:
-        return producer.send(row.topic, key=row.key.encode(), value=row.value, headers=headers)
+        return producer.send(
+            row.topic, key=row.key.encode(), value=row.value, headers=headers, partition=_partition(producer, row)
+        )
     except MessageSizeTooLargeError:
         return None
+
+
+def _partition(producer: KafkaProducer, row: Row) -> int | None:
+    """None leaves it to the key; where the partition key is another one, it decides, by the same hash."""
+    partition_key = row.headers.get("ce_partitionkey", row.key)
+    if partition_key == row.key or row.topic.endswith(DEAD_LETTERS):
+        return None
+    count = len(producer.partitions_for(row.topic))
+    return int((murmur2(partition_key.encode()) & 0x7FFFFFFF) % count)
 
 
 def _acknowledged(future: Any) -> bool:

@@ -56,6 +56,7 @@ class DeployRequested(TypedDict):
     environment: str
     action: Literal["deploy", "undeploy"]
     triggered_by: str
+    requested_by: str
     project_id: int
     commit: str
     generation: int
@@ -63,8 +64,10 @@ class DeployRequested(TypedDict):
 
 
 class DeployFinished(TypedDict):
-    """Value on deploy-results. `duration_ms` runs from the request to its end; `gateway_response` is
-    what the playbook published, null when it never ran."""
+    """Value on deploy-results: all that is known of the deployment, so that it needs no request beside it.
+
+    `duration_ms` runs from the request to its end; `gateway_response` is what the playbook published, null when it
+    never ran."""
 
     trace_id: str
     deployment_id: str
@@ -72,6 +75,10 @@ class DeployFinished(TypedDict):
     api_id: str
     environment: str
     action: Literal["deploy", "undeploy"]
+    triggered_by: str
+    requested_by: str
+    requested_at: str
+    project_id: int
     generation: int
     status: ResultStatus
     awx_job_id: int | None
@@ -119,6 +126,7 @@ def requested(d: Deployment) -> Event:
         "environment": d.lane.environment,
         "action": d.action,
         "triggered_by": d.trigger,
+        "requested_by": d.requested_by,
         "project_id": d.project_id,
         "commit": d.commit,
         "generation": d.generation,
@@ -135,6 +143,10 @@ def finished(d: Deployment, ended: Verdict, at: datetime) -> Event:
         "api_id": d.lane.api,
         "environment": d.lane.environment,
         "action": d.action,
+        "triggered_by": d.trigger,
+        "requested_by": d.requested_by,
+        "requested_at": iso(d.requested_at),
+        "project_id": d.project_id,
         "generation": d.generation,
         "status": RESULT_STATUS[ended.state],
         "awx_job_id": d.awx_job_id,

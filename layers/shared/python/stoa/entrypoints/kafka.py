@@ -5,21 +5,21 @@ later one of its key where they are; unknown ones are counted before the work an
 tries. See docs/adr/0004-errors-decide-where-a-record-goes.md.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from stoa.bootstrap import App, app
+from stoa.entrypoints import dead_letters
 from stoa.entrypoints.batch import RESERVE_MS, Batch, Record, lane_of
 from stoa.entrypoints.parking import Patience
 from stoa.kernel import clock, inbox
 from stoa.kernel.database import Database
-from stoa.kernel.envelope import Message, decode, headers, position
+from stoa.kernel.envelope import Message, decode, position
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import bind, log, unbind
-from stoa.kernel.outbox import Row, Send
+from stoa.kernel.outbox import Send
 
 MAX_TRIES = 5
 WAIT_S = 2.0
@@ -138,22 +138,7 @@ class Consumer:
         log.error("record.refused", code=error.code, detail=error.where())
         if message is not None and self.give_up is not None:
             self._give_up(self.give_up, message, error, tries)
-        at = position(record)
-        said = {
-            "dlq_topic": at.topic,
-            "dlq_partition": str(at.partition),
-            "dlq_offset": str(at.offset),
-            "dlq_consumer": self._group(record),
-            "dlq_code": error.code,
-            "dlq_reason": error.where(),
-            "dlq_tries": str(tries),
-            "dlq_at": clock.iso(clock.now()),
-        }
-        key = _raw(record.get("key")).decode("utf-8", "replace")
-        try:
-            self.send([Row(0, f"{at.topic}.dlq", key, {**headers(record), **said}, _raw(record.get("value")))])
-        except Refused as unsendable:  # a key too long for a record; its topic keeps the original while it retains
-            log.error("record.not_dead_lettered", code=unsendable.code, partition=at.partition, offset=at.offset)
+        dead_letters.send(self.send, record, self._group(record), error, tries)
 
     def _give_up(self, give_up: GiveUp, message: Message, error: Refused, tries: int) -> None:
         """A record of which not even the end can be told must not block its partition."""
@@ -204,15 +189,6 @@ class Consumer:
         """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
         spare_s = (batch.remaining_ms() - RESERVE_MS) / 1000
         clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
-
-
-def _raw(encoded: object) -> bytes:
-    """The bytes of a key or value; what is not base64 is kept as it came."""
-    text = encoded if isinstance(encoded, str) else ""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return text.encode()
 
 
 def _identifier(record: Record) -> dict[str, Any]:

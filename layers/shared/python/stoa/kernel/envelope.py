@@ -19,7 +19,8 @@ REQUIRED_HEADERS = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_subject")
 
 @dataclass(frozen=True)
 class Event:
-    """A message to publish. `data` is the value; `generation` counts the subject."""
+    """A message to publish. `data` is the value; `generation` counts the subject; `partition_key`, where it is not the
+    key, decides the partition."""
 
     topic: str
     key: str
@@ -32,6 +33,7 @@ class Event:
     data: Mapping[str, Any]
     generation: int = 0
     id: str = field(default_factory=ids.event_id)
+    partition_key: str | None = None
 
     def headers(self) -> dict[str, str]:
         return {
@@ -42,7 +44,7 @@ class Event:
             "ce_source": "stoa/control-plane",
             "ce_time": iso(self.time),
             "ce_subject": self.subject,
-            "ce_partitionkey": self.key,
+            "ce_partitionkey": self.partition_key or self.key,
             "ce_generation": str(self.generation),
             "ce_tenant": self.tenant,
             "ce_actor": self.actor,
@@ -65,7 +67,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Message:
-    """A record as a consumer sees it. `data` is the parsed value."""
+    """A record as a consumer sees it. `data` is the parsed value, `time` when it was committed (ISO 8601)."""
 
     position: Position
     key: str
@@ -77,6 +79,7 @@ class Message:
     trace_id: str
     generation: int
     data: dict[str, Any]
+    time: str = ""
 
 
 def position(record: Mapping[str, Any]) -> Position:
@@ -110,6 +113,7 @@ def decode(record: Mapping[str, Any]) -> Message:
         trace_id=f"trc-{parent[1]}" if len(parent) == 4 else "",
         generation=_number(found.get("ce_generation", "0")),
         data=_value(record.get("value")),
+        time=found["ce_time"],
     )
 
 

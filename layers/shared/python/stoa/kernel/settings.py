@@ -29,6 +29,7 @@ class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
 
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
+    `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
 
@@ -47,6 +48,17 @@ class Settings:
     awx_webhook_secret: Secret
     dev_token: Secret
     artefact_token: Secret
+    channels_vault_token: Secret
+    argocd_url: str
+    argocd_token: Secret
+    opensearch_url: str
+    opensearch_user: str
+    opensearch_password: Secret
+    archive_bucket: str
+    s3_endpoint: str
+    smtp_host: str
+    smtp_port: int
+    mail_from: str
     time_scale: float
     awx_timeout_s: float
     launch_may_arrive_s: float
@@ -82,6 +94,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         awx_webhook_secret=Secret(text("AWX_WEBHOOK_SECRET")),
         dev_token=Secret(text("DEV_TOKEN")),
         artefact_token=Secret(text("ARTEFACT_TOKEN")),
+        channels_vault_token=Secret(text("CHANNELS_VAULT_TOKEN")),
+        argocd_url=text("ARGOCD_URL").rstrip("/"),
+        argocd_token=Secret(text("ARGOCD_TOKEN")),
+        opensearch_url=text("OPENSEARCH_URL").rstrip("/"),
+        opensearch_user=text("OPENSEARCH_USER"),
+        opensearch_password=Secret(text("OPENSEARCH_PASSWORD")),
+        archive_bucket=text("ARCHIVE_BUCKET"),
+        s3_endpoint=text("S3_ENDPOINT"),
+        smtp_host=text("SMTP_HOST"),
+        smtp_port=int(text("SMTP_PORT", "25")),
+        mail_from=text("MAIL_FROM"),
         time_scale=scale,
         awx_timeout_s=float(text("AWX_TIMEOUT_S", "10")),
         launch_may_arrive_s=float(text("LAUNCH_MAY_ARRIVE_S", "30")),
