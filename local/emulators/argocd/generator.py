@@ -1,0 +1,64 @@
+"""The ApplicationSet: makes the applications that it is told, or that it finds in Git, and prunes its others."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from local.emulators.argocd.answers import Json
+from local.emulators.argocd.controller import Controller
+from local.emulators.argocd.documents import KIND, new
+
+DESIRED = "desired"
+EVERY_S = 0.5  # Argo CD itself looks every three minutes, or when a webhook tells it
+API_FOLDER = re.compile(r"tenants/([^/]+)/apis/([^/]+)\Z")
+
+
+class Generator:
+    """`repositories` is a folder of bare repositories, each read at its default branch."""
+
+    def __init__(self, controller: Controller, repositories: Path | None) -> None:
+        self._controller = controller
+        self._store = controller.store
+        self._repositories = repositories
+        self._read_at = 0.0
+
+    def set_desired(self, applications: dict[str, Json]) -> None:
+        self._store.put(DESIRED, DESIRED, applications)
+
+    def generate(self, now: float) -> None:
+        with self._store.lock:
+            if self._repositories is not None and now - self._read_at >= EVERY_S:
+                self._read_at = now
+                self.set_desired(_found(self._repositories))
+            wanted = self._store.get(DESIRED, DESIRED) or {}
+            for app in self._store.all(KIND):
+                if app["name"] in wanted:
+                    self._follow(app, wanted[app["name"]])
+                elif app["generated"] and app["deleting"] is None:
+                    app["deleting"] = now
+                    self._controller.due(app, now + self._controller.timing.prune_s, "prune")
+            for name in wanted:
+                if self._controller.look(name, now) is None:
+                    self._store.put(KIND, name, new(name, wanted[name], now, generated=True))
+
+    def _follow(self, app: Json, template: Json) -> None:
+        """A template that changed is written to the application; its next comparison sees a new head."""
+        if any(app[key] != value for key, value in template.items()):
+            app |= template
+            self._store.put(KIND, app["name"], app)
+
+
+def _found(repositories: Path) -> dict[str, Json]:
+    """`{tenant}-{api}` for each folder tenants/*/apis/* of the repositories; of two the first counts."""
+    made: dict[str, Json] = {}
+    for repository in sorted(repositories.glob("*.git")):
+        head = _git(repository, "rev-parse", "--verify", "--quiet", "HEAD")
+        folders = _git(repository, "ls-tree", "-r", "-d", "--name-only", "-z", "HEAD").split("\0") if head else []
+        for match in filter(None, map(API_FOLDER.match, folders)):
+            made.setdefault(f"{match[1]}-{match[2]}", {"project": match[1], "head": head})
+    return made
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    """Empty when git refuses: the repository has no commit, or is gone."""
+    return subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True).stdout.strip()
