@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -90,13 +89,14 @@ class Front:
             if not controlled and handler not in OPEN:
                 self.sessions.check(request.headers.get("authorization", ""))
             query = parse_qs(request.url.query)
-            call = Call(self.controller, self.sessions, name, query, _body(await request.body()))
+            body = _body(await request.body())
+            call = Call(self.controller, self.sessions, name, query, body, self.controller.timing.now())
             return answer(await run_in_threadpool(self._work, handler, call))
         except Refusal as error:
             return refused(error)
 
     def _work(self, handler: Handler, call: Call) -> Any:
-        self.generator.generate(time.time())
+        self.generator.generate(call.now)
         return handler(call)
 
     def _route(self, method: str, path: str) -> tuple[Handler, str]:

@@ -23,6 +23,7 @@ def new(name: str, template: Json, now: float, *, generated: bool) -> Json:
     return {
         **TEMPLATE,
         **template,
+        "template": template,
         "name": name,
         "uid": str(uuid.uuid4()),
         "created": now,

@@ -21,31 +21,38 @@ class Generator:
         self._store = controller.store
         self._repositories = repositories
         self._read_at = 0.0
+        self._open = True
 
     def set_desired(self, applications: dict[str, Json]) -> None:
         self._store.put(DESIRED, DESIRED, applications)
+        self._open = True
 
     def generate(self, now: float) -> None:
+        """Nothing to do, unless something changed, or one is still on its way out."""
         with self._store.lock:
             if self._repositories is not None and now - self._read_at >= EVERY_S:
                 self._read_at = now
                 self.set_desired(_found(self._repositories))
-            wanted = self._store.get(DESIRED, DESIRED) or {}
-            for app in self._store.all(KIND):
-                if app["name"] in wanted:
-                    self._follow(app, wanted[app["name"]])
-                elif app["generated"] and app["deleting"] is None:
-                    app["deleting"] = now
-                    self._controller.due(app, now + self._controller.timing.prune_s, "prune")
-            for name in wanted:
-                if self._controller.look(name, now) is None:
-                    self._store.put(KIND, name, new(name, wanted[name], now, generated=True))
+            if self._open:
+                self._open = self._generate(self._store.get(DESIRED, DESIRED) or {}, now)
+
+    def _generate(self, wanted: dict[str, Json], now: float) -> bool:
+        """Whether an application is being deleted: under its name a new one can be made only then."""
+        for app in self._store.all(KIND):
+            if app["name"] in wanted:
+                self._follow(app, wanted[app["name"]])
+            elif app["generated"] and app["deleting"] is None:
+                app["deleting"] = now
+                self._controller.due(app, now + self._controller.timing.prune_s, "prune")
+        for name in wanted:
+            if self._controller.look(name, now) is None:
+                self._store.put(KIND, name, new(name, wanted[name], now, generated=True))
+        return any(app["deleting"] is not None for app in self._store.all(KIND))
 
     def _follow(self, app: Json, template: Json) -> None:
         """A template that changed is written to the application; its next comparison sees a new head."""
-        if any(app[key] != value for key, value in template.items()):
-            app |= template
-            self._store.put(KIND, app["name"], app)
+        if template != app["template"]:
+            self._store.put(KIND, app["name"], {**app, **template, "template": template})
 
 
 def _found(repositories: Path) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from local.emulators.argocd.answers import DENIED, INVALID, NOT_FOUND, PRECONDITION, UNKNOWN, Json, Refusal
@@ -25,7 +25,7 @@ class Call:
     name: str
     query: dict[str, list[str]]
     body: Json
-    now: float = field(default_factory=time.time)
+    now: float
 
     def asked(self, name: str) -> str:
         """A parameter of the query, or of the body."""
@@ -74,9 +74,10 @@ def read(call: Call) -> Any:
             return shown(app)
         app["refresh"] = "hard" if call.asked("refresh") == "hard" else "normal"
         call.controller.due(app, call.now + call.controller.timing.refresh_s, "reconcile")
-    deadline = call.now + call.controller.timing.refresh_deadline_s
-    while time.time() < deadline:
-        call.now = time.time()
+    timing = call.controller.timing
+    deadline = call.now + timing.refresh_deadline_s
+    while call.now < deadline:
+        call.now = timing.now()
         app = call.application()
         if app["refresh"] is None:
             return shown(app)

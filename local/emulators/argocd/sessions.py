@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import secrets
-import time
 
 from local.emulators.argocd.answers import DENIED, INVALID, UNAUTHENTICATED, Json, Refusal
 from local.emulators.argocd.settings import ADMIN, Config, Timing
@@ -30,7 +29,7 @@ class Sessions:
         known = self._store.get(KIND, _hash(token))
         if known is None:
             raise Refusal(UNAUTHENTICATED, "invalid session: token is malformed: could not be verified")
-        if known["expires"] is not None and known["expires"] <= time.time():
+        if known["expires"] is not None and known["expires"] <= self._timing.now():
             raise Refusal(UNAUTHENTICATED, "invalid session: token has invalid claims: token is expired")
 
     def login(self, body: Json) -> Json:
@@ -51,7 +50,7 @@ class Sessions:
 
     def _issue(self, seconds: float | None) -> Json:
         token = secrets.token_urlsafe(32)
-        self._store.put(KIND, _hash(token), {"expires": None if seconds is None else time.time() + seconds})
+        self._store.put(KIND, _hash(token), {"expires": None if seconds is None else self._timing.now() + seconds})
         return {"token": token}
 
 

@@ -13,7 +13,6 @@ from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
 NOT_FOUND, PRECONDITION = 5, 9  # gRPC codes, which are finer than the HTTP status
-WENT_WRONG = frozenset({"Failed", "Error"})
 RETRY_STATUS = frozenset({408, 425, 429})
 
 

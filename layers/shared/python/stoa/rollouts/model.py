@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from stoa.adapters.argocd import WENT_WRONG, Application, Operation
+if TYPE_CHECKING:  # a reader of rows needs no client
+    from stoa.adapters.argocd import Application, Operation
 
+WENT_WRONG = frozenset({"Failed", "Error"})
 State = Literal["waiting", "syncing", "automatic", "removing", "succeeded", "failed", "superseded", "removed"]
 FOLLOWED: tuple[State, ...] = ("syncing", "automatic", "removing")
 
@@ -55,19 +57,19 @@ class Rollout:
         return replace(self, detail=detail)
 
 
-def works_on(app: Application, revision: str, since: datetime) -> bool:
+def works_on(app: "Application", revision: str, since: datetime) -> bool:
     """Whether a sync that was asked for at `since` has arrived: it is requested, under way or over."""
     if app.requested is not None and app.operation is None:
         return app.requested == revision
     return _ours(app.operation, revision, since)
 
 
-def follows_another(app: Application, revision: str) -> bool:
+def follows_another(app: "Application", revision: str) -> bool:
     """Argo CD refuses a sync to one commit while automatic sync follows a branch."""
     return app.target not in (None, revision)
 
 
-def uncompared(r: Rollout, app: Application) -> bool:
+def uncompared(r: Rollout, app: "Application") -> bool:
     """Whether what the application says of its health is older than the end of the sync."""
     if r.state == "removing" or app.requested is not None:
         return False
@@ -75,7 +77,7 @@ def uncompared(r: Rollout, app: Application) -> bool:
     return ended is not None and (app.reconciled_at is None or app.reconciled_at <= ended)
 
 
-def seen(r: Rollout, app: Application | None, at: datetime, patience: Patience) -> Rollout:
+def seen(r: Rollout, app: "Application | None", at: datetime, patience: Patience) -> Rollout:
     """What a look at the application makes of the sync."""
     if r.state == "removing":
         gone = r.over("removed", at, "the ApplicationSet removed it")
@@ -91,7 +93,7 @@ def seen(r: Rollout, app: Application | None, at: datetime, patience: Patience) 
     return _settled(r, app, at, patience)
 
 
-def _unfinished(r: Rollout, app: Application, at: datetime, patience: Patience) -> Rollout:
+def _unfinished(r: Rollout, app: "Application", at: datetime, patience: Patience) -> Rollout:
     """Nothing runs, and the sync has not ended well."""
     operation = app.operation
     if operation and _since(operation, r.since):
@@ -103,7 +105,7 @@ def _unfinished(r: Rollout, app: Application, at: datetime, patience: Patience) 
     return r.goes_on(at, patience.waits, detail)
 
 
-def _settled(r: Rollout, app: Application, at: datetime, patience: Patience) -> Rollout:
+def _settled(r: Rollout, app: "Application", at: datetime, patience: Patience) -> Rollout:
     """The operation has ended well; its resources are healthy, on the way there, or not."""
     if app.health == "Healthy":
         return r.over("succeeded", at, f"Healthy at {app.sync_revision if r.state == 'automatic' else r.revision}")
@@ -115,7 +117,7 @@ def _settled(r: Rollout, app: Application, at: datetime, patience: Patience) -> 
     return replace(r, degraded_since=degraded_since, detail=f"{app.health} after the sync")
 
 
-def _ended(r: Rollout, app: Application) -> datetime | None:
+def _ended(r: Rollout, app: "Application") -> datetime | None:
     """When our operation ended well, or an automatic one did; without any, automatic sync had nothing to do."""
     operation = app.operation
     if r.state == "automatic":
@@ -126,10 +128,10 @@ def _ended(r: Rollout, app: Application) -> datetime | None:
     return None
 
 
-def _ours(operation: Operation | None, revision: str, since: datetime) -> bool:
+def _ours(operation: "Operation | None", revision: str, since: datetime) -> bool:
     return operation is not None and operation.revision == revision and _since(operation, since)
 
 
-def _since(operation: Operation, moment: datetime) -> bool:
+def _since(operation: "Operation", moment: datetime) -> bool:
     """Argo CD cuts its times to seconds."""
     return operation.started_at is not None and operation.started_at >= moment.replace(microsecond=0)
