@@ -27,12 +27,13 @@ def command(name: str, stack: Stack) -> list[str]:
     port = ["--port", number]
     state = ["--state", str(stack.home.path(name))]
     timing = ["--activation-ms", str(options.activation_ms), "--import-ms", str(options.import_ms)]
+    repositories = ["--repositories", str(stack.home.path("gitlab") / "repositories")]
     runs = ["--playbooks", str(ROOT / "playbooks"), "--executor", options.executor, "--slots", str(options.slots)]
     modules = {
         "gateway": ["local.emulators.webmethods", *port, *state, *timing],
         "gitlab": ["local.emulators.gitlab", *port, *state],
         "awx": ["local.emulators.awx", *port, *state, *runs],
-        "argocd": ["local.emulators.argocd", *port, *state],
+        "argocd": ["local.emulators.argocd", *port, *state, *repositories],
         "people": ["local.emulators.people", *port, "--smtp-port", str(stack.ports["smtp"]), *state],
         "backend": ["local.backend", *port],
     }

@@ -16,13 +16,16 @@ from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import Problem
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
-from stoa.gitops.events import PUSH_ACCEPTED, PushAccepted
+from stoa.gitops.events import API_EVENTS, PUSH_ACCEPTED, ApiCreated, ApiDeleted, ApiUpdated, PushAccepted
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUES: dict[str, tuple[str, Any]] = {
     "git-pushes": (PUSH_ACCEPTED, PushAccepted),
     "deploy-requests": (REQUESTED, DeployRequested),
     "deploy-results": (FINISHED, DeployFinished),
+    "api-created": (API_EVENTS["api-created"], ApiCreated),
+    "api-updated": (API_EVENTS["api-updated"], ApiUpdated),
+    "api-deleted": (API_EVENTS["api-deleted"], ApiDeleted),
 }
 HEADERS = {
     "content-type": "always application/json",

@@ -14,11 +14,13 @@ from functions.api.routes.pushes import PushRead
 from functions.api.security import Developer
 from stoa.bootstrap import app
 from stoa.kernel.errors import NotFound
+from stoa.rollouts.model import Rollout
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
+SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
 
 
 class TraceStep(BaseModel):
@@ -55,7 +57,8 @@ def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-
     found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id)]
     if push is None and not found:
         raise NotFound(f"there is no trace {trace_id}")
-    timeline = sorted(_timeline(push, found), key=lambda step: step.started_at)
+    synced = app().rollout_queries.of_trace(trace_id)
+    timeline = sorted([*_timeline(push, found), *map(_argocd_sync, synced)], key=lambda step: step.started_at)
     ends = [push.processed_at] if push else []
     ends += [deployment.finished_at for deployment in found]
     over = [end for end in ends if end is not None]
@@ -90,6 +93,13 @@ def _timeline(push: PushRead | None, found: Sequence[DeploymentWithSteps]) -> li
         for s in deployment.steps:
             steps.append(_step(s.name, deployment.id, s.status, s.started_at, s.completed_at, s.detail))
     return steps
+
+
+def _argocd_sync(r: Rollout) -> TraceStep:
+    """Beside the deployments: it says nothing of the status of the trace."""
+    detail = f"{r.application}: {r.detail or r.state}"
+    status = SYNC_STATUS.get(r.state, "in_progress")
+    return _step("argocd_sync", None, status, r.started_at, r.finished_at, detail)
 
 
 def _step(

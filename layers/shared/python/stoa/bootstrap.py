@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stoa.gitops.flows import GitOps
     from stoa.notifications.flows import Notifications
     from stoa.rollouts.flows import Rollouts
+    from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
     from stoa.search.queries import SearchQueries
 
@@ -135,6 +136,12 @@ class App:
 
         argocd = ArgoCd(self.settings.argocd_url, self.settings.argocd_token)
         return Rollouts(self.database, argocd, time_scale=self.settings.time_scale)
+
+    @cached_property
+    def rollout_queries(self) -> "RolloutQueries":
+        from stoa.rollouts.queries import RolloutQueries  # noqa: PLC0415
+
+        return RolloutQueries(self.database)
 
     @cached_property
     def opensearch(self) -> "OpenSearch":

@@ -6,11 +6,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from stoa.deployments import store_lanes
 from stoa.deployments.events import Cause, Wanted
 from stoa.deployments.model import Deployment, Lane, Verdict
 from stoa.gitops.events import Prepared
-from stoa.kernel import ids
+from stoa.kernel import generations, ids
 from stoa.kernel.database import Connection, Row, enter
 
 _COLUMNS = (
@@ -39,7 +38,7 @@ def create(connection: Connection, cause: Cause, w: Wanted, at: datetime) -> Dep
         id=ids.deployment_id(),
         lane=lane,
         action=w["action"],
-        generation=store_lanes.next_generation(connection, lane.subject),
+        generation=generations.following(connection, lane.subject),
         state="failed" if refused else "requested",
         project_id=cause["project_id"],
         commit=cause["commit"],

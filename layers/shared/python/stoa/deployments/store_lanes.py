@@ -9,16 +9,6 @@ _LANE = "(tenant, api, environment) = (%(tenant)s, %(api)s, %(environment)s)"
 _HOLDER = "tenant, api, environment, deployment_id, last_generation, awx_job_id, launch_started_at, cancelled_by"
 
 
-def next_generation(connection: Connection, subject: str) -> int:
-    """Counts the subject up under its row lock; a number is never used twice, not even after a deletion."""
-    row = connection.execute(
-        "INSERT INTO generations (subject, generation) VALUES (%s, 1)"
-        " ON CONFLICT (subject) DO UPDATE SET generation = generations.generation + 1 RETURNING generation",
-        (subject,),
-    ).fetchone()
-    return int(row["generation"]) if row else 1
-
-
 def lock_lane(connection: Connection, lane: Lane) -> Holder:
     """The lane's row, locked until the transaction ends; made when it does not exist yet."""
     connection.execute(

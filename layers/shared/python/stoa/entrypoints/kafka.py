@@ -197,14 +197,23 @@ def _identifier(record: Record) -> dict[str, Any]:
     }
 
 
+def _tick(work: Callable[[], object]) -> None:
+    """The next tick does what this one could not."""
+    try:
+        work()
+    except Transient as error:
+        log.warning("tick.waits", system=error.system, detail=error.detail, alarm=error.alarm)
+
+
 def kafka_consumer(
     function: str,
     flow: Callable[[App], Handle],
     give_up: Callable[[App], GiveUp] | None = None,
     *,
     partial: bool = True,
+    tick: Callable[[App], Callable[[], object]] | None = None,
 ) -> Callable[[Record, Any], dict[str, Any]]:
-    """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked."""
+    """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked, then `tick`."""
 
     @cache
     def consumer() -> Consumer:
@@ -221,7 +230,10 @@ def kafka_consumer(
 
     def handler(event: Record, context: Any) -> dict[str, Any]:
         if "records" not in event:
-            return {"released": consumer().retry_parked(context.get_remaining_time_in_millis)}
+            released = consumer().retry_parked(context.get_remaining_time_in_millis)
+            if tick is not None:
+                _tick(tick(app()))
+            return {"released": released}
         return consumer().process(event, context.get_remaining_time_in_millis)
 
     return handler

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from stoa.deployments.events import AUTO_DEPLOY, Cause, Wanted, approval_require
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
+from stoa.gitops.model_apis import Apis, Commit, apis
 from stoa.kernel import idempotency, ids, inbox, outbox, registrations
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, Row
@@ -29,11 +30,12 @@ Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...],
 
 @dataclass(frozen=True)
 class Plan:
-    """What a push leads to: deployments to ask for, and what was left out with the reason."""
+    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs."""
 
     state: str
     wanted: tuple[Wanted, ...] = ()
     left_out: tuple[dict[str, Any], ...] = ()
+    apis: Apis | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ class GitOps:
             if plan.state == "done" and not store.move_head(connection, push["project_id"], head, reached, now()):
                 raise Transient("gitops", "the project was processed further while this push was planned")
             made, keys = self.request(connection, cause, plan.wanted)
+            if plan.apis is not None:
+                commit = Commit(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], now())
+                keys += outbox.add(connection, store.put_apis(connection, plan.apis, tenants, commit))
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
         self.publish(keys)
@@ -191,7 +196,7 @@ class GitOps:
         # a push that takes commits of people away is theirs, whoever made what it adds
         if head and commits and self._all_ours(project, commits) and gitlab.is_ancestor(project, head, after):
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
-        return _planned(affected(changes, tree), tenants)
+        return replace(_planned(affected(changes, tree), tenants), apis=apis(changes, tree))
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.

@@ -62,7 +62,7 @@ class Effects:
 
 
 @dataclass(frozen=True)
-class _Folder:
+class Folder:
     """What there is of one API at the new commit, by path inside its folder."""
 
     path: str
@@ -90,7 +90,7 @@ class _Folder:
 
 def affected(changes: Sequence[Change], tree: Collection[str]) -> Effects:
     """Each (tenant, api, environment) at most once, in order; `tree` is every path at the new commit."""
-    folders = _folders(tree)
+    folders = folders_of(tree)
     touched: dict[Lane, bool] = {}
     refused: dict[tuple[str, str], dict[str, Any]] = {}
     for change in changes:
@@ -114,16 +114,16 @@ def removals(standing: Iterable[Lane], tree: Collection[str]) -> tuple[Change, .
     return tuple(Change(path, removed=True) for path in sorted(found))
 
 
-def _folders(tree: Collection[str]) -> dict[Api, _Folder]:
+def folders_of(tree: Collection[str]) -> dict[Api, Folder]:
     found: dict[Api, set[str]] = {}
     for path in tree:
         match = API_FILE.match(path)
         if match:
             found.setdefault((match[1], match[2]), set()).add(match[3])
-    return {api: _Folder(f"tenants/{api[0]}/apis/{api[1]}", frozenset(files)) for api, files in found.items()}
+    return {api: Folder(f"tenants/{api[0]}/apis/{api[1]}", frozenset(files)) for api, files in found.items()}
 
 
-def _stands(lane: Lane, folders: dict[Api, _Folder]) -> bool:
+def _stands(lane: Lane, folders: dict[Api, Folder]) -> bool:
     folder = folders.get(lane[:2])
     return folder is not None and lane[2] in folder.standing
 
@@ -132,11 +132,11 @@ Lanes = list[tuple[Lane, bool]]
 Faults = list[dict[str, Any]]
 
 
-def _effect(change: Change, folders: dict[Api, _Folder]) -> tuple[Lanes, Faults]:
+def _effect(change: Change, folders: dict[Api, Folder]) -> tuple[Lanes, Faults]:
     """What one change asks for, and what is wrong with it. Only a removal takes anything off the gateway."""
     lanes: Lanes = []
     faults = [] if change.removed else [*_missing(change, folders), *_misnamed(change.path), *_unread(change.path)]
-    for lane, own in sorted(_lanes(change, folders)):
+    for lane, own in sorted(lanes_of(change, folders)):
         if _bad_name(lane):
             continue  # told with the file that has the name, and with no other
         if _stands(lane, folders):
@@ -148,7 +148,7 @@ def _effect(change: Change, folders: dict[Api, _Folder]) -> tuple[Lanes, Faults]
     return lanes, faults
 
 
-def _lanes(change: Change, folders: dict[Api, _Folder]) -> Lanes:
+def lanes_of(change: Change, folders: dict[Api, Folder]) -> Lanes:
     if change.path == "_defaults.yaml":
         return [((*api, name), False) for api, folder in folders.items() for name in folder.standing]
     config = ENVIRONMENT_CONFIG.match(change.path)
@@ -166,7 +166,7 @@ def _lanes(change: Change, folders: dict[Api, _Folder]) -> Lanes:
     return [((*api, name), False) for name in (folders[api].standing if api in folders else ())]
 
 
-def _missing(change: Change, folders: dict[Api, _Folder]) -> Faults:
+def _missing(change: Change, folders: dict[Api, Folder]) -> Faults:
     """What an API lacks of which a file was added or changed: its pusher meant to deploy it."""
     match = API_FILE.match(change.path)
     folder = folders.get((match[1], match[2])) if match else None
@@ -211,7 +211,7 @@ def _unread(path: str) -> Faults:
     return [_fault("NAME_INVALID", detail, path, f"rename {name} to {meant}")] if name != meant else []
 
 
-def _renamed_by_mistake(lane: Lane, own: bool, folders: dict[Api, _Folder]) -> dict[str, Any] | None:
+def _renamed_by_mistake(lane: Lane, own: bool, folders: dict[Api, Folder]) -> dict[str, Any] | None:
     """`git mv api.yaml api.yml` must not end the API: the new name says that it is meant to stay."""
     folder = folders.get(lane[:2])
     if folder is None:
@@ -221,7 +221,7 @@ def _renamed_by_mistake(lane: Lane, own: bool, folders: dict[Api, _Folder]) -> d
     return _no_api(folder) if folder.slip() else None
 
 
-def _no_api(folder: _Folder) -> dict[str, Any]:
+def _no_api(folder: Folder) -> dict[str, Any]:
     slip = folder.slip()
     hint = (
         f"rename {slip} to api.yaml" if slip else "push api.yaml, or remove the folder to take the API off the gateway"
@@ -230,7 +230,7 @@ def _no_api(folder: _Folder) -> dict[str, Any]:
     return _fault("API_FILE_MISSING", detail, f"{folder.path}/api.yaml", hint)
 
 
-def _no_environment(folder: _Folder, environment: str | None = None) -> dict[str, Any]:
+def _no_environment(folder: Folder, environment: str | None = None) -> dict[str, Any]:
     """Without `environment`: the API has none at all."""
     slips = {name: folder.slip(name) for name in ([environment] if environment else ENVIRONMENTS)}
     renames = [f"rename {slip} to environments/{name}.yaml" for name, slip in slips.items() if slip]
