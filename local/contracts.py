@@ -17,12 +17,14 @@ from functions.api.app import build
 from functions.api.problems import Problem
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import PUSH_ACCEPTED, PushAccepted
+from stoa.notifications.events import WANTED, NotificationWanted
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUES: dict[str, tuple[str, Any]] = {
     "git-pushes": (PUSH_ACCEPTED, PushAccepted),
     "deploy-requests": (REQUESTED, DeployRequested),
     "deploy-results": (FINISHED, DeployFinished),
+    "notifications": (WANTED, NotificationWanted),
 }
 HEADERS = {
     "content-type": "always application/json",
