@@ -17,6 +17,7 @@ from functions.api.app import build
 from functions.api.problems import Problem
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import API_EVENTS, PUSH_ACCEPTED, ApiCreated, ApiDeleted, ApiUpdated, PushAccepted
+from stoa.notifications.events import WANTED, NotificationWanted
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUES: dict[str, tuple[str, Any]] = {
@@ -26,6 +27,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "api-created": (API_EVENTS["api-created"], ApiCreated),
     "api-updated": (API_EVENTS["api-updated"], ApiUpdated),
     "api-deleted": (API_EVENTS["api-deleted"], ApiDeleted),
+    "notifications": (WANTED, NotificationWanted),
 }
 HEADERS = {
     "content-type": "always application/json",

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
-from functions.api.routes import artefacts, catalog, changes, deployments, health, pushes, traces, webhooks
+from functions.api.routes import artefacts, catalog, changes, channels, deployments, health, pushes, traces, webhooks
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -28,7 +28,7 @@ def build() -> FastAPI:
     )
     for routes in (deployments, catalog, pushes, changes, traces):
         app.include_router(routes.router)
-    for routes in (health, webhooks, artefacts):
+    for routes in (health, webhooks, artefacts, channels):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
     app.add_middleware(Edge)
     app.add_exception_handler(Refused, _refused)

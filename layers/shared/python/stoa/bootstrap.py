@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gitops.flows import GitOps
     from stoa.notifications.flows import Notifications
+    from stoa.notifications.flows_by_hand import Channels
     from stoa.rollouts.flows import Rollouts
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
@@ -128,6 +129,12 @@ class App:
             vault=lambda: Vault(read.vault_url, read.channels_vault_token),
             time_scale=read.time_scale,
         )
+
+    @cached_property
+    def channels(self) -> "Channels":
+        from stoa.notifications.flows_by_hand import Channels  # noqa: PLC0415
+
+        return Channels(self.database)
 
     @cached_property
     def rollouts(self) -> "Rollouts":

@@ -1,7 +1,7 @@
 """Vault or OpenBao, KV version 2.
 
 The control plane asks only whether a secret has a key (the `subkeys` endpoint answers with names and
-nulls); values are read inside a playbook's run, by `read_secret`.
+nulls); values are read inside a playbook's run, and by the one function that writes to people.
 """
 
 from collections.abc import Mapping
@@ -60,6 +60,10 @@ class Vault:
             error.file, error.line = file, line
             raise
 
+    def read(self, reference: str) -> SecretValue:
+        """The value behind `vault:mount/path#key`. Raises Refused SECRET_UNREADABLE."""
+        return read_secret(self._url, self._token, reference)
+
     def _connected(self) -> "hvac.Client":
         import hvac  # noqa: PLC0415  see keys()
 
@@ -73,7 +77,7 @@ class Vault:
 
 def read_secret(url: str, token: Secret, reference: str) -> SecretValue:
     """The value behind `vault:mount/path#key`. Raises Refused SECRET_UNREADABLE, or Transient."""
-    import requests  # noqa: PLC0415  the control plane never comes here
+    import requests  # noqa: PLC0415  most functions never come here
 
     mount, _, rest = reference.removeprefix("vault:").partition("/")
     path, _, key = rest.partition("#")

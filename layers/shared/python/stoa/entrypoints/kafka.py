@@ -197,14 +197,6 @@ def _identifier(record: Record) -> dict[str, Any]:
     }
 
 
-def _tick(work: Callable[[], object]) -> None:
-    """The next tick does what this one could not."""
-    try:
-        work()
-    except Transient as error:
-        log.warning("tick.waits", system=error.system, detail=error.detail, alarm=error.alarm)
-
-
 def kafka_consumer(
     function: str,
     flow: Callable[[App], Handle],
@@ -213,7 +205,7 @@ def kafka_consumer(
     partial: bool = True,
     tick: Callable[[App], Callable[[], object]] | None = None,
 ) -> Callable[[Record, Any], dict[str, Any]]:
-    """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked, then `tick`."""
+    """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked, then ticks."""
 
     @cache
     def consumer() -> Consumer:
@@ -229,11 +221,20 @@ def kafka_consumer(
         )
 
     def handler(event: Record, context: Any) -> dict[str, Any]:
-        if "records" not in event:
-            released = consumer().retry_parked(context.get_remaining_time_in_millis)
-            if tick is not None:
-                _tick(tick(app()))
-            return {"released": released}
-        return consumer().process(event, context.get_remaining_time_in_millis)
+        if "records" in event:
+            return consumer().process(event, context.get_remaining_time_in_millis)
+        released = consumer().retry_parked(context.get_remaining_time_in_millis)
+        if tick is not None:
+            _tick(function, tick(app()))
+        return {"released": released}
 
     return handler
+
+
+def _tick(function: str, flow: Callable[[], object]) -> None:
+    """One that meets an outage is logged; the next one does the work."""
+    unbind()
+    try:
+        flow()
+    except Transient as error:
+        log.warning("tick.waits", function=function, system=error.system, detail=error.detail, alarm=error.alarm)

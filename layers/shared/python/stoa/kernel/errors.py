@@ -56,12 +56,21 @@ class Transient(Exception):
     """A system outside is down, slow or misconfigured; the same call may succeed later.
 
     `alarm` marks what a person must repair (an expired credential), `sent` is False only when the
-    call certainly did not reach the other side.
+    call certainly did not reach the other side; `retry_after_s` is when the other side wants to be asked again.
     """
 
-    def __init__(self, system: str, detail: str, *, alarm: bool = False, sent: bool = True) -> None:
+    def __init__(
+        self,
+        system: str,
+        detail: str,
+        *,
+        alarm: bool = False,
+        sent: bool = True,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"{system}: {detail}")
         self.system = system
         self.detail = detail
         self.alarm = alarm
         self.sent = sent
+        self.retry_after_s = retry_after_s

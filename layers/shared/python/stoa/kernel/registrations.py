@@ -13,3 +13,9 @@ def projects(connection: Connection) -> list[int]:
     """Every GitLab project that may touch a tenant."""
     rows = connection.execute("SELECT DISTINCT project_id FROM project_tenants ORDER BY project_id")
     return [row["project_id"] for row in rows]
+
+
+def is_registered(connection: Connection, tenant: str) -> bool:
+    """Whether any GitLab project may touch this tenant."""
+    found = connection.execute("SELECT 1 FROM project_tenants WHERE tenant = %s LIMIT 1", (tenant,))
+    return found.fetchone() is not None

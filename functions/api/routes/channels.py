@@ -1,0 +1,75 @@
+"""Where a tenant wants to be told what happens: its Slack and e-mail channels."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.api.parameters import SLUG
+from functions.api.problems import RESPONSES
+from functions.api.security import Developer
+from stoa.bootstrap import app
+from stoa.notifications.model import USUAL, Channel, Kind, MessageType
+
+router = APIRouter(prefix="/v1/tenants/{tenant}/channels", tags=["channels"], responses=RESPONSES)
+
+Tenant = Annotated[str, Path(pattern=SLUG)]
+Name = Annotated[str, Path(pattern=SLUG)]
+
+
+class Wanted(BaseModel):
+    """`target` is `vault:channels/<tenant>/<name>#url` for Slack, an address for e-mail; `messages` what it gets."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    kind: Kind
+    target: str = Field(min_length=1, max_length=320)
+    messages: list[MessageType] = Field(list(USUAL), min_length=1, max_length=20)
+    enabled: bool = True
+
+
+class ChannelRead(BaseModel):
+    """`disabled_reason` is set when the provider refused for good; a PUT with `enabled` takes it off."""
+
+    tenant: str
+    name: str
+    kind: Kind
+    target: str
+    messages: list[MessageType]
+    enabled: bool
+    disabled_reason: str | None
+    rests_until: datetime | None
+    updated_at: datetime
+
+
+class ChannelList(BaseModel):
+    items: list[ChannelRead]
+
+
+@router.get("")
+def list_channels(_who: Developer, tenant: Tenant) -> ChannelList:
+    """All of them, by name: a tenant has few."""
+    return ChannelList(items=[_read(c) for c in app().channels.all(tenant)])
+
+
+@router.get("/{name}")
+def read_channel(_who: Developer, tenant: Tenant, name: Name) -> ChannelRead:
+    return _read(app().channels.read(tenant, name))
+
+
+@router.put("/{name}")
+def put_channel(_who: Developer, tenant: Tenant, name: Name, wanted: Wanted) -> ChannelRead:
+    """Makes it or replaces it; one that was disabled is enabled again by `"enabled": true`."""
+    asked = wanted.model_dump()
+    return _read(app().channels.put(tenant, name, **asked))
+
+
+@router.delete("/{name}", status_code=204)
+def delete_channel(_who: Developer, tenant: Tenant, name: Name) -> None:
+    """What was held back for it is gone with it; messages under way are dropped."""
+    app().channels.remove(tenant, name)
+
+
+def _read(channel: Channel) -> ChannelRead:
+    fields: dict[str, Any] = {**vars(channel), "messages": list(channel.messages)}
+    return ChannelRead(**fields)

@@ -1,0 +1,121 @@
+"""E-mail: by SMTP, or by Amazon SES (API version 2) where no SMTP host is set.
+
+Mail servers and readers may drop a second message with the same Message-ID, so it is made of the event id; SES writes
+its own, which leaves ours in X-Stoa-Event-Id. Source: https://docs.aws.amazon.com/ses, "SendEmail", raw content.
+"""
+
+import re
+import smtplib
+from contextlib import suppress
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import cached_property
+from typing import Any
+
+from stoa.kernel import clock
+from stoa.kernel.errors import Refused, Transient
+
+EVENT_HEADER = "X-Stoa-Event-Id"
+# there is no such mailbox, or none for us: RFC 5321 section 4.2.3, the 5yz replies to RCPT
+NO_MAILBOX = frozenset({550, 551, 553})
+SES_REFUSALS = frozenset({"MessageRejected", "BadRequestException"})
+SES_ALARMS = frozenset({"AccountSuspendedException", "MailFromDomainNotVerifiedException", "SendingPausedException"})
+BREAKS = re.compile(r"\s+")
+# RFC 3463; of a reply no more is told, because its text may name the mailbox
+ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+
+
+class Mail:
+    """`sender` is the address in From. One recipient per message: nobody sees who else got it."""
+
+    def __init__(self, host: str, port: int, sender: str, *, timeout_s: float = 5.0) -> None:
+        self._host = host
+        self._port = port
+        self._sender = sender
+        self._timeout_s = timeout_s
+
+    def send(self, to: str, subject: str, body: str, event_id: str) -> None:
+        """Sends once. Raises Transient, and Refused: with status 410 when there is no such mailbox."""
+        if not self._sender:
+            raise Transient("mail", "STOA_MAIL_FROM is not set", alarm=True, sent=False)
+        message = self._message(to, subject, body, event_id)
+        if self._host:
+            self._by_smtp(message, to)
+        else:
+            self._by_ses(message, to)
+
+    def _message(self, to: str, subject: str, body: str, event_id: str) -> EmailMessage:
+        made = EmailMessage(policy=SMTP)
+        try:
+            made["From"] = self._sender
+            made["To"] = to
+            made["Subject"] = BREAKS.sub(" ", subject).strip()
+            made["Date"] = format_datetime(clock.now())
+            made["Message-ID"] = f"<{event_id}@{self._domain}>"
+            made[EVENT_HEADER] = event_id
+            made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies to us
+            made.set_content(body)
+        except ValueError as error:  # a line break in a header
+            raise Refused("MAIL_UNWRITABLE", "the message has a header that cannot be written") from error
+        return made
+
+    def _by_smtp(self, message: EmailMessage, to: str) -> None:
+        try:
+            # a name of our own, because smtplib would ask the resolver for one
+            smtp = smtplib.SMTP(self._host, self._port, local_hostname=self._domain, timeout=self._timeout_s)
+        except (OSError, smtplib.SMTPException) as error:
+            raise Transient("mail", type(error).__name__, sent=False) from error
+        try:
+            smtp.send_message(message, self._sender, [to])
+        except smtplib.SMTPRecipientsRefused as error:
+            raise _answered(*error.recipients[to], gone=NO_MAILBOX) from error
+        except smtplib.SMTPSenderRefused as error:  # ours, and the same for every channel
+            raise Transient("mail", f"the sender was answered {error.smtp_code}", alarm=True) from error
+        except smtplib.SMTPResponseException as error:
+            raise _answered(error.smtp_code, error.smtp_error) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise Transient("mail", type(error).__name__) from error
+        finally:
+            with suppress(OSError, smtplib.SMTPException):  # it was accepted or not: the goodbye changes nothing
+                smtp.quit()
+            smtp.close()
+
+    def _by_ses(self, message: EmailMessage, to: str) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  see _ses
+
+        try:
+            self._ses.send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [to]},
+                Content={"Raw": {"Data": message.as_bytes()}},
+            )
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+            if code in SES_REFUSALS:
+                raise Refused("MAIL_REFUSED", f"SES answered {code}") from error
+            raise Transient("ses", code, alarm=code in SES_ALARMS) from error
+        except BotoCoreError as error:
+            raise Transient("ses", type(error).__name__) from error
+
+    @cached_property
+    def _ses(self) -> Any:
+        import boto3  # noqa: PLC0415  400 ms that only who sends by SES pays
+        from botocore.config import Config  # noqa: PLC0415
+
+        # one attempt: a second one after a lost answer would be a second mail, and nobody would have counted it
+        config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+        return boto3.client("sesv2", config=config)
+
+    @property
+    def _domain(self) -> str:
+        return self._sender.rpartition("@")[2]
+
+
+def _answered(code: int, text: bytes | str, gone: frozenset[int] = frozenset()) -> Refused | Transient:
+    """What a reply means that is no success: a 4yz may pass, a 5yz stays."""
+    found = ENHANCED.match(text.decode("ascii", "replace") if isinstance(text, bytes) else text)
+    detail = f"the mail server answered {code}" + (f" {found[0]}" if found else "")
+    if code < 500:
+        return Transient("mail", detail)
+    return Refused("MAIL_REFUSED", detail, status=410 if code in gone else 422)
