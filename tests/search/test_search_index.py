@@ -11,7 +11,7 @@ import pytest
 from stoa.deployments.model import Verdict
 from stoa.kernel.errors import Transient
 from stoa.search.flows import Search
-from tests.search.conftest import NOON, Server, asked_and_ended, audit, deployment, push, record
+from tests.search.server import NOON, Server, asked_and_ended, audit, deployment, push, record
 
 EVERYTHING = "stoa-events-*,audit-*"
 
