@@ -21,7 +21,7 @@ def command(name: str, stack: Stack) -> list[str]:
     """The command line of the part with that name."""
     number, options = str(stack.ports[name]), stack.options
     if name == "opensearch":
-        return [str(osmem_server.resolve_binary()), "-addr", f"127.0.0.1:{number}", "-no-stdin-watch"]
+        return search_server(stack.ports[name])
     if name == "s3":
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", number]
     port = ["--port", number]
@@ -38,6 +38,11 @@ def command(name: str, stack: Stack) -> list[str]:
         "backend": ["local.backend", *port],
     }
     return [sys.executable, "-m", *modules[name]]
+
+
+def search_server(port: int) -> list[str]:
+    """It keeps nothing. -no-ja: its Japanese dictionary costs the first document seconds."""
+    return [str(osmem_server.resolve_binary()), "-addr", f"127.0.0.1:{port}", "-no-stdin-watch", "-no-ja"]
 
 
 def secrets(name: str, stack: Stack) -> dict[str, str]:

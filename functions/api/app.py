@@ -8,7 +8,18 @@ from starlette.exceptions import HTTPException
 from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
-from functions.api.routes import artefacts, catalog, changes, channels, deployments, health, pushes, traces, webhooks
+from functions.api.routes import (
+    artefacts,
+    catalog,
+    changes,
+    channels,
+    deployments,
+    health,
+    pushes,
+    trace_lists,
+    traces,
+    webhooks,
+)
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -26,7 +37,7 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (deployments, catalog, pushes, changes, traces):
+    for routes in (deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts, channels):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])

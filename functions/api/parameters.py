@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import UTC, datetime, timedelta
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from stoa.kernel.errors import Refused
 
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MOMENT = re.compile(r"([1-9][0-9]{0,15}) ([\x21-\x7e]{1,300})")
 
 
 class Page(BaseModel):
@@ -50,3 +55,13 @@ def decoded(cursor: str, shape: re.Pattern[str]) -> tuple[str, ...]:
     if found is None or encoded(text) != cursor:
         raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
     return found.groups()
+
+
+def moment_encoded(at: datetime, name: str) -> str:
+    """The cursor of a list that goes by time, and by name where the time is the same."""
+    return encoded(str((at - EPOCH) // MICROSECOND), name)
+
+
+def moment_decoded(cursor: str) -> tuple[datetime, str]:
+    microseconds, name = decoded(cursor, MOMENT)
+    return EPOCH + int(microseconds) * MICROSECOND, name

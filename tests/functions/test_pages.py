@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CONTRACT = json.loads((Path(__file__).resolve().parents[2] / "openapi/stoa.json").read_text())
-LISTS = ("/v1/deployments", "/v1/pushes", "/v1/status")
+LISTS = ("/v1/deployments", "/v1/pushes", "/v1/status", "/v1/traces")
 TOKENS = {"X-Gitlab-Token": "hook-secret", "X-Stoa-Token": "awx-secret"}
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from functions.api.parameters import no_parameters
 from functions.api.problems import RESPONSES
-from functions.api.routes.deployments import DeploymentWithSteps, with_steps
+from functions.api.routes.deployments import DeploymentRead, DeploymentWithSteps, State, with_steps
 from functions.api.routes.pushes import PushRead
 from functions.api.security import Developer
 from stoa.bootstrap import app
@@ -21,6 +21,18 @@ router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
 SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
+
+
+class TraceDeployment(BaseModel):
+    """As much of a deployment as its line in a list of traces shows."""
+
+    id: str
+    tenant: str
+    api: str
+    environment: str
+    action: str
+    generation: int
+    state: State
 
 
 class TraceStep(BaseModel):
@@ -59,27 +71,34 @@ def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-
         raise NotFound(f"there is no trace {trace_id}")
     synced = app().rollout_queries.of_trace(trace_id)
     timeline = sorted([*_timeline(push, found), *map(_argocd_sync, synced)], key=lambda step: step.started_at)
-    ends = [push.processed_at] if push else []
-    ends += [deployment.finished_at for deployment in found]
-    over = [end for end in ends if end is not None]
-    started, completed = timeline[0].started_at, max(over) if len(over) == len(ends) else None
+    completed = completion([push.processed_at] if push else [], [d.finished_at for d in found])
+    started = timeline[0].started_at
     return Trace(
         trace_id=trace_id,
-        status=_status(push, found, completed),
+        status=outcome(push.state if push else None, found, completed),
         started_at=started,
         completed_at=completed,
-        total_duration_ms=_milliseconds(started, completed),
+        total_duration_ms=milliseconds(started, completed),
         push=push,
         deployments=found,
         timeline=timeline,
     )
 
 
-def _status(push: PushRead | None, found: Sequence[DeploymentWithSteps], completed: datetime | None) -> Status:
+def completion(push: Sequence[datetime | None], deployments: Sequence[datetime | None]) -> datetime | None:
+    """When the last of them ended; None while one has not."""
+    ends = [*push, *deployments]
+    over = [end for end in ends if end is not None]
+    return max(over) if len(over) == len(ends) else None
+
+
+def outcome(
+    push_state: str | None, found: Sequence[DeploymentRead | TraceDeployment], completed: datetime | None
+) -> Status:
     if completed is None:
         return "in_progress"
     newest = {(d.tenant, d.api, d.environment): d for d in sorted(found, key=lambda d: d.generation)}
-    bad = (push is not None and push.state == "refused") or any(d.state in WENT_WRONG for d in newest.values())
+    bad = push_state == "refused" or any(d.state in WENT_WRONG for d in newest.values())
     return "failed" if bad else "success"
 
 
@@ -107,9 +126,9 @@ def _step(
 ) -> TraceStep:
     return TraceStep(
         name=name, of=of, status=status, started_at=started, completed_at=completed,
-        duration_ms=_milliseconds(started, completed), detail=detail,
+        duration_ms=milliseconds(started, completed), detail=detail,
     )  # fmt: skip
 
 
-def _milliseconds(start: datetime, end: datetime | None) -> int | None:
+def milliseconds(start: datetime, end: datetime | None) -> int | None:
     return None if end is None else round((end - start).total_seconds() * 1000)

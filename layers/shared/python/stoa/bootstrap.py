@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stoa.rollouts.flows import Rollouts
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
-    from stoa.search.queries import SearchQueries
+    from stoa.search.queries import SearchQueries, TraceQueries
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
@@ -168,6 +168,12 @@ class App:
         from stoa.search.queries import SearchQueries  # noqa: PLC0415
 
         return SearchQueries(self.opensearch)
+
+    @cached_property
+    def trace_queries(self) -> "TraceQueries":
+        from stoa.search.queries import TraceQueries  # noqa: PLC0415
+
+        return TraceQueries(self.database)
 
     @cached_property
     def archive(self) -> "Archive":

@@ -129,7 +129,7 @@ def _text(encoded: object, what: str) -> str:
 def _value(encoded: object) -> dict[str, Any]:
     try:
         data = json.loads(_text(encoded, "value"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of more than 4300 digits
         raise Refused("BAD_RECORD", "the value is not JSON") from error
     if not isinstance(data, dict):
         raise Refused("BAD_RECORD", "the value is not a JSON object")
