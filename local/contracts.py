@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import Problem
+from stoa.audit.events import ACTED, AUDIT_LOG, Acted
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import PUSH_ACCEPTED, PushAccepted
 
@@ -23,6 +24,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "git-pushes": (PUSH_ACCEPTED, PushAccepted),
     "deploy-requests": (REQUESTED, DeployRequested),
     "deploy-results": (FINISHED, DeployFinished),
+    AUDIT_LOG: (ACTED, Acted),
 }
 HEADERS = {
     "content-type": "always application/json",
