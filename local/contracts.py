@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import Problem
+from stoa.audit.events import ACTED, AUDIT_LOG, Acted
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import API_EVENTS, PUSH_ACCEPTED, ApiCreated, ApiDeleted, ApiUpdated, PushAccepted
 from stoa.notifications.events import WANTED, NotificationWanted
@@ -28,6 +29,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "api-updated": (API_EVENTS["api-updated"], ApiUpdated),
     "api-deleted": (API_EVENTS["api-deleted"], ApiDeleted),
     "notifications": (WANTED, NotificationWanted),
+    AUDIT_LOG: (ACTED, Acted),
 }
 HEADERS = {
     "content-type": "always application/json",

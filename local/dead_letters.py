@@ -1,6 +1,8 @@
 """What is in the dead-letter topics of cdk/wiring.py: read only, the newest first."""
 
+import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +32,13 @@ class DeadLetter:
 
 def newest(bootstrap: str, limit: int) -> list[DeadLetter]:
     """At most `limit` of all topics together. Raises KafkaError."""
-    found: list[DeadLetter] = []
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    try:
-        for name in (f"{topic.name}.dlq" for topic in TOPICS if topic.dlq):
-            for number in sorted(consumer.partitions_for_topic(name) or ()):
-                found += _last(consumer, TopicPartition(name, number), limit)
-    finally:
-        consumer.close()
+    found = _of_topics(bootstrap, [f"{topic.name}.dlq" for topic in TOPICS if topic.dlq], limit)
     return sorted(found, key=lambda letter: letter.headers.get("dlq_at", ""), reverse=True)[:limit]
+
+
+def all_of(bootstrap: str, topic: str) -> list[DeadLetter]:
+    """All letters of records of that topic, in no order. Raises KafkaError."""
+    return _of_topics(bootstrap, [f"{topic}.dlq"], sys.maxsize)
 
 
 def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter | None:
@@ -59,6 +59,19 @@ def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter |
         raise KafkaTimeoutError("the record was not read in time")
     finally:
         consumer.close()
+
+
+def _of_topics(bootstrap: str, names: Iterable[str], limit: int) -> list[DeadLetter]:
+    """At most `limit` of each partition, the newest."""
+    found: list[DeadLetter] = []
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        for name in names:
+            for number in sorted(consumer.partitions_for_topic(name) or ()):
+                found += _last(consumer, TopicPartition(name, number), limit)
+    finally:
+        consumer.close()
+    return found
 
 
 def _last(consumer: KafkaConsumer, partition: TopicPartition, limit: int) -> list[DeadLetter]:

@@ -15,6 +15,7 @@ from cdk.wiring import FUNCTIONS
 from local import commands
 from local.home import ROOT, Home
 from local.memories import ARCHIVE, remember_again
+from local.metrics import Exporter
 from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.openbao import OpenBao
@@ -71,7 +72,7 @@ class Stack:
         self.options = options
         self._say = say
         self._exit = ExitStack()
-        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, "smtp", "api")}
+        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, "smtp", "api", "metrics")}
         self.kafka = Kafka(home.path("kafka"), JARS)
         self.postgres = Postgres(home.path("postgres"))
         self.openbao = OpenBao(home.path("openbao"))
@@ -106,6 +107,7 @@ class Stack:
             port=self.ports["api"],
         )
         self._exit.callback(self.platform.stop)
+        self._start_exporter()
         try:
             self.platform.start(None if options.around else PIPELINE)
         except RuntimeError as error:
@@ -188,6 +190,13 @@ class Stack:
         self._exit.callback(self.openbao.stop)
         self.openbao.start()
         self.vault_tokens = grant(self.openbao.url, self.openbao.token)
+
+    def _start_exporter(self) -> None:
+        """Before the functions, so that it counts all that they do."""
+        functions = [f for f in FUNCTIONS if self.options.around or f.name in PIPELINE]
+        exporter = Exporter(self.kafka.bootstrap, self.postgres.url, self.home.logs, functions, self.ports["metrics"])
+        self._exit.callback(exporter.stop)
+        exporter.start()
 
     def start_emulator(self, name: str) -> None:
         """Starts one emulator, or starts it again, and waits until it answers."""

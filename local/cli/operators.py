@@ -16,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     import requests
 
-dlq = typer.Typer(help="Look at records that could not be processed.", no_args_is_help=True)
+dlq = typer.Typer(help="Look at records that could not be processed, and send them back.", no_args_is_help=True)
 TRACE = re.compile(r"trc-[0-9a-f]{32}")
 PLACE = re.compile(r"([a-z0-9.-]+\.dlq)/(\d{1,6})/(\d{1,18})")
 
@@ -39,15 +39,15 @@ def lag(bootstrap: Bootstrap = None, home: HomeOption = None, as_json: Json = Fa
     """
     from local.consumer_lag import lags  # noqa: PLC0415
 
-    with _told():
-        found = list(lags(bootstrap or _bootstrap(home)))
+    with told():
+        found = list(lags(bootstrap or bootstrap_of(home)))
     if as_json:
         for one in found:
             typer.echo(json.dumps(asdict(one)))
     else:
         ages = ["" if one.oldest_s is None else f"{one.oldest_s:.0f} s" for one in found]
         rows = [(one.group, str(one.partition), str(one.behind), age) for one, age in zip(found, ages, strict=True)]
-        _print_table(("consumer group", "partition", "behind", "oldest"), rows)
+        print_table(("consumer group", "partition", "behind", "oldest"), rows)
     raise typer.Exit(1 if any(one.behind for one in found) else 0)
 
 
@@ -61,8 +61,8 @@ def list_letters(
     """List dead letters: where each is, its key, why it is there."""
     from local.dead_letters import newest  # noqa: PLC0415
 
-    with _told():
-        found = newest(bootstrap or _bootstrap(home), limit)
+    with told():
+        found = newest(bootstrap or bootstrap_of(home), limit)
     if as_json:
         for letter in found:
             said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
@@ -73,7 +73,7 @@ def list_letters(
         return
     names = ("dlq_at", "dlq_code", "dlq_reason")
     rows = [(letter.place, letter.key, *(letter.headers.get(name, "") for name in names)) for letter in found]
-    _print_table(("place", "key", "at", "code", "reason"), rows)
+    print_table(("place", "key", "at", "code", "reason"), rows)
 
 
 @dlq.command("show")
@@ -87,11 +87,11 @@ def show_letter(
 
     match = PLACE.fullmatch(place)
     if match is None:
-        raise _refused(f"{place} is no place: say it as deploy-requests.dlq/0/12, as `stoa dlq list` does")
-    with _told():
-        letter = one(bootstrap or _bootstrap(home), match[1], int(match[2]), int(match[3]))
+        raise refused(f"{place} is no place: say it as deploy-requests.dlq/0/12, as `stoa dlq list` does")
+    with told():
+        letter = one(bootstrap or bootstrap_of(home), match[1], int(match[2]), int(match[3]))
     if letter is None:
-        raise _refused(f"there is nothing at {place}; `stoa dlq list` says what there is")
+        raise refused(f"there is nothing at {place}; `stoa dlq list` says what there is")
     text = letter.value.decode("utf-8", "replace")
     typer.echo(json.dumps({"place": letter.place, "key": letter.key, "headers": letter.headers, "value": text}))
 
@@ -111,8 +111,8 @@ def trace(
     from local.control_plane import ControlPlane  # noqa: PLC0415
 
     if not TRACE.fullmatch(trace_id):
-        raise _refused(f"{trace_id} is no trace id: trc- and 32 hexadecimal digits, as pushes and deployments name it")
-    with _told():
+        raise refused(f"{trace_id} is no trace id: trc- and 32 hexadecimal digits, as pushes and deployments name it")
+    with told():
         place = url or f"http://127.0.0.1:{_kept(home, 'ports.json', 'api')}"
         # never an option: arguments are seen by everybody on the machine
         token = os.environ.get("STOA_API_TOKEN") or str(_kept(home, "secrets.json", "dev_token"))
@@ -128,10 +128,10 @@ def trace(
             (step["name"], step["started_at"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
         )
     title = f"{trace_id}: {found['status']}{took}"
-    _print_table(("step", "started", "of", "status", "took", "detail"), rows, title)
+    print_table(("step", "started", "of", "status", "took", "detail"), rows, title)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """The first column stays whole however narrow the terminal is: it is what other commands are told."""
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
@@ -144,7 +144,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: s
     Console().print(table)
 
 
-def _bootstrap(home: Path | None) -> str:
+def bootstrap_of(home: Path | None) -> str:
     return f"127.0.0.1:{_kept(home, 'kafka/ports.json', 'broker')}"
 
 
@@ -156,21 +156,25 @@ def _kept(home: Path | None, file: str, name: str) -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """What does not answer, or is not there, ends in a sentence."""
     import requests  # noqa: PLC0415
     from kafka.errors import KafkaError  # noqa: PLC0415
 
+    from stoa.kernel.errors import Refused, Transient  # noqa: PLC0415
+
     try:
         yield
     except requests.HTTPError as error:
-        raise _refused(_problem(error.response)) from error
-    except (KafkaError, requests.RequestException) as error:
-        raise _refused(f"no answer ({type(error).__name__}): is the platform running? `stoa up` starts it") from error
+        raise refused(_problem(error.response)) from error
+    except Refused as error:
+        raise refused(f"{error.code}: {error.detail}") from error
+    except (KafkaError, Transient, requests.RequestException) as error:
+        raise refused(f"no answer ({type(error).__name__}): is the platform running? `stoa up` starts it") from error
     except FileNotFoundError as error:
-        raise _refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
+        raise refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
     except (OSError, ValueError, KeyError) as error:
-        raise _refused(f"the state of the platform cannot be read ({error}): is --home its folder?") from error
+        raise refused(f"the state of the platform cannot be read ({error}): is --home its folder?") from error
 
 
 def _problem(answer: requests.Response) -> str:
@@ -187,6 +191,6 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _refused(text: str) -> typer.Exit:
+def refused(text: str) -> typer.Exit:
     typer.echo(f"stoa: {text}", err=True)
     return typer.Exit(2)

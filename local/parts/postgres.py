@@ -47,7 +47,7 @@ class Postgres:
     def url(self) -> str:
         if self._child is None:
             raise RuntimeError("PostgreSQL is not started")
-        return f"postgresql://postgres@/postgres?host={quote(str(self._sockets))}"
+        return url_of(self._dir)
 
     @property
     def pid(self) -> int | None:
@@ -90,10 +90,7 @@ class Postgres:
 
     @property
     def _sockets(self) -> Path:
-        """The data folder, or a short path when that is too long for a socket or would read as two."""
-        if len(os.fsencode(self._dir / ".s.PGSQL.5432")) <= LONGEST_SOCKET and "," not in str(self._dir):
-            return self._dir
-        return Path(tempfile.gettempdir()) / f"stoa-{hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]}"
+        return _sockets_of(self._dir)
 
     def _make(self, user: pwd.struct_passwd | None) -> None:
         """A new cluster, beside its place first: one that was cut off halfway is made again. Raises DiedEarly."""
@@ -121,6 +118,18 @@ class Postgres:
                 continue
             return
         raise DiedEarly(f"PostgreSQL was not ready after {READY_S:.0f} s:\n{child.last_lines()}")
+
+
+def url_of(data_dir: Path) -> str:
+    """Where the server of that folder listens, whoever started it."""
+    return f"postgresql://postgres@/postgres?host={quote(str(_sockets_of(data_dir.resolve())))}"
+
+
+def _sockets_of(folder: Path) -> Path:
+    """The data folder, or a short path when that is too long for a socket or would read as two."""
+    if len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET and "," not in str(folder):
+        return folder
+    return Path(tempfile.gettempdir()) / f"stoa-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 
 def _make_private(folder: Path, user: pwd.struct_passwd | None) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
-from functions.api.security import Developer
+from functions.api.security import Developer, address
 from stoa.bootstrap import app
 from stoa.deployments.model import Deployment
 
@@ -97,23 +97,26 @@ def list_deployments(_who: Developer, filters: Annotated[Filters, Query()]) -> D
 
 
 @router.post("/deployments", status_code=202, dependencies=[Depends(no_parameters)])
-def start_deployment(who: Developer, start: Start, idempotency_key: Key = None) -> DeploymentDetail:
+def start_deployment(request: Request, who: Developer, start: Start, idempotency_key: Key = None) -> DeploymentDetail:
     """Deploys an API at the newest processed commit; the same Idempotency-Key starts it once."""
     wanted = {"tenant": start.tenant, "api": start.api, "environment": start.environment, "action": "deploy"}
-    return read_deployment(who, app().gitops.start_by_hand(wanted, who.id, idempotency_key))  # type: ignore[arg-type]
+    made = app().gitops.start_by_hand(wanted, who.id, idempotency_key, address(request))  # type: ignore[arg-type]
+    return read_deployment(who, made)
 
 
 @router.post("/deployments/{deployment_id}/cancel", status_code=202, dependencies=[Depends(no_parameters)])
-def cancel_deployment(who: Developer, deployment_id: str) -> DeploymentDetail:
+def cancel_deployment(request: Request, who: Developer, deployment_id: str) -> DeploymentDetail:
     """Ends one that waits at once, a running one as soon as AWX has stopped its job; a lost one is not tried again."""
-    app().by_hand.cancel(deployment_id, who.id)
+    app().by_hand.cancel(deployment_id, who.id, address(request))
     return read_deployment(who, deployment_id)
 
 
 @router.post("/deployments/{deployment_id}/retry", status_code=202, dependencies=[Depends(no_parameters)])
-def retry_deployment(who: Developer, deployment_id: str, idempotency_key: Key = None) -> DeploymentDetail:
+def retry_deployment(
+    request: Request, who: Developer, deployment_id: str, idempotency_key: Key = None
+) -> DeploymentDetail:
     """Asks again for the newest request of an API, at the same commit, when it failed or was cancelled."""
-    return read_deployment(who, app().by_hand.retry(deployment_id, who.id, idempotency_key))
+    return read_deployment(who, app().by_hand.retry(deployment_id, who.id, idempotency_key, address(request)))
 
 
 @router.post("/deployments/{deployment_id}/rollback", status_code=202, dependencies=[Depends(no_parameters)])
@@ -121,7 +124,8 @@ def roll_back_to_deployment(
     request: Request, who: Developer, deployment_id: str, idempotency_key: Key = None
 ) -> DeploymentDetail:
     """Deploys once more, under a new generation, exactly what this one deployed. It lasts until the next push."""
-    made = app().by_hand.roll_back(deployment_id, who.id, idempotency_key, request.state.trace_id)
+    trace_id = request.state.trace_id
+    made = app().by_hand.roll_back(deployment_id, who.id, idempotency_key, trace_id, address(request))
     return read_deployment(who, made)
 
 

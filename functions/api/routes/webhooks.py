@@ -14,6 +14,7 @@ from functions.api.problems import RESPONSES
 from functions.api.security import awx_notification, gitlab_delivery
 from stoa.bootstrap import app
 from stoa.gitops.events import PushAccepted
+from stoa.kernel import metrics
 from stoa.kernel.clock import iso, now
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import bind, log
@@ -73,6 +74,7 @@ def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
         return _ignored("only the default branch is deployed")
     wanted = _accepted(push, _delivery_id(request.headers, raw), request.state.trace_id)
     trace_id = app().gitops.accept_push(wanted)
+    metrics.WEBHOOKS.add(sender="gitlab")
     bind(trace_id=trace_id)  # a redelivery goes on in the trace of the first
     return JSONResponse({"status": "accepted", "trace_id": trace_id}, status_code=202)
 
@@ -86,6 +88,7 @@ def awx_job_finished(raw: Raw) -> JSONResponse:
     job_id = _parsed(Notification, raw).id
     try:
         known = app().deployments.job_finished(job_id)
+        metrics.WEBHOOKS.add(sender="awx")
     except Transient as error:
         log.warning("awx.hint_left_to_reconciler", system=error.system, detail=error.detail, awx_job_id=job_id)
         known = True

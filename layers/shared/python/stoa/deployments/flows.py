@@ -10,7 +10,7 @@ from stoa.deployments import events, model, store
 from stoa.deployments import store_lanes as lanes
 from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict
 from stoa.gitops.events import Prepared
-from stoa.kernel import outbox, registrations
+from stoa.kernel import metrics, outbox, registrations
 from stoa.kernel.clock import now, sleep
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
@@ -260,6 +260,7 @@ class Deployments:
             if deployment is not None:
                 store.step(connection, deployment, "awx_trigger", "success", at, at, f"AWX job {job.id}")
                 store.step(connection, deployment, "awx_running", "in_progress", at)
+                metrics.LAUNCH_LATENCY.add(store.waited_ms(connection, deployment, at))
         if cancelled:
             self.awx.cancel(job.id)
 

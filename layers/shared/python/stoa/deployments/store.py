@@ -234,6 +234,15 @@ def end_open_steps(connection: Connection, deployment_id: str, status: str, at: 
     )
 
 
+def waited_ms(connection: Connection, d: Deployment, at: datetime) -> float:
+    """Since it was asked for, or since it had its turn where it stood behind another one of its lane."""
+    row = connection.execute(
+        "SELECT max(completed_at) AS turn FROM deployment_steps WHERE deployment_id = %s AND name = 'lane'", (d.id,)
+    ).fetchone()
+    turn = row["turn"] if row else None
+    return (at - max(d.requested_at, turn or d.requested_at)).total_seconds() * 1000
+
+
 def _json(value: dict[str, Any] | None) -> Jsonb | None:
     return None if value is None else Jsonb(value)
 

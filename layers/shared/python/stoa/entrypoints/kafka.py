@@ -13,8 +13,8 @@ from typing import Any
 from stoa.bootstrap import App, app
 from stoa.entrypoints import dead_letters
 from stoa.entrypoints.batch import RESERVE_MS, Batch, Record, lane_of
-from stoa.entrypoints.parking import Patience
-from stoa.kernel import clock, inbox
+from stoa.entrypoints.parking import GAVE_UP, Patience
+from stoa.kernel import clock, inbox, metrics
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, decode, position
 from stoa.kernel.errors import Refused, Transient
@@ -48,6 +48,8 @@ class Consumer:
         for record in ordered:
             del batch.ahead[0]
             self._one(record, batch)
+        for record in batch.failed:
+            metrics.WAITING.add(topic=record["topic"])
         if batch.failed:
             self._wait(batch)
             if not self.partial:
@@ -88,11 +90,14 @@ class Consumer:
     def _try(self, record: Record, key: str) -> None:
         consumer, at = self._group(record), position(record)
         with self.database.transaction() as connection:
-            if inbox.is_parked(connection, consumer, key):
+            behind = inbox.is_parked(connection, consumer, key)
+            tries = 0 if behind else inbox.attempt(connection, consumer, at)
+            if behind:
                 inbox.park(connection, consumer, key, at, dict(record))
-                return
-            tries = inbox.attempt(connection, consumer, at)
-        self._carry_out(record, key, tries)
+        if behind:
+            metrics.PARKED.add(topic=at.topic)
+        else:
+            self._carry_out(record, key, tries)
 
     def _carry_out(self, record: Record, key: str, tries: int) -> None:
         """Raises Transient, and whatever a bug raises; a refused record is dead-lettered and done."""
@@ -109,6 +114,8 @@ class Consumer:
                 self._patience(record).went_on(connection, key)
             else:  # which says nothing of the systems outside
                 inbox.waits_no_longer(connection, consumer, key)
+        if done:
+            metrics.PROCESSED.add(topic=at.topic)
 
     def _handled(self, record: Record, key: str, tries: int) -> bool:
         """False for a record that was refused: its end was told and it is in the dead-letter topic."""
@@ -117,7 +124,7 @@ class Consumer:
             message = decode(record)
             bind(trace_id=message.trace_id, event_id=message.id)
             if tries > MAX_TRIES:
-                raise Refused("GAVE_UP", f"the record was tried {MAX_TRIES} times and never came to an end")
+                raise Refused(GAVE_UP, f"the record was tried {MAX_TRIES} times and never came to an end")
             self._ask(message, record, key)
         except Refused as error:
             self._dead_letter(record, message, error, tries)
@@ -139,6 +146,8 @@ class Consumer:
         if message is not None and self.give_up is not None:
             self._give_up(self.give_up, message, error, tries)
         dead_letters.send(self.send, record, self._group(record), error, tries)
+        counter = metrics.GIVEN_UP if error.code == GAVE_UP else metrics.REFUSED
+        counter.add(topic=record["topic"])
 
     def _give_up(self, give_up: GiveUp, message: Message, error: Refused, tries: int) -> None:
         """A record of which not even the end can be told must not block its partition."""
@@ -159,6 +168,7 @@ class Consumer:
             return False
         if since is not None:
             log.error("record.parked", since=clock.iso(since))
+            metrics.PARKED.add(topic=record["topic"])
         return since is not None
 
     def _release(self, head: inbox.Parked, batch: Batch) -> bool:
@@ -221,12 +231,15 @@ def kafka_consumer(
         )
 
     def handler(event: Record, context: Any) -> dict[str, Any]:
-        if "records" in event:
-            return consumer().process(event, context.get_remaining_time_in_millis)
-        released = consumer().retry_parked(context.get_remaining_time_in_millis)
-        if tick is not None:
-            _tick(function, tick(app()))
-        return {"released": released}
+        try:
+            if "records" in event:
+                return consumer().process(event, context.get_remaining_time_in_millis)
+            released = consumer().retry_parked(context.get_remaining_time_in_millis)
+            if tick is not None:
+                _tick(function, tick(app()))
+            return {"released": released}
+        finally:
+            metrics.flush()
 
     return handler
 

@@ -12,7 +12,7 @@ from typing import Any
 from stoa.bootstrap import App, app
 from stoa.entrypoints import dead_letters
 from stoa.entrypoints.batch import RESERVE_MS, Record
-from stoa.kernel import clock
+from stoa.kernel import clock, metrics
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -28,14 +28,22 @@ def kafka_whole(function: str, flow: Callable[[App], HandleWhole]) -> Callable[[
 
     def handler(event: Record, context: Any) -> None:
         records = [r for rs in event["records"].values() for r in sorted(rs, key=lambda r: int(r["offset"]))]
+        left, end = list(records), metrics.WAITING
         try:
             for record, error in handle()(records):
                 log.error("record.refused", code=error.code, detail=error.where())
                 dead_letters.send(app().producer.send, record, f"{function}.{record['topic']}", error, 1)
+                metrics.REFUSED.add(topic=record["topic"])
+                left.remove(record)
+            end = metrics.PROCESSED
         except Transient as error:
             log.warning("batch.waits", system=error.system, detail=error.detail, alarm=error.alarm)
             spare_s = (context.get_remaining_time_in_millis() - RESERVE_MS) / 1000
             clock.sleep(max(0.0, min(app().settings.scaled(WAIT_S), spare_s)))
             raise
+        finally:
+            for record in left:
+                end.add(topic=record["topic"])
+            metrics.flush()
 
     return handler

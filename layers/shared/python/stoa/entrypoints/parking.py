@@ -13,6 +13,7 @@ from stoa.kernel.database import Connection
 from stoa.kernel.envelope import Position
 from stoa.kernel.errors import Refused, Transient
 
+GAVE_UP = "GAVE_UP"
 PARK_AFTER_S = 600.0
 GIVE_UP_AFTER_S = 24 * 3600.0
 # others go on: an hour or more lies between two of their successes, with no long pause between them or since; what
@@ -53,7 +54,7 @@ class Patience:
         if progress.last_success < now - self._of(PAUSE_S) or well_for < self._of(WELL_FOR_S):
             return None
         return Refused(
-            "GAVE_UP",
+            GAVE_UP,
             f"{error.system} has not answered this request since {clock.iso(since)}, while it answered others",
             hint=f"find out what {error.system} has against this one, mend it, then ask again",
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stoa.bootstrap import App, app
+from stoa.kernel import metrics
 from stoa.kernel.errors import Transient
 from stoa.kernel.log import log
 
@@ -12,11 +13,17 @@ def scheduled(name: str, flow: Callable[[App], int]) -> Callable[[Mapping[str, A
     """The handler of a scheduled function; it answers with how many things it did."""
 
     def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+        outcome = "failed"
         try:
             done = flow(app())
+            outcome = "done"
         except Transient as error:
+            outcome = "waits"
             log.warning("schedule.waits", schedule=name, system=error.system, detail=error.detail, alarm=error.alarm)
             return {"done": 0, "waits_for": error.system}
+        finally:
+            metrics.TICKS.add(outcome=outcome)
+            metrics.flush()
         if done:
             log.info("schedule.done", schedule=name, done=done)
         return {"done": done}

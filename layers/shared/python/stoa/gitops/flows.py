@@ -8,6 +8,7 @@ from typing import Any
 
 from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
+from stoa.audit.events import acted
 from stoa.deployments.events import AUTO_DEPLOY, Cause, Wanted, approval_required
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
@@ -109,7 +110,7 @@ class GitOps:
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
         self.publish(keys)
 
-    def start_by_hand(self, asked: Wanted, actor: str, idempotency_key: str | None) -> str:
+    def start_by_hand(self, asked: Wanted, actor: str, idempotency_key: str | None, ip: str = "") -> str:
         """POST /v1/deployments -> a deploy request at the newest processed commit. Returns its id."""
         if asked["environment"] not in AUTO_DEPLOY:
             raise approval_required()
@@ -129,6 +130,10 @@ class GitOps:
                 "trace_id": ids.trace_id(),
             }
             made, keys = self.request(connection, cause, (asked,))
+            resource, trace_id = f"deployments/{made[0]}", cause["trace_id"]
+            audit = acted("DEPLOYMENT_STARTED", resource, actor=actor, ip=ip, tenant=asked["tenant"], trace_id=trace_id,
+                          at=now(), after=asked, git_commit=cause["commit"])  # fmt: skip
+            keys = (*keys, *outbox.add(connection, [audit]))
             if idempotency_key:
                 idempotency.remember(connection, idempotency_key, subject, made[0])
         self.publish(keys)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
 
+from stoa.kernel import metrics
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Event
 from stoa.kernel.errors import Refused
@@ -77,12 +78,15 @@ def publish(database: Database, send: Send, keys: Sequence[str], *, patient: boo
     were there; an impatient caller leaves such a key for the next time.
     """
     lock = _wait_for if patient else _locked
+    published: list[int] = []
     with database.transaction() as connection:
         rows = [row for key in sorted(keys) if lock(connection, key) for row in _unpublished(connection, key)]
         if rows:
             refused = _send(connection, send, rows)
             published = [row.seq for row in rows if row.seq not in refused]
             connection.execute("UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", (published,))
+    if published:
+        metrics.PUBLISHED.add(len(published))
     return len(rows)
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from stoa.kernel import outbox
+from stoa.kernel import metrics, outbox
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.log import log
@@ -58,6 +58,7 @@ class Publisher:
             outbox.publish(self._database, self._send, keys)
         except Transient as error:
             log.warning("outbox.left_to_relay", system=error.system, detail=error.detail, keys=len(keys))
+            metrics.LEFT_TO_RELAY.add(len(keys))
 
     def _take(self) -> list[str]:
         with self._lock:

@@ -1,0 +1,69 @@
+"""Who did what. Written in the transaction of the change itself; nothing derives it from other events."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from stoa.kernel import ids
+from stoa.kernel.clock import iso
+from stoa.kernel.envelope import Event
+
+AUDIT_LOG = "audit-log"
+ACTED = "stoa.audit.acted"
+PLATFORM = "_platform"  # the tenant of what concerns no tenant, or all
+
+Outcome = Literal["done", "refused"]
+
+
+class Acted(TypedDict):
+    """Value on audit-log. `action` is a verb in the past, upper-case; `resource` a path such as deployments/dep-...;
+    `ip` is empty where nobody knows it; `before` and `after` hold what the action changed, null when there is none."""
+
+    action: str
+    actor: str
+    resource: str
+    ip: str
+    tenant: str
+    trace_id: str
+    outcome: Outcome
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    git_commit: str | None
+    occurred_at: str
+
+
+def acted(
+    action: str, resource: str, *, actor: str, tenant: str, trace_id: str, at: datetime, ip: str = "",
+    outcome: Outcome = "done", before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None,
+    git_commit: str | None = None,
+) -> Event:  # fmt: skip
+    """Its key is its own id, so that the topic's compaction drops no history; the tenant chooses the partition."""
+    value: Acted = {
+        "action": action,
+        "actor": actor,
+        "resource": resource,
+        "ip": ip,
+        "tenant": tenant,
+        "trace_id": trace_id,
+        "outcome": outcome,
+        "before": dict(before) if before is not None else None,
+        "after": dict(after) if after is not None else None,
+        "git_commit": git_commit,
+        "occurred_at": iso(at),
+    }
+    event_id = ids.event_id()
+    return Event(
+        topic=AUDIT_LOG,
+        key=event_id,
+        type=ACTED,
+        subject=resource,
+        tenant=tenant,
+        actor=actor,
+        trace_id=trace_id,
+        time=at,
+        data=value,
+        id=event_id,
+        partition_key=tenant,
+    )

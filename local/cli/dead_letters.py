@@ -1,0 +1,116 @@
+"""`stoa dlq replay`: records that could not be processed, sent back to their topic."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, bootstrap_of, print_table, refused, told
+
+if TYPE_CHECKING:
+    from local.dead_letters import DeadLetter
+    from local.replay import Plan
+    from stoa.kernel.database import Database
+
+
+def replay(
+    place: Annotated[
+        str | None, typer.Argument(help="One letter: topic/partition/offset, as `stoa dlq list` says it.")
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="All letters of this topic, the oldest first.")] = None,
+    code: Annotated[str | None, typer.Option(help="Of those, only the ones with this dlq_code.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many are sent at most.")] = 100,
+    rate: Annotated[float, typer.Option(min=0.01, max=1_000, help="How many are sent in a second at most.")] = 10.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Send them. Without it, only say what would be sent.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send also what was sent back before.")] = False,
+    bootstrap: Bootstrap = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters back to the topic they came from, unchanged, and write who did it to the audit log.
+
+    A dry run unless --yes is given. The address of PostgreSQL, which remembers what was sent, is taken from
+    STOA_DATABASE_URL, by default from the state of the platform that runs here.
+    """
+    from local.replay import plan, remembered  # noqa: PLC0415
+
+    with told(), _database(home) as database:
+        broker = bootstrap or bootstrap_of(home)
+        found = _chosen(broker, place, topic, code)
+        plans = plan(found, frozenset() if again else remembered(database), limit=limit)
+        if yes:
+            _send(database, broker, plans, rate, again=again)
+    _tell(plans, sent=yes, as_json=as_json)
+
+
+def _chosen(bootstrap: str, place: str | None, topic: str | None, code: str | None) -> list[DeadLetter]:
+    from local.dead_letters import all_of, one  # noqa: PLC0415
+
+    if (place is None) == (topic is None):
+        raise refused("name one letter as deploy-requests.dlq/0/12, or --topic deploy-requests")
+    if place is not None:
+        match = PLACE.fullmatch(place)
+        letter = one(bootstrap, match[1], int(match[2]), int(match[3])) if match else None
+        if letter is None:
+            raise refused(f"there is no dead letter at {place}; `stoa dlq list` says what there is")
+        return [letter]
+    found = all_of(bootstrap, str(topic).removesuffix(".dlq"))
+    return [letter for letter in found if code in (None, letter.headers.get("dlq_code"))]
+
+
+def _send(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float, *, again: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track  # noqa: PLC0415
+
+    from local.replay import Replay  # noqa: PLC0415
+    from stoa.adapters.kafka import Producer  # noqa: PLC0415
+
+    producer = Producer(bootstrap)
+    actor = f"machine:{socket.gethostname()}/uid-{os.getuid()}"
+    run = Replay(database, producer, actor, rate, again).run(plans)
+    total = sum(not one.why_not for one in plans)
+    try:
+        for _ in track(run, "sending", total, console=Console(stderr=True)):
+            pass
+    finally:
+        producer.close()
+
+
+def _tell(plans: Sequence[Plan], *, sent: bool, as_json: bool) -> None:
+    done = "sent" if sent else "would be sent"
+    rows = [(one.letter.place, one.letter.key, one.letter.headers.get("dlq_code", ""), one) for one in plans]
+    if as_json:
+        for place, key, code, one in rows:
+            said = {"place": place, "key": key, "dlq_code": code, "topic": one.topic, "sent": sent and not one.why_not}
+            typer.echo(json.dumps({**said, "why_not": one.why_not or None}))
+        return
+    if not rows:
+        typer.echo("no dead letters")
+        return
+    table = [(place, key, code, one.topic, one.why_not or done) for place, key, code, one in rows]
+    print_table(("place", "key", "code", "to", "what"), table)
+    count = sum(not one.why_not for one in plans)
+    typer.echo(f"{count} {done}, {len(plans) - count} left out" + ("" if sent else "; --yes sends them"))
+
+
+@contextmanager
+def _database(home: Path | None) -> Iterator[Database]:
+    from local.home import default_home  # noqa: PLC0415
+    from local.parts.postgres import url_of  # noqa: PLC0415
+    from stoa.kernel.database import Database  # noqa: PLC0415
+    from stoa.kernel.settings import Secret  # noqa: PLC0415
+
+    # never an option: an address may hold a password, and arguments are seen by everybody on the machine
+    url = os.environ.get("STOA_DATABASE_URL") or url_of((home or default_home()) / "postgres")
+    database = Database(Secret(url), "stoa_worker")
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,124 @@
+"""Dead letters sent back to the topic they came from, as they were: remembered, audited, and never faster than asked.
+
+A replay reaches every consumer of the topic, also those that were done with the record: the same event id and the same
+generation let them pass it over, and an older request end superseded.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from local.dead_letters import DeadLetter
+from stoa.adapters.kafka import CUT, DEAD_LETTERS, Producer
+from stoa.audit.events import PLATFORM, acted
+from stoa.kernel import clock, ids, inbox, outbox
+from stoa.kernel.database import Database
+from stoa.kernel.envelope import Event
+from stoa.kernel.errors import Transient
+from stoa.kernel.outbox import Row
+
+MEMORY = "dlq-replay"  # the consumer under which the inbox knows which letters were sent back
+REPLAYED = "DEAD_LETTER_REPLAYED"
+LOST = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One letter and what is to become of it: `why_not` is empty for one that is sent."""
+
+    letter: DeadLetter
+    topic: str
+    why_not: str
+
+
+def plan(letters: Iterable[DeadLetter], replayed: frozenset[str], *, limit: int) -> list[Plan]:
+    """The oldest first, as their consumer met them; at most `limit` that are sent. `replayed` holds the places of those
+    that were sent back before."""
+    made: list[Plan] = []
+    seen: set[tuple[str, str]] = set()
+    for letter in sorted(letters, key=_order):
+        if sum(not one.why_not for one in made) == limit:
+            break
+        event = (letter.topic, letter.headers.get("ce_id") or letter.place)
+        twin = "" if event not in seen else "the same event is sent already"
+        seen.add(event)
+        made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), _why_not(letter, replayed) or twin))
+    return made
+
+
+def remembered(database: Database) -> frozenset[str]:
+    """The places of all letters that were sent back. Raises Transient."""
+    with database.transaction() as connection:
+        rows = connection.execute("SELECT event_id FROM inbox WHERE consumer = %s", (MEMORY,))
+        return frozenset(row["event_id"] for row in rows)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Sends first and remembers after that: what dies in between sends a record again, and never forgets one."""
+
+    database: Database
+    producer: Producer
+    actor: str
+    rate: float
+    again: bool
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self, plans: Sequence[Plan]) -> Iterator[Plan]:
+        """Yields each that was sent, with its audit event written. Raises Transient, or Refused for a record that
+        the broker does not take (any more)."""
+        due = time.monotonic()
+        for one in plans:
+            if one.why_not:
+                continue
+            self.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic() - 1 / self.rate) + 1 / self.rate
+            if self._send(one):
+                yield one
+
+    def _send(self, one: Plan) -> bool:
+        """False when somebody else sent it since it was planned: that one's claim is waited for."""
+        letter = one.letter
+        with self.database.transaction() as connection:
+            if not inbox.claim(connection, MEMORY, letter.place) and not self.again:
+                return False
+            self.producer.send([Row(0, one.topic, letter.key, original_headers(letter), letter.value)])
+            keys = outbox.add(connection, [self._audit(one)])
+        try:
+            outbox.publish(self.database, self.producer.send, keys)
+        except Transient:
+            pass  # the audit event is written; the relay publishes it
+        return True
+
+    def _audit(self, one: Plan) -> Event:
+        headers = one.letter.headers
+        parent = headers.get("ce_traceparent", "").split("-")
+        said = {name: headers.get(name, "") for name in ("dlq_code", "dlq_consumer", "dlq_at")}
+        return acted(
+            REPLAYED,
+            f"dead-letters/{one.letter.place}",
+            actor=self.actor,
+            tenant=PLATFORM,
+            trace_id=f"trc-{parent[1]}" if len(parent) == 4 else ids.trace_id(),
+            at=clock.now(),
+            before=said,
+            after={"topic": one.topic, "key": one.letter.key, "event_id": headers.get("ce_id", "")},
+        )
+
+
+def original_headers(letter: DeadLetter) -> dict[str, str]:
+    return {name: value for name, value in letter.headers.items() if not name.startswith("dlq_")}
+
+
+def _why_not(letter: DeadLetter, replayed: frozenset[str]) -> str:
+    if f"{letter.headers.get('dlq_topic')}{DEAD_LETTERS}" != letter.topic:
+        return "it does not say where it came from"
+    if CUT in letter.headers:
+        return "its value was cut; the original is where dlq_partition and dlq_offset point"
+    if LOST in letter.key or any(LOST in value for value in original_headers(letter).values()):
+        return "its key or a header was no text and is not as it was"
+    return "it was sent back before; --again sends it once more" if letter.place in replayed else ""
+
+
+def _order(letter: DeadLetter) -> tuple[str, int, int]:
+    return letter.headers.get("dlq_at", ""), letter.partition, letter.offset
