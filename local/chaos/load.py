@@ -69,6 +69,7 @@ class Pushes:
         """Half of the APIs, in one push."""
         for api in APIS[::2]:
             self._write(api)
+        self._workspace.commit("The first APIs")
         self._push(lambda: False)
 
     def run(self, stopping: threading.Event) -> None:
@@ -84,6 +85,7 @@ class Pushes:
         """What no push has taken yet, and a good document over each broken one of a third of the APIs."""
         for api in self._rng.sample(APIS, len(APIS) // 3):
             self._write(api)
+        self._workspace.commit("The last round")
         self._push(lambda: False)
 
     def _change(self) -> None:
@@ -115,7 +117,6 @@ class Pushes:
 
     def _push(self, give_up: Callable[[], bool]) -> None:
         """Commits are not lost when GitLab is away: they go with the next push."""
-        self._workspace.commit(f"Round {self._round}")
         while True:
             try:
                 self._notes.acknowledged.append(self._workspace.push_commits())
