@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow bench check contracts release-contract format
+.PHONY: lock jars up demo test test-slow chaos bench check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -62,6 +62,11 @@ test: install jars build/layer/.ready ## every test that takes seconds (under 15
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
+
+SEED := 1
+
+chaos: install jars ## the proof of the promise: parts break under load, then everything is counted; SEED=n
+	@$(PY) -m local.chaos --seed $(SEED)
 
 bench: install jars build/layer/.ready ## how fast it is, beside the least one could do; also in build/bench.json
 	@$(PY) -m local.bench

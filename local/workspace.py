@@ -113,6 +113,10 @@ class Workspace:
         self._git("config", "user.email", "developer@example.com")
         self._git("checkout", "--quiet", "-B", "main")
 
+    def mirror(self, folder: Path) -> None:
+        """A bare clone of what the remote has now."""
+        self._git("clone", "--quiet", "--bare", self.remote, str(folder), cwd=folder.parent)
+
     def follow(self) -> None:
         """Points an older clone at the address that GitLab has this time."""
         self._git("remote", "set-url", "origin", self.remote)

@@ -124,6 +124,22 @@ class Platform:
             self._running[each].wait()
             processes.close_pipe(self._running[each])
 
+    def add_member(self, function: str, member: int) -> str:
+        """Starts one more runner of a function's mappings, which shares their partitions; returns its name."""
+        (wired,) = self._chosen([function])
+        command = self._sources(wired, member)
+        self._commands[command.name] = command
+        self._launch(command)
+        return command.name
+
+    def remove(self, name: str) -> None:
+        """Stops a runner for good; the others get its partitions when its session has lapsed."""
+        processes.stop(self._running.pop(name))
+        del self._commands[name]
+
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
     def kill_function(self, name: str) -> int:
         """SIGKILL to the processes that run the function for its event sources; returns how many there were."""
         killed = 0

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from stoa.gitops.events import Prepared
 from stoa.kernel import ids
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, Position
-from stoa.kernel.errors import Refused
+from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
 spec = importlib.util.spec_from_file_location("thrown_away_awx", Path(__file__).with_name("thrown_away_awx.py"))
@@ -39,14 +40,19 @@ class Lab:
     def __init__(self, database: Database, launch_vars: dict[str, Any], pause_s: float = 60.0) -> None:
         self.awx = thrown_away_awx.ThrownAwayAwx()
         self.database = database
-        prepared = Prepared(api_version="1.0.0", launch_vars=launch_vars, document=b"{}", sha256="0" * 64, report={})
-        client = Awx(self.awx.url, Secret("token"), timeout_s=2)
-        self.flows = Deployments(
-            database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", 0.0, pause_s
-        )
-        self.by_hand = ByHand(database, lambda _keys: None, client)
+        self.launch_vars = launch_vars
+        self.flows = self.container(database, 0.0, pause_s)
+        self.by_hand = ByHand(database, lambda _keys: None, self.flows.awx)
         with database.transaction() as connection:
             connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (1, %s)", (TENANT,))
+
+    def container(self, database: Database, may_arrive_s: float, pause_s: float = 60.0) -> Deployments:
+        """What one process of a function has; a database is not for two of them at once."""
+        prepared = Prepared("1.0.0", self.launch_vars, b"{}", "0" * 64, report={})
+        client = Awx(self.awx.url, Secret("token"), timeout_s=2)
+        return Deployments(
+            database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", may_arrive_s, pause_s
+        )
 
     def ask(self, api: str) -> Message:
         cause = Cause(project_id=1, commit="c" * 40, trigger="gitlab-push", actor="gitlab:1", trace_id=ids.trace_id())
@@ -146,3 +152,48 @@ def test_what_was_lost_is_asked_for_again_unless_somebody_cancelled_it(database:
         assert cancelled or newest.prepared, "from what was prepared, not from Git"
     finally:
         lab.awx.shutdown()
+
+
+@pytest.mark.parametrize("minutes", [(0, 10), (-10, 0)])
+def test_a_launch_that_may_still_arrive_is_waited_for_whatever_the_clocks_say(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, minutes: tuple[int, int]
+) -> None:
+    asked, flows = lab.ask("orders"), lab.container(lab.database, may_arrive_s=60.0)
+    lab.awx.mode = "late"
+    for wrong in minutes:
+        shift = timedelta(minutes=wrong)
+        monkeypatch.setattr("stoa.deployments.flows.now", lambda shift=shift: datetime.now(UTC) + shift)
+        with pytest.raises(Transient):
+            flows.launch(asked)
+    assert len(lab.awx.late) == 1
+
+
+def test_who_looked_for_too_long_does_not_launch_what_another_one_launched_meanwhile(
+    lab: Lab, database_url: str
+) -> None:
+    asked = lab.ask("orders")
+    other = lab.container(Database(Secret(database_url), "stoa_worker"), may_arrive_s=0.0)
+    lab.awx.meanwhile = lambda: other.launch(asked)
+    lab.flows.launch(asked)
+    assert len(lab.awx.jobs) == 1
+    other.database.close()
+
+
+def test_who_looked_for_too_long_does_not_take_back_the_claim_of_another_one(lab: Lab, database_url: str) -> None:
+    asked = lab.ask("orders")
+    other = lab.container(Database(Secret(database_url), "stoa_worker"), may_arrive_s=0.0)
+
+    def meanwhile() -> None:
+        lab.awx.mode = "late"
+        with pytest.raises(Transient):
+            other.launch(asked)
+        lab.awx.mode = "down"
+
+    lab.awx.meanwhile = meanwhile
+    with pytest.raises(Transient):
+        lab.flows.launch(asked)
+    lab.awx.mode = "late"
+    with pytest.raises(Transient):
+        lab.container(lab.database, may_arrive_s=60.0).launch(asked)
+    assert len(lab.awx.late) == 1
+    other.database.close()

@@ -2,13 +2,15 @@
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 
 class ThrownAwayAwx(ThreadingHTTPServer):
-    """`mode`: up, down (503 before anything happens) or drop (the job exists, nobody is told)."""
+    """`mode`: up, down (503 before anything happens), drop (the job exists, nobody is told) or late (nobody is told,
+    and the job is still on its way). `meanwhile` is called once while a search for jobs waits for its answer."""
 
     daemon_threads = True
 
@@ -16,6 +18,8 @@ class ThrownAwayAwx(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.mode = "up"
         self.jobs: list[dict[str, Any]] = []
+        self.late: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[], object] | None = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -43,13 +47,20 @@ class Handler(BaseHTTPRequestHandler):
             wanted = {int(i) for i in query["id__in"].split(",")}
             self.answer({"results": [job for job in jobs if job["id"] in wanted]})
         elif "skip_tags" in query:
-            self.answer({"results": [job for job in jobs if job["skip_tags"] == query["skip_tags"]]})
+            found = [job for job in jobs if job["skip_tags"] == query["skip_tags"]]
+            meanwhile, self.server.meanwhile = self.server.meanwhile, None
+            if meanwhile is not None:
+                meanwhile()
+            self.answer({"results": found})
         else:
             self.answer(jobs[int(asked.path.rstrip("/").rsplit("/", 1)[1]) - 1])
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.mode != "down":
+        if self.server.mode == "late":
+            self.server.late.append(asked)
+            self.close_connection = True
+        elif self.server.mode != "down":
             job = {"id": len(self.server.jobs) + 1, "status": "running", "ignored_fields": {}, **asked}
             self.server.jobs.append(job)
             if self.server.mode == "drop":

@@ -64,6 +64,13 @@ class Awx:
         body = self._call("GET", "/api/v2/jobs/", params={"skip_tags": skip_tags, "order_by": "id"})
         return [_job(entry) for entry in body["results"] if _has_our_variables(entry, skip_tags)]
 
+    def learn(self, template: str) -> None:
+        """Looks the template up, unless it is known, so that `launch` is one call."""
+        try:
+            self._template(template)
+        except Refused as error:
+            raise Refused("AWX_LAUNCH_REFUSED", error.detail) from error
+
     def launch(self, template: str, *, extra_vars: Mapping[str, Any], skip_tags: str) -> Job:
         """Starts a job. Raises Refused when AWX ignored a field, after trying to cancel what it started."""
         asked = {"extra_vars": dict(extra_vars), "skip_tags": skip_tags}

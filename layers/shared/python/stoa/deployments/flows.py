@@ -83,7 +83,7 @@ class Deployments:
     def reconcile(self) -> int:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
-            held, lost_ones = lanes.busy_lanes(connection), lanes.lost_lanes(connection, now())
+            held, lost_ones = lanes.busy_lanes(connection), lanes.lost_lanes(connection)
         jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
         for lane in lost_ones:
             self._ask_again(lane)
@@ -202,27 +202,25 @@ class Deployments:
 
     def _launched(self, lane: Lane, deployment_id: str) -> bool:
         """Claims the launch, then looks for its job: a call before may have arrived. False while it still may."""
-        at = now()
-        window = timedelta(seconds=self.launch_may_arrive_s)
         with self.database.transaction(lane.tenant) as connection:
-            claimed = lanes.start_launch(connection, deployment_id, now=at, not_after=at - window)
+            claim = lanes.start_launch(connection, deployment_id, self.launch_may_arrive_s)
             holder = lanes.holder_of(connection, deployment_id)
             deployment = store.get(connection, deployment_id)
-            if claimed and deployment is not None:
-                store.step(connection, deployment, "awx_trigger", "in_progress", at)
+            if claim and deployment is not None:
+                store.step(connection, deployment, "awx_trigger", "in_progress", now())
         if holder is None or holder.awx_job_id is not None or deployment is None:
             return True
         try:
             found = self.awx.find(model.tag(deployment_id))
         except Transient:
-            if claimed:
-                self._not_sent(deployment_id)
+            if claim:
+                self._not_sent(deployment_id, claim)
             raise
         if found:
             self._follow(holder, deployment, found)
-        elif claimed:
-            self._call_awx(deployment, holder)
-        return claimed or bool(found)
+        elif claim:
+            self._call_awx(deployment, holder, claim)
+        return claim is not None or bool(found)
 
     def _follow(self, holder: Holder, deployment: Deployment, found: Sequence[Job]) -> None:
         for extra in found[1:]:
@@ -231,21 +229,27 @@ class Deployments:
         if found[0].final:  # it may have ended while nobody knew whose it was
             self._close_if_over(holder, self.awx.job(found[0].id))
 
-    def _not_sent(self, deployment_id: str) -> None:
+    def _not_sent(self, deployment_id: str, claim: datetime) -> None:
         with self.database.transaction() as connection:
-            lanes.launch_not_sent(connection, deployment_id)
+            lanes.launch_not_sent(connection, deployment_id, claim)
 
-    def _call_awx(self, deployment: Deployment, holder: Holder) -> None:
+    def _call_awx(self, deployment: Deployment, holder: Holder, claim: datetime) -> None:
+        """The call, unless looking took so long that somebody else has the claim."""
         if holder.cancelled_by:
             self._close(holder, model.cancelled(holder.cancelled_by))
             return
-        sent = model.extra_vars(deployment, self.public_url)
+        template, sent, begun = TEMPLATES[deployment.action], model.extra_vars(deployment, self.public_url), None
         try:
             check(sent)
-            job = self.awx.launch(TEMPLATES[deployment.action], extra_vars=sent, skip_tags=model.tag(deployment.id))
+            self.awx.learn(template)
+            with self.database.transaction() as connection:
+                begun = lanes.call_begins(connection, deployment.id, claim)
+            if begun is None:
+                return
+            job = self.awx.launch(template, extra_vars=sent, skip_tags=model.tag(deployment.id))
         except Transient as error:
-            if not error.sent:
-                self._not_sent(deployment.id)
+            if begun is None or not error.sent:
+                self._not_sent(deployment.id, begun or claim)
             raise
         except Refused as error:
             self._close(holder, Verdict("failed", None, model.problem(error.code, error.detail)))
@@ -282,15 +286,15 @@ class Deployments:
                 good = "success" if ended.state == "succeeded" else "failed"
                 store.end_open_steps(connection, deployment.id, good, at)
                 keys = outbox.add(connection, [events.finished(deployment, ended, at)])
-                self._remember(connection, deployment, ended, at)
+                self._remember(connection, deployment, ended)
             turn, more = self._next(connection, locked)
         self.publish((*keys, *more))
         if turn.holder is not None:
             self._launched(holder.lane, turn.holder.id)
 
-    def _remember(self, connection: Connection, d: Deployment, ended: Verdict, at: datetime) -> None:
+    def _remember(self, connection: Connection, d: Deployment, ended: Verdict) -> None:
         """A newer request that is at fault itself leaves a lost older one due."""
         if model.lost(ended):
-            lanes.note_lost(connection, d, at, self.retry_pause_s)
+            lanes.note_lost(connection, d, self.retry_pause_s)
         elif ended.state != "failed":
             lanes.forget_lost(connection, d.lane)

@@ -1,4 +1,7 @@
-"""The SQL of lanes: who holds one, how far its launch has come, what was lost in it. In the caller's transaction."""
+"""The SQL of lanes: who holds one, how far its launch has come, what was lost in it. In the caller's transaction.
+
+Whether a time has passed is asked of the database's clock alone: those of containers differ.
+"""
 
 from datetime import datetime
 
@@ -37,14 +40,15 @@ def free_lane(connection: Connection, lane: Lane) -> None:
     )
 
 
-def note_lost(connection: Connection, d: Deployment, at: datetime, pause_s: float) -> None:
+def note_lost(connection: Connection, d: Deployment, pause_s: float) -> None:
     """The lane's newest launch came to nothing by no fault of its own: it is due again after a pause, which doubles
     each time up to forty times its length; after `RETRIES` it is not due again."""
     connection.execute(
         "UPDATE lanes SET lost_deployment_id = CASE WHEN retries < %(most)s THEN %(id)s END,"
-        " retry_at = %(at)s + least(power(2, retries), 40) * %(pause)s * interval '1 second', retries = retries + 1"
+        " retry_at = clock_timestamp() + least(power(2, retries), 40) * %(pause)s * interval '1 second',"
+        " retries = retries + 1"
         f" WHERE {_LANE}",
-        {"most": RETRIES, "id": d.id, "at": at, "pause": pause_s, **vars(d.lane)},
+        {"most": RETRIES, "id": d.id, "pause": pause_s, **vars(d.lane)},
     )
 
 
@@ -62,12 +66,12 @@ def forget_lost(connection: Connection, lane: Lane) -> None:
     connection.execute(f"UPDATE lanes SET lost_deployment_id = NULL, retries = 0 WHERE {_LANE}", vars(lane))
 
 
-def lost_lanes(connection: Connection, at: datetime) -> list[Lane]:
+def lost_lanes(connection: Connection) -> list[Lane]:
     """Free lanes whose lost deployment is due again."""
     rows = connection.execute(
         "SELECT tenant, api, environment FROM lanes"
-        " WHERE lost_deployment_id IS NOT NULL AND retry_at <= %s AND deployment_id IS NULL ORDER BY retry_at",
-        (at,),
+        " WHERE lost_deployment_id IS NOT NULL AND retry_at <= clock_timestamp() AND deployment_id IS NULL"
+        " ORDER BY retry_at"
     )
     return [_lane(row) for row in rows]
 
@@ -90,20 +94,33 @@ def take_lost(connection: Connection, lane: Lane) -> str | None:
     return lost
 
 
-def start_launch(connection: Connection, deployment_id: str, *, now: datetime, not_after: datetime) -> bool:
-    """Claims the right to call AWX. False while an earlier call could still arrive there (begun after
-    `not_after`), or when the deployment has its job already or lost its lane."""
+def start_launch(connection: Connection, deployment_id: str, may_arrive_s: float) -> datetime | None:
+    """Claims the right to call AWX; returns the claim. None while an earlier call could still arrive there, or when
+    the deployment has its job already or lost its lane."""
     row = connection.execute(
-        "UPDATE lanes SET launch_started_at = %s WHERE deployment_id = %s AND awx_job_id IS NULL"
-        " AND (launch_started_at IS NULL OR launch_started_at <= %s) RETURNING tenant",
-        (now, deployment_id, not_after),
+        "UPDATE lanes SET launch_started_at = clock_timestamp() WHERE deployment_id = %s AND awx_job_id IS NULL"
+        " AND (launch_started_at IS NULL OR launch_started_at <= clock_timestamp() - %s * interval '1 second')"
+        " RETURNING launch_started_at",
+        (deployment_id, may_arrive_s),
     ).fetchone()
-    return row is not None
+    return row["launch_started_at"] if row else None
 
 
-def launch_not_sent(connection: Connection, deployment_id: str) -> None:
+def call_begins(connection: Connection, deployment_id: str, claim: datetime) -> datetime | None:
+    """The claim anew, right before the call: what came before it took its time. None when it is another one's now."""
+    row = connection.execute(
+        "UPDATE lanes SET launch_started_at = clock_timestamp()"
+        " WHERE deployment_id = %s AND awx_job_id IS NULL AND launch_started_at = %s RETURNING launch_started_at",
+        (deployment_id, claim),
+    ).fetchone()
+    return row["launch_started_at"] if row else None
+
+
+def launch_not_sent(connection: Connection, deployment_id: str, claim: datetime) -> None:
     connection.execute(
-        "UPDATE lanes SET launch_started_at = NULL WHERE deployment_id = %s AND awx_job_id IS NULL", (deployment_id,)
+        "UPDATE lanes SET launch_started_at = NULL"
+        " WHERE deployment_id = %s AND awx_job_id IS NULL AND launch_started_at = %s",
+        (deployment_id, claim),
     )
 
 

@@ -1,0 +1,124 @@
+"""`make chaos SEED=n`: a bounded run under load while parts break; the last line is one JSON object."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import requests
+
+from local.chaos import checker
+from local.chaos.collect import collect
+from local.chaos.drain import drain
+from local.chaos.load import Hands, Notes, Pushes
+from local.chaos.plan import plan
+from local.chaos.storm import Storm
+from local.home import Home
+from local.runtime import clock_shift
+from local.seed import Demo, seed
+from local.stack import Options, Stack
+
+SPAN_S = 65.0
+# more would make two cores busy with trying again
+SCALE = 60.0
+# AWX: the product's own ratio, a launch may arrive for three times as long as its client waits for an answer
+AWX_TIMEOUT_S = 2
+LAUNCH_MAY_ARRIVE_S = 6
+
+
+class Run:
+    """One run in a folder of its own."""
+
+    def __init__(self, number: int, folder: Path, *, around: bool) -> None:
+        self.seed = number
+        self._begun = time.monotonic()
+        self._around = around
+        clocks = folder / "clocks.json"
+        options = Options(
+            executor="direct",
+            slots=4,
+            api_workers=2,
+            time_scale=SCALE,
+            activation_ms=5,
+            import_ms=5,
+            around=around,
+            environment={
+                "STOA_AWX_TIMEOUT_S": str(AWX_TIMEOUT_S),
+                "STOA_LAUNCH_MAY_ARRIVE_S": str(LAUNCH_MAY_ARRIVE_S),
+                clock_shift.FILE: str(clocks),
+            },
+        )
+        self._stack = Stack(Home(folder), options, lambda what, _begun: self._say(what))
+
+    def run(self) -> checker.Verdict:
+        try:
+            self._stack.start()
+            demo = seed(self._stack)
+            notes, faults = self._storm(demo)
+            return self._judged(demo, notes, faults)
+        finally:
+            self._stack.stop()
+
+    def _storm(self, demo: Demo) -> tuple[Notes, Counter[str]]:
+        # a hook that failed rests a minute, on the platform's own scale
+        scale = {"hook_pause_scale": 1 / SCALE}
+        requests.put(f"{self._stack.url('gitlab')}/_emulator/variants", json=scale, timeout=5).raise_for_status()
+        notes, stopping = Notes(), threading.Event()
+        pushes = Pushes(demo.workspace, self._stack.url("backend"), self.seed, notes)
+        hands = Hands(self._stack.url("api"), self._stack.home.secret("dev_token"), self.seed, notes)
+        pushes.first()
+        people = [threading.Thread(target=each.run, args=(stopping,)) for each in (pushes, hands)]
+        storm = Storm(self._stack, plan(self.seed, SPAN_S, around=self._around), self._say)
+        for person in people:
+            person.start()
+        try:
+            storm.run(time.monotonic())
+        finally:
+            stopping.set()
+            for person in people:
+                person.join()
+        pushes.last()
+        self._say(f"{len(notes.acknowledged)} pushes, {len(notes.answers)} answers by hand, {notes.refused} refused")
+        return notes, storm.done
+
+    def _judged(self, demo: Demo, notes: Notes, faults: Counter[str]) -> checker.Verdict:
+        rested = drain(self._stack, notes.acknowledged[-1], self._say)
+        self._say("everything came to rest" if rested else "not everything came to rest; checking all the same")
+        verdict = checker.judge(collect(self._stack, demo.workspace, notes))
+        for violation in verdict.violations:
+            self._say(f"{violation.sin.upper()}: {violation.said}")
+        width = max(map(len, faults))
+        for name, times in sorted(faults.items()):
+            print(f"  {name:{width}}  {times}")
+        return verdict
+
+    def _say(self, what: str) -> None:
+        print(f"{time.monotonic() - self._begun:6.1f} s  {what}", flush=True)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--around", action="store_true", help="with archive, search, notifications and Argo CD")
+    chosen = options.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    print(f"seed {chosen.seed}, in {folder}", flush=True)
+    verdict = Run(chosen.seed, folder, around=chosen.around).run()
+    sins = {name: verdict.count(name) for name in ("lost", "doubled", "misordered")}
+    if any(sins.values()):
+        print(f"what the run left is in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    counts = {"accepted": verdict.accepted, "done": verdict.done, **sins, "refused": verdict.refused}
+    print(json.dumps({**counts, "seed": chosen.seed}))
+    return 1 if any(sins.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

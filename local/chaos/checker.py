@@ -1,0 +1,179 @@
+"""Judges a run by the outage sentence, from what was seen from outside. Pure; knows nothing of the product's code.
+
+After the faults each accepted request has exactly one final state and exactly one result event; launches per lane
+have rising generations; no deployment id ran twice; the gateway serves, per lane, the newest request that is valid.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from local.chaos import lanes
+from local.chaos.evidence import Evidence, Memory, Told
+
+Sin = Literal["lost", "doubled", "misordered"]
+RESULT_OF = {"succeeded": "success", "failed": "failed", "superseded": "superseded", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True)
+class Violation:
+    sin: Sin
+    said: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`done` counts accepted requests with one final state and one result, `refused` what was refused with a reason."""
+
+    accepted: int
+    done: int
+    refused: int
+    violations: tuple[Violation, ...]
+
+    def count(self, sin: Sin) -> int:
+        return sum(violation.sin == sin for violation in self.violations)
+
+
+def judge(seen: Evidence) -> Verdict:
+    accepted = _accepted(seen)
+    results = Counter(told.deployment_id for told in seen.results)
+    rows = {request.id: request for request in seen.requests}
+    done = [each for each in accepted if each in rows and rows[each].state in RESULT_OF and results[each] == 1]
+    refused = [r for r in seen.requests if r.state == "failed" and not lanes.is_valid(lanes.wanted(seen, r))]
+    rules = (ends, results_match, requests_told, by_hand, ran_once, launches_rise, pushes_processed, lanes_hold)
+    violations = [Violation(sin, said) for rule in rules for sin, said in rule(seen)]
+    if seen.memory is not None:
+        violations += [Violation(sin, said) for sin, said in remembered(seen.memory)]
+    rejected = sum(push.state == "refused" for push in seen.pushes)
+    return Verdict(len(accepted), len(done), len(refused) + rejected, tuple(violations))
+
+
+def _accepted(seen: Evidence) -> set[str]:
+    """What anybody was told is accepted: a row, an event, or a 202."""
+    told = {each.deployment_id for each in seen.asked} | {each.deployment_id for each in seen.answers}
+    return told | {request.id for request in seen.requests}
+
+
+def ends(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    for request in seen.requests:
+        if request.state not in RESULT_OF:
+            yield "lost", f"{request.id} ({request.api} #{request.generation}) has no end: it is {request.state}"
+
+
+def results_match(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    """Each row has one result, which tells the same end."""
+    by_request = _by_request(seen.results)
+    for request in seen.requests:
+        found = by_request.pop(request.id, [])
+        if not found:
+            yield "lost", f"{request.id} ({request.api} #{request.generation}) has no result on deploy-results"
+        if len(found) > 1:
+            yield "doubled", f"{request.id} has {len(found)} results: {', '.join(t.event_id for t in found)}"
+        for told in found:
+            if told.status != RESULT_OF.get(request.state):
+                yield "lost", f"{request.id} is {request.state}, and its result {told.event_id} says {told.status}"
+    for unknown in by_request:
+        yield "doubled", f"deploy-results tells of {unknown}, which nobody asked for"
+
+
+def requests_told(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    """Each row was told once on deploy-requests, unless it was refused when it was made."""
+    by_request = _by_request(seen.asked)
+    for request in seen.requests:
+        found = by_request.pop(request.id, [])
+        if not found and request.state != "failed":
+            yield "lost", f"{request.id} ({request.api} #{request.generation}) was never told on deploy-requests"
+        if len(found) > 1:
+            yield "doubled", f"{request.id} was told under {len(found)} event ids on deploy-requests"
+    for unknown in by_request:
+        yield "lost", f"{unknown} is on deploy-requests and not in the database"
+
+
+def by_hand(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    known = {request.id for request in seen.requests}
+    by_key = defaultdict(set)
+    for answer in seen.answers:
+        by_key[answer.key].add(answer.deployment_id)
+        if answer.deployment_id not in known:
+            yield "lost", f"{answer.deployment_id} was accepted by hand and is not in the database"
+    for key, ids in by_key.items():
+        if len(ids) > 1:
+            yield "doubled", f"the Idempotency-Key {key} started {', '.join(sorted(ids))}"
+
+
+def ran_once(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    known = {request.id for request in seen.requests}
+    ran: dict[str, list[int]] = defaultdict(list)
+    for job in seen.jobs:
+        ran[job.deployment_id] += [job.id] if job.ran else []
+        if job.deployment_id not in known:
+            yield "doubled", f"AWX job {job.id} was launched for {job.deployment_id}, which nobody asked for"
+    for deployment_id, jobs in ran.items():
+        if len(jobs) > 1:
+            yield "doubled", f"{deployment_id} ran {len(jobs)} times: AWX jobs {', '.join(map(str, jobs))}"
+
+
+def launches_rise(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    newest: dict[str, tuple[int, str]] = {}
+    launched = set()
+    for job in sorted(seen.jobs, key=lambda job: job.id):
+        if job.deployment_id in launched:
+            continue
+        launched.add(job.deployment_id)
+        generation, before = newest.get(job.lane, (0, ""))
+        if job.generation <= generation:
+            said = f"AWX job {job.id} launched {job.deployment_id} (#{job.generation} of {job.lane})"
+            yield "misordered", f"{said} after {before} (#{generation})"
+        newest[job.lane] = max(newest.get(job.lane, (0, "")), (job.generation, job.deployment_id))
+
+
+def pushes_processed(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    known = {push.id for push in seen.pushes}
+    for delivery in sorted(set(seen.delivered) - known):
+        yield "lost", f"the webhook {delivery} was answered with 202, and there is no such push"
+    commits = {commit.sha for commit in seen.history}
+    for sha in sorted(set(seen.acknowledged) - commits):
+        yield "lost", f"git pushed {sha}, and GitLab does not have it"
+    for push in seen.pushes:
+        if push.state == "accepted":
+            yield "lost", f"the push {push.id} of {push.after} was accepted and never processed"
+        elif push.state != "done" and not push.codes:
+            yield "lost", f"the push {push.id} of {push.after} was {push.state} without a reason"
+
+
+def lanes_hold(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    for api in sorted({api for commit in seen.history for api in commit.apis} | set(seen.served)):
+        lane = lanes.lane(seen, api)
+        for said in lanes.covered(lane):
+            yield "lost", said
+        for said in lanes.in_order(lane):
+            yield "misordered", said
+        yield from lanes.serves(lane)
+
+
+def remembered(memory: Memory) -> Iterator[tuple[Sin, str]]:
+    """The archive holds every offset once, in order; search every event id once."""
+    for (topic, partition), (first, end) in memory.ends.items():
+        found = memory.archived.get((topic, partition), ())
+        where = f"the archive of {topic}/{partition}"
+        if missing := set(range(first, end)) - set(found):
+            yield "lost", f"{where} lacks {len(missing)} of {end - first} offsets, first {min(missing)}"
+        if twice := [offset for offset, times in Counter(found).items() if times > 1]:
+            yield "doubled", f"{where} holds {len(twice)} offsets more than once, first {min(twice)}"
+        if list(found) != sorted(found):
+            yield "misordered", f"{where} is not in the order of offsets"
+    indexed = Counter(memory.found)
+    if absent := memory.events - set(indexed):
+        yield "lost", f"search lacks {len(absent)} of {len(memory.events)} events, such as {min(absent)}"
+    if more := [event for event, times in indexed.items() if times > 1]:
+        yield "doubled", f"search holds {len(more)} events more than once, such as {min(more)}"
+    if foreign := set(indexed) - memory.events:
+        yield "doubled", f"search holds {len(foreign)} events that no topic has, such as {min(foreign)}"
+
+
+def _by_request(told: Iterable[Told]) -> dict[str, list[Told]]:
+    found = defaultdict(list)
+    for each in told:
+        found[each.deployment_id].append(each)
+    return dict(found)

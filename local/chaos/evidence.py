@@ -1,0 +1,104 @@
+"""What was seen from outside after a run. Plain values, for the checker to judge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+BROKEN = "broken "  # before the path of a document that is none
+
+# what Git holds of an API: the path that tells one round from another, BROKEN and the path, or nothing
+Content = str | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the default branch and what each API was after it."""
+
+    sha: str
+    apis: Mapping[str, Content]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A row of `pushes`; `codes` are the reasons in its outcome."""
+
+    id: str
+    after: str
+    state: str
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A row of `deployments`."""
+
+    id: str
+    api: str
+    environment: str
+    action: str
+    generation: int
+    state: str
+    commit: str
+    trigger: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event about a deployment on a topic, each event id once. `status` is empty for a request."""
+
+    event_id: str
+    deployment_id: str
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An AWX job; ids rise in the order in which AWX took the launches. `ran` says that it was ever started."""
+
+    id: int
+    deployment_id: str
+    lane: str
+    generation: int
+    ran: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A request by hand that was answered with 202 and a deployment; `key` is its Idempotency-Key."""
+
+    key: str
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What archive and search hold beside what the topics hold.
+
+    `ends` is the first offset and the end of each topic and partition, `archived` every offset in the archive, in
+    the order of its objects; `events` are the distinct event ids on the topics, `found` every event id in the index.
+    """
+
+    ends: Mapping[tuple[str, int], tuple[int, int]]
+    archived: Mapping[tuple[str, int], tuple[int, ...]]
+    events: frozenset[str]
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`history` is GitLab's, oldest first; `acknowledged` the commits whose push git said was taken; `delivered` the
+    ids of webhooks that were answered with 202; `cancelled` the deployments that somebody asked to cancel; `served`
+    the paths of each API that the gateway answers with 200, of all that the API ever had."""
+
+    history: tuple[Commit, ...]
+    acknowledged: tuple[str, ...]
+    delivered: tuple[str, ...]
+    pushes: tuple[Push, ...]
+    requests: tuple[Request, ...]
+    asked: tuple[Told, ...]
+    results: tuple[Told, ...]
+    jobs: tuple[Job, ...]
+    answers: tuple[Answer, ...]
+    cancelled: frozenset[str]
+    served: Mapping[str, frozenset[str]]
+    memory: Memory | None = None
