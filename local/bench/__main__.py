@@ -1,29 +1,30 @@
-"""`make bench`: every figure beside a bare baseline of the same run; the table, and build/bench.json."""
+"""`make bench`: every figure beside a bare baseline of the same run; the table, and build/bench.json.
 
+`python -m local.bench launch page` runs only these; without names all of them but the soak.
+"""
+
+import argparse
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
-from local.bench import imports, read, webhook
+from local.bench import conversion, consumers, imports, launch, memory, outage, page, read, soak, webhook
+from local.bench.lab import NotSeen
 from local.bench.parts import folder, parts
-from local.bench.rows import table, write
+from local.bench.rows import Row, table, write
 from local.home import ROOT
 
-
-def main() -> int:
-    """The exit code: 1 when a row does not hold."""
-    console = Console()
-    with folder() as here, parts(here) as (kafka, environment):
-        console.print("reading one deployment in the handler")
-        found = read.measure(environment["STOA_DATABASE_URL"])
-        found += webhook.measure(console, here, kafka, environment)
-    found += imports.measure(console)
-    console.print(table(found))
-    target = ROOT / "build" / "bench.json"
-    write(found, target)
-    console.print(f"written to {target.relative_to(ROOT)}")
-    return 0 if all(row.holds for row in found) else 1
+Measure = Callable[[Console, Path, argparse.Namespace], list[Row]]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _parts_alone(console: Console, here: Path, _chosen: argparse.Namespace) -> list[Row]:
+    with parts(here) as (kafka, environment):
+        return webhook.measure(console, here, kafka, environment)
+
+
+def _read(_console: Console, here: Path, _chosen: argparse.Namespace) -> list[Row]:
+    with parts(here) as (_, environment):
+        return read.measure(environment["STOA_DATABASE_URL"])
