@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow bench check contracts release-contract format
+.PHONY: lock jars up demo test test-slow bench soak check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -65,6 +65,9 @@ test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 
 bench: install jars build/layer/.ready ## how fast it is, beside the least one could do; also in build/bench.json
 	@$(PY) -m local.bench
+
+soak: install jars ## ten minutes of 50 webhooks a second: no error, flat memory and latency, nothing left over
+	@$(PY) -m local.bench soak
 
 check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .

@@ -57,16 +57,10 @@ class Lab:
     def commit(self, project: Project, apis: Sequence[str], *paths: str) -> str:
         """Writes these APIs, each with these paths in its document, as one commit; returns its id."""
         files = {name: text for api in apis for name, text in self._files(project.tenant, api, paths).items()}
-        known = NOTHING if self.head(project) is None else "known"
-        action = "create" if known == NOTHING else "update"
+        action = "update" if self._has_commits(project) else "create"
         actions = [{"action": action, "file_path": name, "content": text} for name, text in files.items()]
         body = {"branch": BRANCH, "commit_message": "Change the APIs", "actions": actions}
         return str(self._in_gitlab(f"/projects/{project.id}/repository/commits", body)["id"])
-
-    def head(self, project: Project) -> str | None:
-        url = f"{self.stack.url('gitlab')}/api/v4/projects/{project.id}/repository/branches/{BRANCH}"
-        answer = self._gitlab.get(url, timeout=30)
-        return str(answer.json()["commit"]["id"]) if answer.ok else None
 
     def announce(self, project: Project, commit: str) -> None:
         """What GitLab's webhook says of it."""
@@ -88,6 +82,12 @@ class Lab:
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
+
+    def slow_runs(self, seconds: float) -> None:
+        """AWX takes so long for each job before it begins to work."""
+        url = f"{self.stack.url('awx')}/_emulator/timing"
+        token = {"Authorization": f"Bearer {self.stack.home.secret('awx_token')}"}
+        requests.put(url, json={"running_s": seconds}, headers=token, timeout=10).raise_for_status()
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.stack.postgres.url, row_factory=dict_row) as connection:
@@ -164,6 +164,10 @@ class Lab:
             f"{folder}/openapi.json": json.dumps(openapi_document(paths=tuple(paths) or ("/orders",))),
             f"{folder}/environments/dev.yaml": environment,
         }
+
+    def _has_commits(self, project: Project) -> bool:
+        url = f"{self.stack.url('gitlab')}/api/v4/projects/{project.id}/repository/branches/{BRANCH}"
+        return self._gitlab.get(url, timeout=30).ok
 
     def _in_gitlab(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._gitlab.post(f"{self.stack.url('gitlab')}/api/v4{path}", json=body, timeout=60)
