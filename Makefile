@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow chaos bench check contracts release-contract format
+.PHONY: lock jars up demo test test-slow chaos bench soak check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -70,6 +70,9 @@ chaos: install jars ## the proof of the promise: parts break under load, then ev
 
 bench: install jars build/layer/.ready ## how fast it is, beside the least one could do; also in build/bench.json
 	@$(PY) -m local.bench
+
+soak: install jars ## ten minutes of 50 webhooks a second: no error, flat memory and latency, nothing left over
+	@$(PY) -m local.bench soak
 
 check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
 	@.venv/bin/ruff format --check -q .

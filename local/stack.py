@@ -21,7 +21,7 @@ from local.parts.kafka import Kafka
 from local.parts.openbao import OpenBao
 from local.parts.postgres import Postgres
 from local.parts.process import Child, DiedEarly
-from local.runtime.platform import Platform
+from local.runtime.platform import CONCURRENCY, Platform
 from local.topics import create_topics
 from local.vault import grant
 
@@ -49,8 +49,9 @@ class Options:
     """`executor`: `ansible` runs the real playbooks, `direct` the same gateway calls without Ansible.
 
     `around` says whether what stands around the pipeline runs as well: notifications, search, archive, Argo CD.
-    `members` says for a function how many runners share its partitions; `environment` is added to what the
-    functions find, and wins.
+    `members` says for a function how many runners share its partitions, `concurrency` how many invocations at once
+    each of them runs; `environment` is added to what the functions find, and wins. `functions` are the only ones that
+    run, none of them with ().
     """
 
     executor: str = "ansible"
@@ -61,7 +62,14 @@ class Options:
     import_ms: int = 150
     around: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
+    concurrency: int = CONCURRENCY
+    functions: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> tuple[str, ...] | None:
+        """The functions that run; None for all there are."""
+        return self.functions if self.functions is not None or self.around else PIPELINE
 
 
 class Stack:
@@ -103,13 +111,14 @@ class Stack:
             self.home.logs,
             options.time_scale,
             members=options.members,
+            concurrency=options.concurrency,
             api_workers=options.api_workers,
             port=self.ports["api"],
         )
         self._exit.callback(self.platform.stop)
         self._start_exporter()
         try:
-            self.platform.start(None if options.around else PIPELINE)
+            self.platform.start(options.chosen)
         except RuntimeError as error:
             raise DiedEarly(f"the functions did not start: {error}") from error
         self._say("the functions are up", begun)

@@ -1,27 +1,80 @@
-"""`make bench`: every figure beside a bare baseline of the same run; the table, and build/bench.json."""
+"""`make bench`: every figure beside a bare baseline of the same run; the table, and build/bench.json.
 
+`python -m local.bench launch page` runs only these families; without names all of them but the soak.
+"""
+
+import argparse
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
-from local.bench import imports, read, webhook
+from local.bench import consumers, conversion, imports, launch, memory, outage, page, read, soak, webhook
 from local.bench.parts import folder, parts
-from local.bench.rows import table, write
+from local.bench.rows import Row, table, write
 from local.home import ROOT
+
+LONG = ("soak",)
+
+Family = Callable[[], list[Row]]
+
+
+def families(console: Console, here: Path, given: argparse.Namespace) -> dict[str, Family]:
+    """What can be measured, by name, in the order of a whole run."""
+    return {
+        "read": partial(_read, console, here),
+        "webhook": partial(_webhook, console, here),
+        "imports": partial(imports.measure, console),
+        "launch": partial(launch.measure, console, here),
+        "consumers": partial(consumers.measure, console, here),
+        "page": partial(page.measure, console, here),
+        "conversion": partial(conversion.measure, console),
+        "memory": partial(memory.measure, console, here, given.invocations),
+        "outage": partial(outage.measure, console, here, given.requests),
+        "soak": partial(soak.measure, console, here, given.minutes),
+    }
+
+
+def _read(console: Console, here: Path) -> list[Row]:
+    console.print("reading one deployment in the handler")
+    with parts(here / "read") as (_, environment):
+        return read.measure(environment["STOA_DATABASE_URL"])
+
+
+def _webhook(console: Console, here: Path) -> list[Row]:
+    with parts(here / "webhook") as (kafka, environment):
+        return webhook.measure(console, here / "webhook", kafka, environment)
+
+
+def options() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m local.bench", description=__doc__)
+    made.add_argument("names", nargs="*", metavar="family", help="what to measure; default: all but the soak")
+    made.add_argument("--requests", type=int, default=outage.REQUESTS, help="that wait during the outage")
+    made.add_argument("--invocations", type=int, default=memory.INVOCATIONS, help="of each function, for its memory")
+    made.add_argument("--minutes", type=int, default=soak.MINUTES, help="of the soak")
+    return made
 
 
 def main() -> int:
-    """The exit code: 1 when a row does not hold."""
-    console = Console()
-    with folder() as here, parts(here) as (kafka, environment):
-        console.print("reading one deployment in the handler")
-        found = read.measure(environment["STOA_DATABASE_URL"])
-        found += webhook.measure(console, here, kafka, environment)
-    found += imports.measure(console)
+    """The exit code: 1 when a row does not hold, 2 for an unknown name."""
+    console, parser = Console(), options()
+    given, begun, found = parser.parse_args(), time.monotonic(), list[Row]()
+    with folder() as here:
+        known = families(console, here, given)
+        if unknown := set(given.names) - set(known):
+            parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        for name in given.names or [name for name in known if name not in LONG]:
+            console.rule(name)
+            since = time.monotonic()
+            found += known[name]()
+            console.print(f"{name} took {time.monotonic() - since:.0f} s", highlight=False)
     console.print(table(found))
     target = ROOT / "build" / "bench.json"
     write(found, target)
-    console.print(f"written to {target.relative_to(ROOT)}")
+    console.print(f"{time.monotonic() - begun:.0f} s in all; written to {target.relative_to(ROOT)}", highlight=False)
     return 0 if all(row.holds for row in found) else 1
 
 

@@ -45,12 +45,15 @@ def push(number: int) -> bytes:
     return json.dumps(event).encode()
 
 
-def one(url: str, number: int, due: float) -> float:
-    """Milliseconds from when the request was due: a late start counts as the server's delay."""
+def one(url: str, body: bytes, due: float, secret: str = SECRET) -> float:
+    """Milliseconds from when the request was due: a late start counts as the server's delay.
+
+    Raises RuntimeError when it is not accepted, RequestException when nobody answers.
+    """
     session = local.__dict__.setdefault("session", requests.Session())
     time.sleep(max(0.0, due - time.perf_counter()))
-    headers = {"X-Gitlab-Token": SECRET, "Idempotency-Key": str(uuid.uuid4())}
-    answer = session.post(f"{url}/webhooks/gitlab", data=push(number), headers=headers, timeout=30)
+    headers = {"X-Gitlab-Token": secret, "Idempotency-Key": str(uuid.uuid4())}
+    answer = session.post(f"{url}/webhooks/gitlab", data=body, headers=headers, timeout=30)
     if answer.status_code != 202:
         raise RuntimeError(f"answered {answer.status_code}: {answer.text[:200]}")
     return (time.perf_counter() - due) * 1000
@@ -58,7 +61,7 @@ def one(url: str, number: int, due: float) -> float:
 
 def sustained(url: str, pool: ThreadPoolExecutor) -> Milliseconds:
     begun = time.perf_counter() + 0.1
-    sent = [pool.submit(one, url, n, begun + n / PER_S) for n in range(PER_S * ROUND_S)]
+    sent = [pool.submit(one, url, push(n), begun + n / PER_S) for n in range(PER_S * ROUND_S)]
     return [each.result() for each in sent]
 
 

@@ -24,8 +24,7 @@ def tree(call: Call) -> Response:
     """Folders first, then files, then submodules, also in the recursive list."""
     ref, path = call.text("ref") or "HEAD", call.text("path").strip("/")
     commit = call.commit(ref, "Tree")
-    entries = call.repository.tree(commit, *([f"{path}/"] if path else []), recursive=call.flag("recursive"))
-    found = [entry for entry in entries if entry.path != path]
+    found = call.repository.tree(commit, path, recursive=call.flag("recursive"))
     if path and not found:
         raise not_found("invalid revision or path")
     ordered = sorted(found, key=lambda entry: ("tree", "blob", "commit").index(entry.type))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 SETTINGS = {
@@ -45,6 +46,8 @@ EMPTY_TREES = {
 }
 FORMAT = "%H%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 FIELDS = 9
+TREES = 4  # of one repository, kept in memory
+NO_CHARACTER = "\ufffd"  # what stands for bytes of a name that are none
 HEADS, TAGS = "refs/heads/", "refs/tags/"
 
 
@@ -104,6 +107,8 @@ class Repository:
         #: the id that stands for nothing: 40 zeros, 64 in a SHA-256 repository
         self.zeros = "0" * (64 if sha256 else 40)
         self.empty_tree = EMPTY_TREES[len(self.zeros)]
+        # what one commit holds never changes, and a project is read again and again at the same one
+        self._whole_tree = lru_cache(TREES)(self._read_tree)
 
     @classmethod
     def create(cls, folder: Path, branch: str, object_format: str) -> "Repository":
@@ -180,14 +185,22 @@ class Repository:
         """The last one, at or before `commit_id`, that touched a path."""
         return next(iter(self.ids("-1", commit_id, "--", path)), None)
 
-    def tree(self, commit_id: str, *paths: str, recursive: bool = False) -> list[Entry]:
-        """A path with a slash at its end gives what is in that folder, without one the line of the path itself."""
-        flags = ["-r", "-t"] if recursive else []
-        lines = self._text("ls-tree", "-z", "--full-tree", *flags, commit_id, "--", *paths).split("\0")[:-1]
+    def tree(self, commit_id: str, folder: str = "", *, recursive: bool = False) -> list[Entry]:
+        """What is in a folder, by default in the topmost one."""
+        start = f"{folder}/" if folder else ""
+        found = [entry for entry in self._whole_tree(commit_id) if entry.path.startswith(start)]
+        return found if recursive else [entry for entry in found if "/" not in entry.path[len(start) :]]
+
+    def _read_tree(self, commit_id: str) -> list[Entry]:
+        lines = self._text("ls-tree", "-z", "--full-tree", "-r", "-t", commit_id).split("\0")[:-1]
         return [_entry(line) for line in lines]
 
     def file(self, commit_id: str, path: str) -> Entry | None:
-        return next((e for e in self.tree(commit_id, path) if e.path == path and e.type == "blob"), None)
+        """None also for a name that is listed and is no text: git would not find it under what stands for it."""
+        if NO_CHARACTER in path:
+            return None
+        found = (entry for entry in self._whole_tree(commit_id) if entry.path == path)
+        return next((entry for entry in found if entry.type == "blob"), None)
 
     def blob(self, blob_id: str) -> bytes:
         return self.git("cat-file", "blob", blob_id)

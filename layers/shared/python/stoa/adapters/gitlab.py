@@ -117,10 +117,11 @@ class GitLab:
         except NotFound:
             return False
 
-    def tree(self, project_id: int, ref: str, path: str = "") -> tuple[str, ...]:
-        """Paths of all files below `path` at a commit; empty when there is no such folder."""
+    def tree(self, project_id: int, ref: str, path: str = "", *, recursive: bool = True) -> tuple[str, ...]:
+        """Paths of all files below `path` at a commit, or of those in it; empty when there is no such folder."""
         found: list[str] = []
-        params = {"ref": ref, "path": path, "recursive": "true", "per_page": str(PER_PAGE), "page": "1"}
+        said = str(recursive).lower()
+        params = {"ref": ref, "path": path, "recursive": said, "per_page": str(PER_PAGE), "page": "1"}
         while params["page"]:
             try:
                 answer = self._get(f"/projects/{project_id}/repository/tree", params)
@@ -131,6 +132,13 @@ class GitLab:
             found += [entry["path"] for entry in answer.json() if entry["type"] == "blob"]
             params["page"] = answer.headers.get("X-Next-Page", "")
         return tuple(found)
+
+    def top_and(self, project_id: int, ref: str, folders: Iterable[str]) -> tuple[str, ...]:
+        """Paths of the files in the topmost folder, and of all files below these, asked for at once."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            top = pool.submit(self.tree, project_id, ref, recursive=False)
+            below = [pool.submit(self.tree, project_id, ref, folder) for folder in folders]
+            return tuple(path for found in (top, *below) for path in found.result())
 
     def file(self, project_id: int, path: str, ref: str) -> bytes:
         """The bytes of one file. Raises NotFound, or Refused for one above 5 MB, of which no more is read."""

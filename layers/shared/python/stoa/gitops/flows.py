@@ -21,7 +21,7 @@ from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
 from stoa.kernel.log import log
-from stoa.repository.definition import Definition, definition, sources
+from stoa.repository.definition import Definition, definition, folders, sources
 
 NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
@@ -253,8 +253,9 @@ class GitOps:
     def _files(self, project: int, commit: str, api_key: str, environment: str) -> dict[str, bytes]:
         gitlab = self.gitlab()
         tenant, api = api_key.split("/")
-        wanted = sources(gitlab.tree(project, commit), tenant, api, environment)
-        return gitlab.files(project, wanted, commit)
+        # a push to a project of a thousand APIs would list all of them a thousand times
+        tree = gitlab.top_and(project, commit, folders(tenant, api, environment))
+        return gitlab.files(project, sources(tree, tenant, api, environment), commit)
 
     def _check_secrets(self, found: Definition) -> None:
         """Every reference must exist; its value is read only inside the playbook's run."""

@@ -65,6 +65,11 @@ def api_folder(tenant: str, api: str) -> str:
     return f"tenants/{tenant}/apis/{api}"
 
 
+def folders(tenant: str, api: str, environment: str) -> tuple[str, str]:
+    """Where `sources` looks, beside the topmost folder."""
+    return f"environments/{environment}", api_folder(tenant, api)
+
+
 def sources(tree: Collection[str], tenant: str, api: str, environment: str) -> list[str]:
     """The files among `tree` that can define the API in that environment. Raises Refused for too many."""
     folder = api_folder(tenant, api) + "/"
