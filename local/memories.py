@@ -4,22 +4,39 @@ On this machine both are gone when the platform stops, while PostgreSQL and Kafk
 the first record that the topics still hold. On AWS both are kept.
 """
 
+import time
 from collections.abc import Mapping
 
 import boto3
 import psycopg
 from kafka import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError
 
 from cdk.wiring import FUNCTIONS
+from local.parts.process import DiedEarly
 
 ARCHIVE = "stoa-archive"
 REGION = "eu-central-1"
 CONSUMERS = ("events_to_archive", "events_to_search")
+# a member that was killed counts as one until its session ends
+LEFT_S, LOOK_EVERY_S = 60.0, 0.5
+GONE = ("OK", "GroupIdNotFoundError")
 
 
 def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, str]) -> None:
-    """Before the functions start: makes the bucket and forgets how far both consumers were."""
+    """Before the functions start: makes the bucket and forgets how far both consumers were. Raises DiedEarly."""
+    make_bucket(environment)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE archive_ledger")
+    groups = [f"{f.name}.{source.topic}" for f in FUNCTIONS if f.name in CONSUMERS for source in f.sources]
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
+    try:
+        _forget(admin, groups)
+    finally:
+        admin.close()
+
+
+def make_bucket(environment: Mapping[str, str]) -> None:
+    """As on AWS: every object is locked, and a version that somebody puts over it hides nothing."""
     s3 = boto3.client(
         "s3",
         endpoint_url=environment["STOA_S3_ENDPOINT"],
@@ -27,14 +44,21 @@ def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, 
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    s3.create_bucket(Bucket=ARCHIVE, CreateBucketConfiguration={"LocationConstraint": REGION})
-    with psycopg.connect(database_url) as connection:
-        connection.execute("TRUNCATE archive_ledger")
-    groups = [f"{f.name}.{source.topic}" for f in FUNCTIONS if f.name in CONSUMERS for source in f.sources]
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
-    try:
-        admin.delete_groups(groups)
-    except GroupIdNotFoundError:
-        pass  # of a platform that starts for the first time
-    finally:
-        admin.close()
+    s3.create_bucket(
+        Bucket=ARCHIVE,
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+        ObjectLockEnabledForBucket=True,  # which switches versions on
+    )
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 365}}}
+    s3.put_object_lock_configuration(Bucket=ARCHIVE, ObjectLockConfiguration=lock)
+
+
+def _forget(admin: KafkaAdminClient, groups: list[str]) -> None:
+    """Deletes the groups; of a platform that starts for the first time there are none. Raises DiedEarly."""
+    until = time.monotonic() + LEFT_S
+    while groups:
+        answers = admin.delete_groups(groups)  # by group "OK", or the name of an error: nothing is raised
+        groups = [group for group, answer in answers.items() if answer not in GONE]
+        if groups and (time.monotonic() > until or {answers[group] for group in groups} != {"NonEmptyGroupError"}):
+            raise DiedEarly(f"Kafka keeps {groups[0]}: {answers[groups[0]]}")
+        time.sleep(LOOK_EVERY_S if groups else 0)

@@ -1,0 +1,38 @@
+"""The SQL of the archive's ledger: one row per partition, moved only from where one saw it."""
+
+from stoa.archive.model import Ledger
+from stoa.kernel.database import Connection
+
+_AT = "topic = %(topic)s AND partition = %(partition)s AND next_offset = %(next)s"
+
+
+def ledger(connection: Connection, topic: str, partition: int) -> Ledger:
+    """Made when it does not exist yet."""
+    place = {"topic": topic, "partition": partition}
+    connection.execute(
+        "INSERT INTO archive_ledger (topic, partition, next_offset) VALUES (%(topic)s, %(partition)s, 0)"
+        " ON CONFLICT DO NOTHING",
+        place,
+    )
+    row = connection.execute(
+        "SELECT next_offset, object_name FROM archive_ledger WHERE topic = %(topic)s AND partition = %(partition)s",
+        place,
+    ).fetchone()
+    assert row is not None  # noqa: S101  the INSERT above made it
+    return Ledger(row["next_offset"], row["object_name"])
+
+
+def announce(connection: Connection, topic: str, partition: int, seen: Ledger, name: str) -> None:
+    """Says which object begins at the ledger's offset, unless somebody did or the ledger has moved."""
+    connection.execute(
+        f"UPDATE archive_ledger SET object_name = %(name)s WHERE {_AT} AND object_name IS NULL",
+        {"topic": topic, "partition": partition, "next": seen.next_offset, "name": name},
+    )
+
+
+def advance(connection: Connection, topic: str, partition: int, seen: Ledger, next_offset: int) -> None:
+    """Moves on behind the object that was announced, unless somebody did."""
+    connection.execute(
+        f"UPDATE archive_ledger SET next_offset = %(further)s, object_name = NULL, updated_at = now() WHERE {_AT}",
+        {"topic": topic, "partition": partition, "next": seen.next_offset, "further": next_offset},
+    )

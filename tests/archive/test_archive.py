@@ -1,0 +1,230 @@
+"""Every offset is kept once, in the order of its partition, whoever dies where and however often it comes."""
+
+import base64
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stoa.adapters.s3 import Bucket
+from stoa.archive import model
+from stoa.archive.flows import Archive
+from stoa.kernel.database import Database
+from stoa.kernel.errors import Transient
+from stoa.kernel.settings import Secret
+
+TOPIC = "deploy-results"
+HOUR_MS = 3_600_000
+TEN = 1_767_348_000_000  # 2026-01-02T10:00:00Z
+
+
+def record(offset: int, timestamp: int = TEN, partition: int = 0, **more: Any) -> dict[str, Any]:
+    value = base64.b64encode(json.dumps({"n": offset}).encode()).decode()
+    return {"topic": TOPIC, "partition": partition, "offset": offset, "timestamp": timestamp, "value": value, **more}
+
+
+def lines(bucket: Bucket) -> list[dict[str, Any]]:
+    """With standard tools: gzip and a JSON reader."""
+    return [
+        json.loads(line) for name in bucket.names("events/") for line in gzip.decompress(bucket.get(name)).splitlines()
+    ]
+
+
+def offsets(bucket: Bucket) -> list[int]:
+    return [line["offset"] for line in lines(bucket)]
+
+
+@pytest.fixture
+def new_worker(database_url: str, new_bucket: Callable[[], Bucket]) -> Iterator[Callable[[], Archive]]:
+    made: list[Database] = []
+
+    def make() -> Archive:
+        made.append(Database(Secret(database_url), "stoa_worker"))
+        return Archive(made[-1], new_bucket())
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def worker(new_worker: Callable[[], Archive]) -> Archive:
+    return new_worker()
+
+
+def test_objects_are_named_by_topic_hour_partition_and_first_offset(worker: Archive) -> None:
+    late = TEN + HOUR_MS
+    batch = [record(7, late - 1), record(8, late), record(9, late - 1), record(3, partition=4)]
+    assert list(worker.keep(batch)) == []
+    assert list(worker.bucket.names("events/")) == [
+        "events/deploy-results/2026/01/02/10/0/00000000000000000007.jsonl.gz",
+        "events/deploy-results/2026/01/02/10/0/00000000000000000009.jsonl.gz",
+        "events/deploy-results/2026/01/02/10/4/00000000000000000003.jsonl.gz",
+        "events/deploy-results/2026/01/02/11/0/00000000000000000008.jsonl.gz",
+    ]
+    assert lines(worker.bucket)[0] == {
+        "topic": TOPIC, "partition": 0, "offset": 7, "timestamp": late - 1, "key": None, "headers": {},
+        "value": '{"n": 7}',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("timestamp", [-1, None, 10**18])
+def test_a_record_without_a_usable_time_or_base64_is_kept_all_the_same(worker: Archive, timestamp: Any) -> None:
+    worker.keep([record(0, timestamp, value="no base64!"), record(1)])
+    assert [line["value"] for line in lines(worker.bucket) if line["offset"] == 0] == ["no base64!"]
+    assert sorted(offsets(worker.bucket)) == [0, 1]
+
+
+def test_a_redelivery_with_other_borders_adds_only_what_is_new(worker: Archive) -> None:
+    for first, last in ((0, 9), (0, 4), (5, 12), (3, 30), (31, 31)):
+        worker.keep([record(n) for n in range(first, last + 1)])
+    assert offsets(worker.bucket) == list(range(32))
+
+
+def test_a_gap_that_compaction_left_is_no_error(worker: Archive) -> None:
+    worker.keep([record(5), record(9)])
+    worker.keep([record(12)])
+    assert offsets(worker.bucket) == [5, 9, 12]
+
+
+def crash_at(bucket: Bucket, event: str) -> None:
+    """The client of this worker dies once, before or after its next call got through."""
+    events = bucket._connected().meta.events
+
+    def die(**_: Any) -> None:
+        events.unregister(event, die)
+        raise ConnectionAbortedError(event)
+
+    events.register(event, die)
+
+
+def work(worker: Archive, chance: random.Random, end: int) -> None:
+    """Delivers what is not committed yet, in batches of any size, until all is; a crash brings the batch again."""
+    at = 0
+    while at < end:
+        until = min(end, at + chance.randint(1, 8))
+        if chance.random() < 0.3:
+            crash_at(worker.bucket, chance.choice(["before-send.s3.PutObject", "after-call.s3.PutObject"]))
+        try:
+            worker.keep([record(n, TEN + (n // 7) * HOUR_MS) for n in range(at, until)])
+        except (ConnectionAbortedError, Transient):
+            continue
+        at = until
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_racing_workers_that_crash_before_and_after_the_put_keep_each_offset_once(
+    new_worker: Callable[[], Archive], seed: int
+) -> None:
+    workers = [new_worker() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, w, random.Random(f"{seed} {n}"), 60) for n, w in enumerate(workers)]:
+            done.result()
+    assert sorted(offsets(workers[0].bucket)) == list(range(60))
+
+
+DYING = """\
+import json, sys
+from stoa.adapters.s3 import Bucket
+from stoa.archive.flows import Archive
+from stoa.kernel.database import Database
+from stoa.kernel.settings import Secret
+url, name, endpoint, records = json.loads(sys.stdin.read())
+Archive(Database(Secret(url), "stoa_worker"), Bucket(name, endpoint)).keep(records)
+"""
+STUCK = """\
+CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+CREATE TRIGGER stay BEFORE UPDATE ON archive_ledger FOR EACH ROW
+  WHEN (NEW.next_offset <> OLD.next_offset) EXECUTE FUNCTION stay();
+"""
+
+
+def test_what_a_killed_worker_wrote_before_the_ledger_moved_is_adopted(
+    database_url: str, worker: Archive, s3: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(STUCK)
+        given_to_it = [database_url, worker.bucket._name, s3, [record(n) for n in range(5)]]
+        dying = subprocess.Popen([sys.executable, "-c", DYING], stdin=subprocess.PIPE, text=True)
+        assert dying.stdin
+        dying.stdin.write(json.dumps(given_to_it))
+        dying.stdin.close()
+        until = time.monotonic() + 20
+        while not list(worker.bucket.names("events/")) and time.monotonic() < until:
+            time.sleep(0.02)
+        os.kill(dying.pid, signal.SIGKILL)
+        dying.wait()
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename IS NOT NULL"
+        )
+        admin.execute("DROP TRIGGER stay ON archive_ledger")
+        ledger = admin.execute("SELECT next_offset, object_name IS NULL FROM archive_ledger").fetchone()
+        assert ledger == (0, False), "it died in between"
+    # the redelivered batch ends elsewhere, and compaction took its first record meanwhile
+    worker.keep([record(n) for n in range(1, 9)])
+    assert offsets(worker.bucket) == list(range(9))
+
+
+def test_an_object_that_is_not_of_the_archive_stops_its_partition_and_loses_nothing(worker: Archive) -> None:
+    name = model.object_name(record(0))
+    worker.bucket.put_if_absent(name, model.packed([]))
+    with pytest.raises(ValueError):
+        worker.keep([record(0)])
+    worker.bucket.put_if_absent(model.object_name(record(0, partition=1)), b"no gzip")
+    with pytest.raises(gzip.BadGzipFile):
+        worker.keep([record(0, partition=1)])
+    worker.keep([record(0, partition=2)])
+    assert worker.database.ready()
+
+
+def test_s3_that_is_away_or_refuses_is_waited_for(worker: Archive, s3: str) -> None:
+    for away in (Bucket("archive-of-nobody", s3), Bucket("archive", "http://127.0.0.1:9")):
+        with pytest.raises(Transient, match="s3"):
+            Archive(worker.database, away).keep([record(0)])
+    worker.keep([record(0)])
+    assert offsets(worker.bucket) == [0]
+
+
+HEADERS = st.lists(st.tuples(st.text(max_size=5), st.none() | st.binary(max_size=10)), max_size=5)
+
+
+def as_event(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> dict[str, Any]:
+    """As Lambda writes it: bytes of headers may be signed."""
+    made: dict[str, Any] = {
+        "topic": TOPIC, "partition": 0, "offset": 1, "timestamp": TEN,
+        "headers": [{n: None if v is None else [b - 256 if b > 127 else b for b in v]} for n, v in headers],
+    }  # fmt: skip
+    for name, data in (("key", key), ("value", value)):
+        if data is not None:
+            made[name] = base64.b64encode(data).decode()
+    return made
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.none() | st.binary(), st.none() | st.binary(), HEADERS)
+def test_any_bytes_come_back_as_they_were(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    packed = model.packed([as_event(key, value, headers)] * 2)
+    assert packed == model.packed([as_event(key, value, headers)] * 2)
+    first, second = (json.loads(line) for line in gzip.decompress(packed).decode("ascii").splitlines())
+    assert first == second
+    assert (model.raw(first["key"]), model.raw(first["value"])) == (key, value)
+    read = {n: v if isinstance(v, list) else [v] for n, v in first["headers"].items()}
+    expected: dict[str, list[bytes | None]] = {}
+    for name, data in headers:
+        expected.setdefault(name, []).append(data)
+    assert {n: [model.raw(v) for v in vs] for n, vs in read.items()} == expected
