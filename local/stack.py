@@ -60,7 +60,7 @@ class Options:
     time_scale: float = 1.0
     activation_ms: int = 150
     import_ms: int = 150
-    around: bool = False
+    around: bool = True
     members: Mapping[str, int] = field(default_factory=dict)
     concurrency: int = CONCURRENCY
     functions: tuple[str, ...] | None = None

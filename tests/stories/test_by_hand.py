@@ -12,7 +12,7 @@ from local.cli.main import app
 from local.stack import Options
 from local.workspace import api_folder
 
-OPTIONS = Options(executor="direct", slots=4, time_scale=60, activation_ms=5, import_ms=5)
+OPTIONS = Options(executor="direct", around=False, slots=4, time_scale=60, activation_ms=5, import_ms=5)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ APIS = tuple(f"api-{number}" for number in range(10))
 ROUNDS = 4
 OPTIONS = Options(
     executor="direct",
+    around=False,
     slots=4,
     time_scale=SCALE,
     activation_ms=5,

@@ -16,7 +16,7 @@ from local.stack import Options
 from local.workspace import api_folder
 
 # five minutes are 1.5 s
-OPTIONS = Options(executor="direct", slots=4, time_scale=200, activation_ms=5, import_ms=5)
+OPTIONS = Options(executor="direct", around=False, slots=4, time_scale=200, activation_ms=5, import_ms=5)
 
 
 @pytest.fixture(scope="module")

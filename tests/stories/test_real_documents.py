@@ -13,7 +13,7 @@ from local.workspace import api_folder, openapi_document
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "openapi"
 METHODS = ("get", "post", "put", "patch", "delete")
-OPTIONS = Options(time_scale=20, activation_ms=20, import_ms=20)
+OPTIONS = Options(around=False, time_scale=20, activation_ms=20, import_ms=20)
 
 
 @pytest.fixture(scope="module")
