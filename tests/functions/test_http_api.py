@@ -159,3 +159,22 @@ def test_awx_is_heard_when_it_proves_itself_and_only_then(seeded: tuple[Any, lis
     assert api.session.post(hook, json={"id": 7}, headers=good, timeout=10).json() == {"status": "unknown job"}
     assert api.session.post(hook, json={"body": "Test Notification"}, headers=good, timeout=10).status_code == 200
     assert api.session.post(hook, data=b"[", headers=good, timeout=10).status_code == 422
+
+
+def test_a_trace_shows_the_sync_of_its_applications(seeded: tuple[Any, list[Deployment]]) -> None:
+    api, made = seeded
+    trace = made[0].trace_id
+    api.rows(
+        "INSERT INTO rollouts (tenant, api, generation, revision, trace_id, state, started_at, finished_at, detail)"
+        " VALUES ('tenant-0', 'api-0', 1, %s, %s, 'superseded', now(), now(), 'another came'),"
+        " ('tenant-0', 'api-1', 1, %s, %s, 'waiting', now(), NULL, NULL),"
+        " ('tenant-1', 'api-1', 1, %s, 'trc-other', 'waiting', now(), NULL, NULL)",
+        *("a" * 40, trace, "a" * 40, trace, "a" * 40),
+    )
+    shown = api.get(f"/v1/traces/{trace}").json()
+    steps = [step for step in shown["timeline"] if step["name"] == "argocd_sync"]
+    assert sorted((step["status"], step["detail"], step["duration_ms"]) for step in steps) == [
+        ("in_progress", "tenant-0-api-1: waiting", None),
+        ("skipped", "tenant-0-api-0: another came", 0),
+    ]
+    assert shown["status"] == "failed", "as its deployment says"

@@ -1,0 +1,72 @@
+"""A project that is written to file by file, and what it tells of its APIs."""
+
+import base64
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from local.contracts import schema
+from stoa.kernel.database import Database
+from tests.gitops.desk import Desk, Server
+
+
+class Repository(Desk):
+    """A desk whose project is written to file by file; `told` are the events about APIs, the oldest first."""
+
+    def __init__(self, database: Database, server: Server) -> None:
+        super().__init__(database, server)
+        self._server = server
+        self._files: set[str] = set()
+
+    def push(self, *written: str, removed: tuple[str, ...] = ()) -> str:
+        """One commit, planned at once; its id."""
+        actions = [
+            {"action": "update" if path in self._files else "create", "file_path": path, "content": f"{path} {text}"}
+            for text, path in enumerate(written, len(self.asked))
+        ]
+        actions += [{"action": "delete", "file_path": path} for path in removed]
+        self._files = (self._files | set(written)) - set(removed)
+        where = f"/projects/{self.project}/repository/commits"
+        made = self._server.ask("POST", where, branch="main", commit_message="x", actions=actions)
+        self.gitops.catch_up()
+        self.work()
+        return str(made["id"])
+
+    @property
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        with self.database.transaction() as connection:
+            rows = connection.execute("SELECT topic, headers, value FROM outbox WHERE starts_with(topic, 'api-')"
+                                      " ORDER BY seq").fetchall()  # fmt: skip
+        found = []
+        for row in rows:
+            value = json.loads(bytes(row["value"]))
+            Draft202012Validator(schema(row["topic"])).validate(value)
+            assert row["headers"]["ce_subject"] == f"{value['tenant']}/{value['api_id']}"
+            assert row["headers"]["ce_generation"] == str(value["generation"])
+            found.append((row["topic"], value))
+        return found
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The same as Lambda hands them out."""
+        with self.database.transaction() as connection:
+            rows = connection.execute("SELECT seq, topic, key, headers, value FROM outbox"
+                                      " WHERE starts_with(topic, 'api-') ORDER BY seq").fetchall()  # fmt: skip
+        return [
+            {
+                "topic": row["topic"],
+                "partition": 0,
+                "offset": row["seq"],
+                "key": base64.b64encode(row["key"].encode()).decode(),
+                "value": base64.b64encode(bytes(row["value"])).decode(),
+                "headers": [{name: list(value.encode())} for name, value in row["headers"].items()],
+            }
+            for row in rows
+        ]
+
+    @property
+    def last(self) -> list[tuple[str, str, int]]:
+        """Topic, API and generation of each event since it was last asked."""
+        told, self.seen = self.told[getattr(self, "seen", 0) :], len(self.told)
+        return [(topic, value["api_id"], value["generation"]) for topic, value in told]
