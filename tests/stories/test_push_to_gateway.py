@@ -14,7 +14,9 @@ from local.stack import Options
 from local.workspace import api_folder
 
 # schedules and back-offs twenty times faster, so that a reconciler's minute takes three seconds
-OPTIONS = Options(around=False, time_scale=20, activation_ms=20, import_ms=20, environment={"STOA_LAUNCH_MAY_ARRIVE_S": "4"})
+OPTIONS = Options(
+    around=False, time_scale=20, activation_ms=20, import_ms=20, environment={"STOA_LAUNCH_MAY_ARRIVE_S": "4"}
+)
 
 
 @pytest.fixture(scope="module")
