@@ -5,30 +5,37 @@ from datetime import datetime
 
 from stoa.kernel.database import Connection, Row
 
-# of each table the rows that begin a trace, narrowed before they are joined: an index has them in this order
-_PAGE = """
-(SELECT trace_id, received_at AS at FROM pushes AS b
-  WHERE (%(at)s::timestamptz IS NULL OR (received_at, trace_id) < (%(at)s, %(trace)s))
-    AND NOT EXISTS (SELECT FROM pushes AS o WHERE o.trace_id = b.trace_id
-      AND (o.received_at, o.id) < (b.received_at, b.id)) AND {matches}
-  ORDER BY received_at DESC, trace_id DESC LIMIT %(limit)s)
-UNION ALL
-(SELECT trace_id, requested_at AS at FROM deployments AS b
-  WHERE (%(at)s::timestamptz IS NULL OR (requested_at, trace_id) < (%(at)s, %(trace)s))
-    AND NOT EXISTS (SELECT FROM pushes AS o WHERE o.trace_id = b.trace_id)
+_BEFORE = "(%(at)s::timestamptz IS NULL OR (at, trace_id) < (%(at)s, %(trace)s))"
+_NEWEST = "ORDER BY at DESC, trace_id DESC LIMIT %(limit)s"
+# Pushes are read from the newest, and of the deployments only those since the last of these: nearly all of them have
+# a push, so that a search for those without one would go through everything.
+_ALL = f"""
+WITH pushed AS (SELECT trace_id, at FROM (SELECT trace_id, received_at AS at FROM pushes AS b
+  WHERE NOT EXISTS (SELECT FROM pushes AS o WHERE o.trace_id = b.trace_id
+    AND (o.received_at, o.id) < (b.received_at, b.id))) AS begun WHERE {_BEFORE} {_NEWEST}),
+since AS (SELECT coalesce(min(at) FILTER (WHERE n = %(limit)s), '-infinity') AS at
+  FROM (SELECT at, count(*) OVER () AS n FROM pushed) AS counted),
+others AS (SELECT trace_id, at FROM (SELECT trace_id, requested_at AS at FROM deployments AS b
+  WHERE NOT EXISTS (SELECT FROM pushes AS o WHERE o.trace_id = b.trace_id)
     AND NOT EXISTS (SELECT FROM deployments AS o WHERE o.trace_id = b.trace_id
-      AND (o.requested_at, o.id) < (b.requested_at, b.id)) AND {matches}
-  ORDER BY requested_at DESC, trace_id DESC LIMIT %(limit)s)
-ORDER BY at DESC, trace_id DESC LIMIT %(limit)s
+      AND (o.requested_at, o.id) < (b.requested_at, b.id))) AS begun
+  WHERE {_BEFORE} AND at >= (SELECT at FROM since) {_NEWEST})
+SELECT trace_id FROM (SELECT * FROM pushed UNION ALL SELECT * FROM others) AS begun {_NEWEST}
+"""
+_SOME = f"""
+SELECT trace_id FROM (SELECT trace_id, coalesce(
+    (SELECT min(received_at) FROM pushes AS p WHERE p.trace_id = m.trace_id),
+    (SELECT min(requested_at) FROM deployments AS d WHERE d.trace_id = m.trace_id)) AS at
+  FROM ({{matches}}) AS m) AS begun WHERE {_BEFORE} {_NEWEST}
 """
 _DEPLOYMENT = {
-    "tenant": "f.tenant = %(tenant)s",
-    "api": "f.api = %(api)s",
-    "commit": "starts_with(f.commit_sha, %(commit)s)",
-    "person": "f.requested_by = %(person)s",
+    "tenant": "tenant = %(tenant)s",
+    "api": "api = %(api)s",
+    "commit": "starts_with(commit_sha, %(commit)s)",
+    "person": "requested_by = %(person)s",
 }
 # a push belongs to no tenant and to no API
-_PUSH = {"commit": "starts_with(f.after_sha, %(commit)s)", "person": "f.pusher = %(person)s"}
+_PUSH = {"commit": "starts_with(after_sha, %(commit)s)", "person": "pusher = %(person)s"}
 
 
 def page(
@@ -38,7 +45,7 @@ def page(
     beginning and the id of one."""
     at, trace = before or (None, None)
     values = {**filters, "at": at, "trace": trace, "limit": limit}
-    rows = connection.execute(_PAGE.format(matches=_matches(filters)), values)
+    rows = connection.execute(_SOME.format(matches=_matches(filters)) if filters else _ALL, values)
     return [row["trace_id"] for row in rows]
 
 
@@ -46,9 +53,9 @@ def _matches(filters: Mapping[str, str]) -> str:
     some = []
     for table, known in (("deployments", _DEPLOYMENT), ("pushes", _PUSH)):
         if set(filters) <= set(known):
-            clauses = " AND ".join(["f.trace_id = b.trace_id", *(known[name] for name in filters)])
-            some.append(f"EXISTS (SELECT FROM {table} AS f WHERE {clauses})")
-    return f"({' OR '.join(some)})" if filters else "true"
+            clauses = " AND ".join(known[name] for name in filters)
+            some.append(f"SELECT DISTINCT trace_id FROM {table} WHERE {clauses}")
+    return " UNION ".join(some)
 
 
 def pushes(connection: Connection, trace_ids: Sequence[str]) -> dict[str, Row]:

@@ -1,5 +1,4 @@
 -- depends: 0009_cancelled_launches
 -- The list of traces joins pushes and deployments of every tenant, and walks both from the newest.
 GRANT SELECT ON pushes TO stoa_admin_read;
-CREATE INDEX pushes_by_time ON pushes (received_at, trace_id);
 CREATE INDEX deployments_by_time ON deployments (requested_at, trace_id);
