@@ -47,6 +47,11 @@ class Postgres:
     def url(self) -> str:
         if self._child is None:
             raise RuntimeError("PostgreSQL is not started")
+        return self.address
+
+    @property
+    def address(self) -> str:
+        """The URL of the server that works in this folder, whoever started it."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._sockets))}"
 
     @property
