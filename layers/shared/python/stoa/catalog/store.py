@@ -4,35 +4,54 @@ from typing import Any
 
 from stoa.kernel.database import Connection, Row
 
+_ONE = (
+    "SELECT %(tenant)s AS tenant, %(api_id)s AS api, %(environment)s AS environment, %(generation)s::bigint AS"
+    " generation, %(deployment_id)s AS deployment_id, %(status)s AS status, %(action)s AS action, %(api_version)s"
+    " AS api_version, %(commit)s AS commit, %(finished_at)s::timestamptz AS finished_at"
+)
+_LANE = "tenant, api, environment"
+_RECORD = f"""
+WITH said AS ({{said}}),
+newest AS (
+  SELECT DISTINCT ON ({_LANE}) *, max(finished_at) OVER (PARTITION BY {_LANE}) AS latest
+  FROM said ORDER BY {_LANE}, generation DESC),
+served AS (
+  SELECT DISTINCT ON ({_LANE}) {_LANE}, generation AS serving,
+    CASE action WHEN 'deploy' THEN deployment_id END AS there,
+    CASE action WHEN 'deploy' THEN api_version END AS version, CASE action WHEN 'deploy' THEN commit END AS sha
+  FROM said WHERE status = 'success' ORDER BY {_LANE}, generation DESC)
+INSERT INTO {{table}} AS s ({_LANE}, generation, deployment_id, status, serving_generation, serving_deployment_id,
+  serving_version, serving_commit, updated_at)
+SELECT {_LANE}, generation, deployment_id, status, coalesce(serving, 0), there, version, sha, latest
+FROM newest LEFT JOIN served USING ({_LANE})
+ON CONFLICT ({_LANE}) DO UPDATE SET
+  generation = greatest(s.generation, excluded.generation),
+  deployment_id = CASE WHEN {{newer}} THEN excluded.deployment_id ELSE s.deployment_id END,
+  status = CASE WHEN {{newer}} THEN excluded.status ELSE s.status END,
+  serving_generation = greatest(s.serving_generation, excluded.serving_generation),
+  serving_deployment_id = CASE WHEN {{serves}} THEN excluded.serving_deployment_id ELSE s.serving_deployment_id END,
+  serving_version = CASE WHEN {{serves}} THEN excluded.serving_version ELSE s.serving_version END,
+  serving_commit = CASE WHEN {{serves}} THEN excluded.serving_commit ELSE s.serving_commit END,
+  updated_at = greatest(s.updated_at, excluded.updated_at)
+"""
+
+
+def recording(said: str, table: str) -> str:
+    """SQL that records the results which the query `said` finds: the newest one of an environment, and what it serves,
+    the newest of its successes.
+
+    Results may come in any order, one by one or many at once, and more than once: the two are kept by a generation
+    each, so that the row is the same in the end. A replay records with it what the consumer recorded.
+    """
+    newer, serves = "s.generation < excluded.generation", "s.serving_generation < excluded.serving_generation"
+    return _RECORD.format(said=said, table=table, newer=newer, serves=serves)
+
+
+_RECORD_ONE = recording(_ONE, "api_status")
+
 
 def record_status(connection: Connection, value: dict[str, Any]) -> None:
-    """The newest result of an environment, and what it serves: the newest of its successes.
-
-    Results of one environment may arrive in any order, so the two are kept by a generation each.
-    """
-    connection.execute(
-        "INSERT INTO api_status AS s (tenant, api, environment, generation, deployment_id, status, updated_at)"
-        " VALUES (%(tenant)s, %(api_id)s, %(environment)s, %(generation)s, %(deployment_id)s, %(status)s,"
-        " %(finished_at)s) ON CONFLICT (tenant, api, environment) DO UPDATE SET generation = excluded.generation,"
-        " deployment_id = excluded.deployment_id, status = excluded.status, updated_at = excluded.updated_at"
-        " WHERE s.generation < excluded.generation",
-        value,
-    )
-    if value["status"] == "success":
-        there = value["action"] == "deploy"
-        connection.execute(
-            "UPDATE api_status SET serving_generation = %(generation)s, serving_deployment_id = %(deployment)s,"
-            " serving_version = %(version)s, serving_commit = %(sha)s,"
-            " updated_at = greatest(updated_at, %(finished_at)s)"
-            " WHERE (tenant, api, environment) = (%(tenant)s, %(api_id)s, %(environment)s)"
-            " AND serving_generation < %(generation)s",
-            {
-                **value,
-                "deployment": value["deployment_id"] if there else None,
-                "version": value["api_version"] if there else None,
-                "sha": value["commit"] if there else None,
-            },
-        )
+    connection.execute(_RECORD_ONE, value)
 
 
 def statuses(connection: Connection, *, tenant: str | None, after: tuple[str, ...] | None, limit: int) -> list[Row]:

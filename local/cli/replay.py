@@ -1,0 +1,166 @@
+"""`stoa replay`: the read model from the archive and the topics, and whether it is what the platform shows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from local.cli.operators import HomeOption, Json
+
+if TYPE_CHECKING:
+    from local.replay.hashes import Hash
+    from local.replay.run import Outcome, Sources
+
+ANSWERS = {True: "yes", False: "NO", None: "-"}
+
+
+class Consumer(StrEnum):
+    deploy_results_to_status = "deploy_results_to_status"
+    events_to_search = "events_to_search"
+
+
+def replay(
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only what was committed until then; ISO 8601 with a zone. Not compared."),
+    ] = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="With --as-of: compare with what an earlier --json said."),
+    ] = None,
+    consumer: Annotated[Consumer | None, typer.Option(help="Only what this consumer makes. Default: all.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the schema with the rebuilt tables in place.")] = False,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for events that are under way.")] = 30.0,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild the read model from the archive and the topics, and compare it with the live one.
+
+    Writes to a schema of its own and changes nothing else. Elsewhere than on this machine it takes STOA_DATABASE_URL,
+    STOA_KAFKA_BOOTSTRAP and STOA_ARCHIVE_BUCKET from the environment. Exit code 1 when the hashes differ.
+    """
+    from local.replay.run import Wanted  # noqa: PLC0415
+    from local.replay.run import replay as run  # noqa: PLC0415
+    from stoa.kernel.tables import API_STATUS, PROJECTIONS  # noqa: PLC0415
+
+    if consumer is Consumer.events_to_search:
+        raise _refused("the search index is not rebuilt from here; its consumer begins anew when its group is deleted")
+    projections = (API_STATUS,) if consumer else PROJECTIONS
+    if expect and not as_of:
+        raise _refused("--expect goes with --as-of: without it the live tables are what is compared")
+    with _told():
+        wanted = Wanted(projections, _moment(as_of), _expected(expect), keep, patience)
+        with _bar() as progress:
+            found = run(_sources(home), wanted, progress)
+    typer.echo(json.dumps(found.as_json())) if as_json else _show(found, keep)
+    raise typer.Exit(0 if found.equal else 1)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise _refused(f"{text} is no time: say it as 2026-11-28T12:00:00Z") from None
+    if found and found.tzinfo is None:
+        raise _refused(f"{text} has no zone: add Z for UTC")
+    return found
+
+
+def _expected(file: Path | None) -> Mapping[str, Hash] | None:
+    """The rebuilt hashes of an earlier run. Raises ValueError, KeyError or TypeError."""
+    from local.replay.hashes import Hash  # noqa: PLC0415
+
+    if file is None:
+        return None
+    return {one["table"]: Hash(**one["rebuilt"]) for one in json.loads(file.read_text())["projections"]}
+
+
+def _sources(home: Path | None) -> Sources:
+    """Of the environment, and what is not there of the platform that runs here. Raises FileNotFoundError."""
+    from local.home import default_home  # noqa: PLC0415
+    from local.memories import ARCHIVE  # noqa: PLC0415
+    from local.parts.postgres import url_of  # noqa: PLC0415
+    from local.replay.run import Sources  # noqa: PLC0415
+    from stoa.adapters.s3 import Bucket  # noqa: PLC0415
+    from stoa.archive.queries import Archived  # noqa: PLC0415
+    from stoa.kernel.settings import Secret  # noqa: PLC0415
+
+    there = os.environ
+    bucket, endpoint = there.get("STOA_ARCHIVE_BUCKET"), there.get("STOA_S3_ENDPOINT", "")
+    url, bootstrap = there.get("STOA_DATABASE_URL"), there.get("STOA_KAFKA_BOOTSTRAP")
+    if not (bucket and url and bootstrap):
+        folder = home or default_home()
+        port = json.loads((folder / "ports.json").read_text())["s3"]
+        broker = json.loads((folder / "kafka" / "ports.json").read_text())["broker"]
+        bucket, endpoint = bucket or ARCHIVE, endpoint or f"http://127.0.0.1:{port}"
+        url, bootstrap = url or url_of(folder / "postgres"), bootstrap or f"127.0.0.1:{broker}"
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            there.setdefault(name, "local")  # of an S3 that asks for any
+    return Sources(Secret(url), bootstrap, Archived(Bucket(bucket, endpoint)))
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("events", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(found: Outcome, keep: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("projection", "rows", "hash", "expected rows", "expected hash", "equal")
+    for one in found.projections:
+        beside = (str(one.expected.rows), one.expected.sha256[:16]) if one.expected else ("-", "-")
+        table.add_row(one.table, str(one.rebuilt.rows), one.rebuilt.sha256[:16], *beside, ANSWERS[one.equal])
+    Console().print(table)
+    count = found.count
+    typer.echo(
+        f"{found.events} distinct events in {count.records} records; {count.later} later, {count.refused} unusable"
+    )
+    if found.lost:
+        typer.echo(f"{found.lost} offsets are in neither the archive nor Kafka: the history is not whole")
+    if keep:
+        typer.echo(f"the rebuilt tables are in the schema {found.schema}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What does not answer, or is not there, ends in a sentence."""
+    import psycopg  # noqa: PLC0415
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    from local.replay.live import Unsettled  # noqa: PLC0415
+    from stoa.kernel.errors import Transient  # noqa: PLC0415
+
+    try:
+        yield
+    except Unsettled as error:
+        raise _refused(f"nothing was compared, because {error}; run it again when that is done") from error
+    except (KafkaError, Transient, psycopg.OperationalError) as error:
+        said = str(error) if isinstance(error, Transient) else type(error).__name__
+        raise _refused(f"no answer ({said}): is the platform running? `stoa up` starts it") from error
+    except psycopg.Error as error:
+        raise _refused(f"the database refuses ({type(error).__name__}): its user needs to make a schema") from error
+    except FileNotFoundError as error:
+        raise _refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _refused(f"what was kept cannot be read ({error}): is it of this platform?") from error
+
+
+def _refused(text: str) -> typer.Exit:
+    typer.echo(f"stoa: {text}", err=True)
+    return typer.Exit(2)

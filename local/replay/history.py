@@ -1,0 +1,90 @@
+"""The whole history of a topic: what the archive holds and, from Kafka, what it does not hold yet."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from stoa.archive import model
+from stoa.archive.model import Line
+from stoa.archive.queries import Archived
+
+PATIENCE_S = 15.0
+Ends = Mapping[tuple[str, int], int]
+
+
+@dataclass
+class Span:
+    """Which offsets of a partition were read: a few ranges [first, behind the last), in order."""
+
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, first: int, behind: int) -> None:
+        found: list[tuple[int, int]] = []
+        for one in sorted([*self.ranges, (first, behind)]):
+            if found and one[0] <= found[-1][1]:
+                found[-1] = (found[-1][0], max(found[-1][1], one[1]))
+            else:
+                found.append(one)
+        self.ranges = found
+
+    def missing(self, end: int) -> list[tuple[int, int]]:
+        borders = [0, *(border for one in self.ranges for border in one), end]
+        pairs = zip(borders[::2], borders[1::2], strict=True)
+        return [(first, min(behind, end)) for first, behind in pairs if first < min(behind, end)]
+
+
+@dataclass
+class History:
+    """`ends` says up to where, by topic and partition; `lost` counts offsets below it that nobody has any more."""
+
+    archived: Archived
+    consumer: KafkaConsumer
+    ends: Ends
+    lost: int = 0
+
+    def blocks(self, topic: str) -> Iterator[Sequence[Line]]:
+        """Lines of one partition at a time; over all, in no certain order. Raises KafkaError, Transient."""
+        spans = {partition: Span() for name, partition in self.ends if name == topic}
+        for lines in self.archived.objects(topic):
+            partition, first, last = lines[0]["partition"], lines[0]["offset"], lines[-1]["offset"]
+            end = self.ends.get((topic, partition), 0)
+            if first < end:
+                spans[partition].add(first, last + 1)
+                self.lost += last + 1 - first - len(lines)
+                yield lines if last < end else [line for line in lines if line["offset"] < end]
+        for partition, span in spans.items():
+            for first, behind in span.missing(self.ends[topic, partition]):
+                yield from self._from_kafka(TopicPartition(topic, partition), first, behind)
+
+    def _from_kafka(self, at: TopicPartition, first: int, behind: int) -> Iterator[Sequence[Line]]:
+        start = max(first, self.consumer.beginning_offsets([at])[at])
+        self.lost += behind - first
+        if start >= behind:
+            return
+        self.consumer.assign([at])
+        self.consumer.seek(at, start)
+        until = time.monotonic() + PATIENCE_S
+        while self.consumer.position(at) < behind:
+            for records in self.consumer.poll(timeout_ms=500).values():
+                lines = [_line(record) for record in records if record.offset < behind]
+                self.lost -= len(lines)
+                until = time.monotonic() + PATIENCE_S
+                if lines:
+                    yield lines
+            if time.monotonic() > until:
+                raise KafkaTimeoutError(f"{at.topic}/{at.partition} was not read in time")
+
+
+def ends_of(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+    """The offsets that come next, of every partition. Raises KafkaError."""
+    places = [TopicPartition(t, number) for t in topics for number in sorted(consumer.partitions_for_topic(t) or ())]
+    return {(at.topic, at.partition): end for at, end in consumer.end_offsets(places).items()}
+
+
+def _line(record: Any) -> Line:
+    place = (record.topic, record.partition, record.offset)
+    return model.line(place, record.timestamp, record.key, record.value, record.headers)

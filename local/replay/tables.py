@@ -1,0 +1,68 @@
+"""How events become rows of the projections: one statement per projection and topic, over what is staged of a batch.
+
+All of them may be repeated, and lead to the same rows in any order: the first event of a deployment's end and of a push
+stays, as in the flows. Results come before requests, because a result needs no request beside it.
+"""
+
+from dataclasses import dataclass
+
+from local.replay.intake import PUSH_INTAKE, REQUEST_INTAKE, RESULT_INTAKE, Intake
+from stoa.catalog.store import recording
+from stoa.kernel.tables import API_STATUS, DEPLOYMENTS, PUSHES, Projection
+
+_ASKED = (
+    "deployment_id, tenant, api_id, environment, action, generation, project_id, commit, triggered_by, requested_by,"
+    " trace_id, requested_at"
+)
+_DEPLOYMENT = (
+    "INSERT INTO {schema}.deployments (id, tenant, api, environment, action, generation, project_id, commit_sha,"
+    " trigger, requested_by, trace_id, requested_at, state"
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """`statement` has {schema} and {staged} to fill in."""
+
+    projection: Projection
+    intake: Intake
+    statement: str
+
+    def sql(self, schema: str) -> str:
+        return self.statement.format(schema=schema, staged=staged(self.intake))
+
+
+def staged(intake: Intake) -> str:
+    return f"staged_{intake.topic.replace('-', '_')}"
+
+
+FOLDS = (
+    Fold(
+        DEPLOYMENTS,
+        RESULT_INTAKE,
+        f"{_DEPLOYMENT}, api_version, awx_job_id, result, error, finished_at) SELECT {_ASKED},"
+        " CASE status WHEN 'success' THEN 'succeeded' ELSE status END, api_version, awx_job_id, gateway_response,"
+        " error, finished_at FROM {staged} ON CONFLICT DO NOTHING",
+    ),
+    Fold(
+        API_STATUS,
+        RESULT_INTAKE,
+        recording(
+            "SELECT tenant, api_id AS api, environment, generation, deployment_id, status, action, api_version, commit,"
+            " finished_at FROM {staged}",
+            "{schema}.api_status",
+        ),
+    ),
+    Fold(
+        DEPLOYMENTS,
+        REQUEST_INTAKE,
+        f"{_DEPLOYMENT}) SELECT {_ASKED}, 'requested' FROM {{staged}} ON CONFLICT DO NOTHING",
+    ),
+    Fold(
+        PUSHES,
+        PUSH_INTAKE,
+        "INSERT INTO {schema}.pushes (id, project_id, ref, before_sha, after_sha, pusher, trace_id, received_at, state)"
+        " SELECT push_id, project_id, ref, before, after, pusher, trace_id, received_at, 'accepted' FROM {staged}"
+        " ON CONFLICT DO NOTHING",
+    ),
+)
