@@ -51,6 +51,18 @@ $(OASDIFF): Makefile
 	@echo "==> building oasdiff (half a minute, once)"
 	@GOBIN=$(CURDIR)/build/bin go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION) && touch $@
 
+PROMTOOL := build/bin/promtool
+PROMTOOL_VERSION := v0.313.5
+
+# its module cannot be installed by name, since it replaces others; without service discovery it builds in minutes
+$(PROMTOOL): Makefile
+	@command -v go >/dev/null || { echo "make check tests the alert rules with promtool and needs Go to build it: https://go.dev/dl"; exit 1; }
+	@echo "==> building promtool (about three minutes on 2 cores, once)"
+	@rm -rf build/promtool && mkdir -p build/promtool && cd build/promtool && go mod init promtool 2>/dev/null && \
+	  go get github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION) 2>/dev/null && \
+	  go build -tags remove_all_sd -ldflags "-s -w" -o ../bin/promtool github.com/prometheus/prometheus/cmd/promtool && \
+	  touch ../bin/promtool
+
 up: install jars ## the whole platform on this machine; Ctrl-C stops it
 	@.venv/bin/stoa up
 
@@ -74,7 +86,7 @@ bench: install jars build/layer/.ready ## how fast it is, beside the least one c
 soak: install jars ## ten minutes of 50 webhooks a second: no error, flat memory and latency, nothing left over
 	@$(PY) -m local.bench soak
 
-check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions, playbooks, contracts, architecture
+check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types, directions, playbooks, contracts, alert rules, architecture
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy layers/shared/python/stoa functions cdk local
@@ -84,6 +96,8 @@ check: install build/layer/.ready $(OASDIFF) ## format, lint, types, directions,
 	@$(PY) -m local.contracts --check
 	@$(OASDIFF) breaking openapi/released.json openapi/stoa.json --fail-on ERR --color never || \
 	  { echo "the HTTP contract breaks its callers; keep it, or take the new one with 'make release-contract'"; exit 1; }
+	@cd cdk/observability && promtool=$(CURDIR)/$(PROMTOOL) && { said=$$($$promtool check rules alerts.yaml 2>&1 && \
+	  $$promtool test rules alerts.test.yaml 2>&1) || { echo "$$said"; exit 1; }; }
 	@$(PY) -m pytest -q tests/architecture
 	@echo "check: all clean"
 

@@ -1,4 +1,4 @@
-"""Writes the contracts that are generated: events/, openapi/stoa.json and the tables of docs/flows.md.
+"""Writes what is generated: events/, openapi/stoa.json, the tables of docs/flows.md, the dashboards.
 
 `python -m local.contracts` writes them; with `--check` it writes nothing and fails when one is stale.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from cdk.observability import dashboards
 from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import Problem
@@ -117,6 +118,8 @@ def contracts() -> dict[Path, str]:
     made[ROOT / "events/asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, width=110)
     made[ROOT / "openapi/stoa.json"] = _json(openapi())
     made[page] = marked
+    folder = ROOT / "cdk/observability/dashboards"
+    made |= {folder / f"{name}.json": _json(one) for name, one in dashboards.documents().items()}
     return made
 
 

@@ -39,6 +39,7 @@ class Tail:
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
+            self._at = 0  # the next one may get the same number
             return
         with file:
             found = self._path.stat()
