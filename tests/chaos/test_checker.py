@@ -91,7 +91,11 @@ def without(name: str, place: int) -> Callable[[Evidence], Evidence]:
 
 
 def more(name: str, *values: Any) -> Callable[[Evidence], Evidence]:
-    return lambda seen: replace(seen, **{name: (*getattr(seen, name), *values)})
+    def added(seen: Evidence) -> Evidence:
+        longer: Any = (*getattr(seen, name), *values)
+        return replace(seen, **{name: longer})
+
+    return added
 
 
 def serves(api: str, *paths: str) -> Callable[[Evidence], Evidence]:
