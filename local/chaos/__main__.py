@@ -89,7 +89,10 @@ class Run:
     def _judged(self, demo: Demo, notes: Notes, faults: Counter[str]) -> checker.Verdict:
         rested = drain(self._stack, notes.acknowledged[-1], self._say)
         self._say("everything came to rest" if rested else "not everything came to rest; checking all the same")
-        verdict = checker.judge(collect(self._stack, demo.workspace, notes))
+        seen = collect(self._stack, demo.workspace, notes)
+        ends = Counter(" ".join(filter(None, (request.state, request.code))) for request in seen.requests)
+        self._say(f"{len(seen.history)} commits, {len(seen.pushes)} pushes known, {len(seen.jobs)} jobs; {dict(ends)}")
+        verdict = checker.judge(seen)
         for violation in verdict.violations:
             self._say(f"{violation.sin.upper()}: {violation.said}")
         width = max(map(len, faults))

@@ -41,8 +41,7 @@ def judge(seen: Evidence) -> Verdict:
     rows = {request.id: request for request in seen.requests}
     done = [each for each in accepted if each in rows and rows[each].state in RESULT_OF and results[each] == 1]
     refused = [r for r in seen.requests if r.state == "failed" and not lanes.is_valid(lanes.wanted(seen, r))]
-    rules = (ends, results_match, requests_told, by_hand, ran_once, launches_rise, pushes_processed, lanes_hold)
-    violations = [Violation(sin, said) for rule in rules for sin, said in rule(seen)]
+    violations = [Violation(sin, said) for rule in RULES for sin, said in rule(seen)]
     if seen.memory is not None:
         violations += [Violation(sin, said) for sin, said in remembered(seen.memory)]
     rejected = sum(push.state == "refused" for push in seen.pushes)
@@ -88,6 +87,17 @@ def requests_told(seen: Evidence) -> Iterator[tuple[Sin, str]]:
             yield "doubled", f"{request.id} was told under {len(found)} event ids on deploy-requests"
     for unknown in by_request:
         yield "lost", f"{unknown} is on deploy-requests and not in the database"
+
+
+def told_in_order(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    """On deploy-requests, where each record comes for the first time, the generations of a lane rise."""
+    rows = {request.id: request for request in seen.requests}
+    newest: dict[tuple[str, str], int] = {}
+    for request in (rows[told.deployment_id] for told in seen.asked if told.deployment_id in rows):
+        lane = request.api, request.environment
+        if request.generation < newest.get(lane, 0):
+            yield "misordered", f"{request.id} (#{request.generation} of {request.api}) was told after a newer one"
+        newest[lane] = max(newest.get(lane, 0), request.generation)
 
 
 def by_hand(seen: Evidence) -> Iterator[tuple[Sin, str]]:
@@ -177,3 +187,16 @@ def _by_request(told: Iterable[Told]) -> dict[str, list[Told]]:
     for each in told:
         found[each.deployment_id].append(each)
     return dict(found)
+
+
+RULES = (
+    ends,
+    results_match,
+    requests_told,
+    told_in_order,
+    by_hand,
+    ran_once,
+    launches_rise,
+    pushes_processed,
+    lanes_hold,
+)

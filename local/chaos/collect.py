@@ -12,6 +12,7 @@ import requests
 from psycopg.rows import dict_row
 
 from local.chaos.again import read
+from local.chaos.around import memory
 from local.chaos.evidence import BROKEN, Commit, Content, Evidence, Job, Push, Request, Told
 from local.chaos.load import APIS, Notes
 from local.stack import Stack
@@ -41,6 +42,7 @@ def collect(stack: Stack, workspace: Workspace, notes: Notes) -> Evidence:
         answers=tuple(notes.answers),
         cancelled=frozenset(notes.cancelled),
         served=dict(_served(stack.url("gateway"), history)),
+        memory=memory(stack) if stack.options.around else None,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from local.chaos import again
+from local.chaos import again, around
 from local.chaos.plan import Fault
 from local.parts.process import DiedEarly
 from local.runtime import clock_shift
@@ -250,5 +250,5 @@ KINDS: dict[str, Broken] = {
     "member added": _member_added,
     "records sent again": again.records,
     "clocks jump": _clocks_jump,
-    "opensearch killed": lambda stack, _: _emulator_ended(stack, "opensearch", kill=True),
+    "opensearch killed": around.opensearch_killed,
 }

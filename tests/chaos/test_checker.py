@@ -91,7 +91,11 @@ def without(name: str, place: int) -> Callable[[Evidence], Evidence]:
 
 
 def more(name: str, *values: Any) -> Callable[[Evidence], Evidence]:
-    return lambda seen: replace(seen, **{name: (*getattr(seen, name), *values)})
+    def added(seen: Evidence) -> Evidence:
+        longer: Any = (*getattr(seen, name), *values)
+        return replace(seen, **{name: longer})
+
+    return added
 
 
 def serves(api: str, *paths: str) -> Callable[[Evidence], Evidence]:
@@ -116,6 +120,9 @@ TAMPERED: dict[str, tuple[Callable[[Evidence], Evidence], str, str]] = {
     "a request that was never told": (without("asked", 0), "lost", "dep-1 (one #1) was never told"),
     "a request told twice": (more("asked", Told("other", "dep-1")), "doubled", "under 2 event ids"),
     "a request that is in no table": (more("asked", Told("other", "dep-9")), "lost", "dep-9 is on deploy-requests"),
+    "an older request told after a newer one": (
+        lambda seen: replace(seen, asked=(seen.asked[1], seen.asked[0], *seen.asked[2:])), "misordered", "dep-1 (#1",
+    ),
     "a 202 by hand for nothing": (more("answers", Answer("key-2", "dep-9")), "lost", "dep-9 was accepted by hand"),
     "one key started two": (more("answers", Answer("key-1", "dep-1")), "doubled", "key-1 started dep-1, dep-3"),
     "a webhook that was swallowed": (more("delivered", "push-5"), "lost", "push-5 was answered with 202"),

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stoa.kernel.clock import now
+
 
 def _note(line: object) -> None:
     with Path(os.environ["RUNTIME_LEDGER"]).open("a") as ledger:
@@ -102,3 +104,7 @@ def http(event: Any, _context: Any) -> Any:
         case "/wrong":
             return {"statusCode": "many"}
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(event)}
+
+
+def clock(_event: Any, _context: Any) -> str:
+    return now().isoformat()

@@ -1,0 +1,137 @@
+"""What stands around the pipeline: the search index killed and filled again, and what archive and search hold.
+
+An archive object is gzip or plain text, one JSON object per record, which names topic, partition and offset; objects
+are in the order of their keys. A document of the index is named by its event's id.
+"""
+
+import gzip
+import json
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import requests
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import GroupIdNotFoundError, KafkaError, NonEmptyGroupError
+
+from cdk.wiring import EVENTS
+from local.chaos.again import read
+from local.chaos.evidence import Memory
+from local.memories import ARCHIVE, REGION
+from local.parts.process import DiedEarly
+from local.stack import Stack
+
+SEARCH = "events_to_search"
+INDEXES = "stoa-events-*,audit-*"
+MOST = 10_000
+FORGET_S = 60.0
+GZIP = b"\x1f\x8b"
+
+
+@contextmanager
+def opensearch_killed(stack: Stack, _: random.Random) -> Iterator[str]:
+    """Its documents are gone with it: whoever runs it reads the log again from the first record, and so do we."""
+    if stack.platform is None:
+        raise RuntimeError("the platform was not started")
+    stack.emulators["opensearch"].kill()
+    yield ""
+    try:
+        stack.start_emulator("opensearch")
+    except DiedEarly:
+        stack.start_emulator("opensearch")
+    stack.platform.kill(SEARCH)
+    _forget(stack.kafka.bootstrap)
+    stack.platform.restart(SEARCH)
+
+
+def _forget(bootstrap: str) -> None:
+    """Deletes the offsets of the consumer, as soon as the group knows that its members are gone."""
+    deadline = time.monotonic() + FORGET_S
+    waiting = [f"{SEARCH}.{topic}" for topic in EVENTS]
+    while waiting:
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
+            try:
+                while waiting:
+                    _forget_one(admin, waiting[0])
+                    del waiting[0]
+            finally:
+                admin.close()
+        except (NonEmptyGroupError, KafkaError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _forget_one(admin: Any, group: str) -> None:
+    try:
+        admin.delete_groups([group])
+    except GroupIdNotFoundError:
+        return
+
+
+def memory(stack: Stack) -> Memory:
+    """Raises requests.RequestException, or ValueError for what is not in the shape that is written above."""
+    return Memory(
+        ends=_ends(stack.kafka.bootstrap),
+        archived=_archived(stack),
+        events=frozenset(_event_ids(stack.kafka.bootstrap)),
+        found=tuple(_found(stack.url("opensearch"))),
+    )
+
+
+def _ends(bootstrap: str) -> dict[tuple[str, int], tuple[int, int]]:
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(t, n) for t in EVENTS for n in sorted(consumer.partitions_for_topic(t) or ())]
+        firsts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+        return {(at.topic, at.partition): (firsts[at], ends[at]) for at in partitions}
+    finally:
+        consumer.close()
+
+
+def _event_ids(bootstrap: str) -> Iterator[str]:
+    for topic in EVENTS:
+        for record in read(bootstrap, topic):
+            yield dict(record.headers)["ce_id"].decode()
+
+
+def _archived(stack: Stack) -> dict[tuple[str, int], tuple[int, ...]]:
+    environment = stack.environment()
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=environment["STOA_S3_ENDPOINT"],
+        region_name=REGION,
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    found: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=ARCHIVE):
+        for entry in page.get("Contents", ()):
+            for record in _records(s3.get_object(Bucket=ARCHIVE, Key=entry["Key"])["Body"].read()):
+                found[record["topic"], record["partition"]].append(record["offset"])
+    return {at: tuple(offsets) for at, offsets in found.items()}
+
+
+def _records(body: bytes) -> Iterator[dict[str, Any]]:
+    text = gzip.decompress(body) if body.startswith(GZIP) else body
+    for line in text.splitlines():
+        record = json.loads(line)
+        if not {"topic", "partition", "offset"} <= record.keys():
+            raise ValueError(f"an archived record names {', '.join(record)}, and not topic, partition and offset")
+        yield record
+
+
+def _found(url: str) -> Iterator[str]:
+    requests.post(f"{url}/{INDEXES}/_refresh", timeout=30).raise_for_status()
+    asked = {"size": MOST, "query": {"match_all": {}}, "_source": False, "track_total_hits": True}
+    answer = requests.post(f"{url}/{INDEXES}/_search", json=asked, timeout=60)
+    answer.raise_for_status()
+    hits = answer.json()["hits"]
+    if hits["total"]["value"] > MOST:
+        raise ValueError(f"the index holds {hits['total']['value']} documents, and {MOST} can be read at once")
+    yield from (hit["_id"] for hit in hits["hits"])
