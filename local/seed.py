@@ -1,9 +1,10 @@
-"""The demo tenant: a GitLab project with its webhook, the backend's secret, a working copy."""
+"""The demo tenant: a GitLab project with its webhook, the backend's secret, a working copy, channels for messages."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import gitlab
+import requests
 
 from local.commands import BACKEND_USER
 from local.stack import Stack
@@ -12,6 +13,8 @@ from local.workspace import TENANT, Workspace
 
 PROJECT = "demo-apis"
 GIT_USER = "developer"
+TEAM, MAIL = "team", "mail"
+TEAM_ADDRESS = "team@stoa.local"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ def seed(stack: Stack) -> Demo:
     stack.register(project.id, TENANT)
     backend = {"username": BACKEND_USER, "password": home.secret("backend_password")}
     write_secret(stack.openbao.url, stack.openbao.token, f"apim/{TENANT}/dev/orders", backend)
+    if stack.options.around:
+        channels(stack)
     remote = f"{stack.url('gitlab')}/{project.path_with_namespace}.git"
     workspace = Workspace(home.path("workspace") / PROJECT, remote, GIT_USER, home.secret("gitlab_token"))
     if workspace.folder.exists():
@@ -40,6 +45,23 @@ def seed(stack: Stack) -> Demo:
         workspace.clone()
     workspace.keep_password(home.folder / "git-credentials")
     return Demo(project.id, workspace)
+
+
+def channels(stack: Stack) -> None:
+    """A Slack channel and one by mail for the tenant, unless a person made them; the webhook has the address of this
+    time."""
+    made = requests.put(f"{stack.url('people')}/_emulator/webhooks/{TENANT}-{TEAM}", json={}, timeout=5)
+    made.raise_for_status()
+    write_secret(stack.openbao.url, stack.openbao.token, f"channels/{TENANT}/{TEAM}", {"url": made.json()["url"]})
+    wanted = {
+        TEAM: {"kind": "slack", "target": f"vault:channels/{TENANT}/{TEAM}#url"},
+        MAIL: {"kind": "email", "target": TEAM_ADDRESS},
+    }
+    headers = {"Authorization": f"Bearer {stack.home.secret('dev_token')}"}
+    for name, channel in wanted.items():
+        url = f"{stack.url('api')}/v1/tenants/{TENANT}/channels/{name}"
+        if requests.get(url, headers=headers, timeout=10).status_code == 404:
+            requests.put(url, json=channel, headers=headers, timeout=10).raise_for_status()
 
 
 def _hook(project: Any, url: str, token: str) -> None:

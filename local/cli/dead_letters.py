@@ -16,7 +16,7 @@ from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, bootstrap_of
 
 if TYPE_CHECKING:
     from local.dead_letters import DeadLetter
-    from local.replay import Plan
+    from local.redelivery import Plan
     from stoa.kernel.database import Database
 
 
@@ -39,7 +39,7 @@ def replay(
     A dry run unless --yes is given. The address of PostgreSQL, which remembers what was sent, is taken from
     STOA_DATABASE_URL, by default from the state of the platform that runs here.
     """
-    from local.replay import plan, remembered  # noqa: PLC0415
+    from local.redelivery import plan, remembered  # noqa: PLC0415
 
     with told(), _database(home) as database:
         broker = bootstrap or bootstrap_of(home)
@@ -69,7 +69,7 @@ def _send(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import track  # noqa: PLC0415
 
-    from local.replay import Replay  # noqa: PLC0415
+    from local.redelivery import Replay  # noqa: PLC0415
     from stoa.adapters.kafka import Producer  # noqa: PLC0415
 
     producer = Producer(bootstrap)

@@ -1,0 +1,231 @@
+"""One message to a person: once, with a rest where the provider wants one, and an end when it never gets there."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from stoa.entrypoints.kafka import Consumer
+from stoa.kernel.envelope import decode
+from stoa.kernel.errors import NotFound, Refused, Transient
+from stoa.notifications.model import TRIES
+
+DELIVER = """\
+import json, os, sys
+from stoa.bootstrap import App
+from stoa.kernel.envelope import decode
+from stoa.kernel.settings import from_environment
+App(from_environment(os.environ), publish_wait_s=0).notifications.deliver(decode(json.load(sys.stdin)))
+"""
+
+
+def test_a_person_reads_in_slack_and_in_a_mail_what_failed_where_and_what_to_do(desk: Any) -> None:
+    desk.slack()
+    desk.mail()
+    told = {m.data["recipients"][0]: m for m in desk.told()}
+    for message in told.values():
+        desk.flows.deliver(message)
+    (payload,), (mail,) = desk.arrived(), desk.arrived("mail")
+    error = ("IMPORT_REFUSED", "no paths", "add one", "api.yaml:3")
+    facts = ("orders", "dev", "failed", "1.2.0", "01234567", "gitlab:1", "1 min 5 s", "stoa trace trc-")
+    for text in (json.dumps(payload), mail["subject"] + mail["body"]):
+        assert [part for part in (*error, *facts) if part not in text] == []
+    assert payload["text"] == "Deployment of orders to dev failed: IMPORT_REFUSED"
+    assert f"event {told['team'].id}" in json.dumps(payload["blocks"][-1])
+    headers = dict(mail["headers"])
+    assert mail["subject"] == payload["text"]
+    assert headers["Message-ID"] == f"<{told['mail'].id}@example.com>"
+    assert headers["X-Stoa-Event-Id"] == told["mail"].id
+    assert set(desk.states().values()) == {"sent"}
+
+
+def test_a_message_that_comes_again_is_not_sent_again(desk: Any) -> None:
+    desk.slack()
+    (message,) = desk.told()
+    for _ in range(3):
+        desk.flows.deliver(message)
+    assert len(desk.arrived()) == 1
+
+
+def test_a_process_that_dies_before_the_outcome_is_written_sends_again_with_the_same_event_id(desk: Any) -> None:
+    desk.slack()
+    (record,) = desk.records()
+    desk.world.put("variants", answer_after_s=60)
+    environment = {
+        "STOA_DATABASE_URL": desk.database_url,
+        "STOA_VAULT_URL": desk.world.openbao.url,
+        "STOA_CHANNELS_VAULT_TOKEN": desk.world.vault_token,
+    }
+    child = subprocess.Popen([sys.executable, "-c", DELIVER], env=environment, stdin=subprocess.PIPE, text=True)
+    assert child.stdin
+    with child.stdin as pipe:
+        pipe.write(json.dumps(record))
+    deadline = time.monotonic() + 20
+    while not desk.arrived():
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.kill()
+    child.wait(10)
+    desk.world.put("variants", answer_after_s=0)
+    (event_id,) = desk.states()
+    assert desk.states() == {event_id: "sending"}
+
+    again = decode(record)
+    with pytest.raises(Transient, match="earlier try"):
+        desk.flows.deliver(again)
+    assert len(desk.arrived()) == 1, "somebody may still be sending it"
+    desk.age(61)
+    desk.flows.deliver(again)
+    desk.flows.deliver(again)
+    assert [f"event {event_id}" in json.dumps(payload) for payload in desk.arrived()] == [True, True]
+    assert desk.states() == {event_id: "sent"}
+
+
+def test_a_channel_rests_as_long_as_slack_asks_and_others_go_on(desk: Any) -> None:
+    desk.slack()
+    desk.slack("other")
+    desk.at_speed(1000)  # our own pauses, not the one that Slack asks for
+    desk.world.put("variants", rate_limit=True, retry_after_s=30)
+    told = desk.told(desk.result(), desk.result())
+    first, second = (m for m in told if m.key == f"{desk.tenant}/team")
+    desk.flows.deliver(first)
+    with pytest.raises(Transient) as refused:
+        desk.flows.deliver(second)
+    assert (refused.value.system, refused.value.retry_after_s) == (f"channel {desk.tenant}/team", 30)
+    desk.flows.deliver(next(m for m in told if m.key == f"{desk.tenant}/other"))
+    desk.world.put("variants", rate_limit=False)
+    for seconds in (0, 29):
+        desk.age(seconds)
+        with pytest.raises(Transient, match="rests"):
+            desk.flows.deliver(second)
+    desk.age(1.5)
+    desk.flows.deliver(second)
+    assert (len(desk.arrived()), len(desk.arrived("other"))) == (2, 1)
+
+
+def test_a_provider_that_never_takes_a_message_ends_it_after_so_many_tries(desk: Any) -> None:
+    desk.slack()
+    desk.at_speed(1e6)
+    desk.answers("rollup_error")
+    (message,) = desk.told()
+    for _ in range(TRIES - 1):
+        with pytest.raises(Transient, match="500"):
+            desk.flows.deliver(message)
+    with pytest.raises(Refused) as refused:
+        desk.flows.deliver(message)
+    assert refused.value.code == "NOT_DELIVERED"
+    assert desk.states() == {message.id: "refused"}
+    assert desk.channels.read(desk.tenant, "team").enabled
+    desk.answers(None)
+    desk.flows.deliver(message)  # a person asks again for what is in the dead-letter topic
+    assert desk.states() == {message.id: "sent"}
+
+
+@pytest.mark.parametrize("word", ["action_prohibited", "no_service", "channel_is_archived"])
+def test_a_channel_that_slack_closed_is_disabled_until_a_person_enables_it(desk: Any, word: str) -> None:
+    channel = desk.slack()
+    desk.answers(word)
+    dead: list[Any] = []
+    records = desk.records(desk.result(), desk.result())
+    consumer = Consumer("notifications_to_people", desk.database, dead.extend, desk.flows.deliver, None, True, 1000.0)
+    answer = consumer.process({"records": {"notifications-0": records}}, lambda: 60_000)
+    assert answer == {"batchItemFailures": []}
+    assert [(row.topic, row.headers["dlq_code"]) for row in dead] == [
+        ("notifications.dlq", "SLACK_REFUSED"),
+        ("notifications.dlq", "CHANNEL_DISABLED"),
+    ]
+    read = desk.channels.read(desk.tenant, "team")
+    assert not read.enabled
+    assert word in str(read.disabled_reason)
+    assert desk.told() == [], "nothing is written for a channel that is disabled"
+    desk.answers(None)
+    desk.channels.put(desk.tenant, "team", "slack", channel.target, channel.messages, enabled=True)
+    again = desk.told()
+    desk.flows.deliver(again[0])
+    assert len(desk.arrived()) == 1
+
+
+def test_a_message_that_slack_cannot_read_is_refused_and_its_channel_goes_on(desk: Any) -> None:
+    desk.slack()
+    first, second = desk.told(desk.result(), desk.result())
+    desk.answers("user_not_found")
+    with pytest.raises(Refused, match="400"):
+        desk.flows.deliver(first)
+    desk.answers(None)
+    desk.flows.deliver(second)
+    assert desk.channels.read(desk.tenant, "team").enabled
+
+
+@pytest.mark.parametrize(
+    ("at", "reply", "error", "enabled"),
+    [
+        ("rcpt", "550 5.1.1 nobody", Refused, False),
+        ("data", "554 5.7.1 spam", Refused, True),
+        ("rcpt", "451 4.3.0 later", Transient, True),
+        ("mail", "550 5.7.1 not you", Transient, True),
+        ("data", "421 4.3.2 closing", Transient, True),
+    ],
+)
+def test_what_a_mail_server_says_decides_as_well(desk: Any, at: str, reply: str, error: Any, enabled: bool) -> None:
+    desk.mail()
+    desk.world.put("smtp", at=at, reply=reply, count=1)
+    (message,) = desk.told()
+    with pytest.raises(error) as said:
+        desk.flows.deliver(message)
+    assert "example.com" not in str(said.value)
+    assert desk.channels.read(desk.tenant, "mail").enabled is enabled
+    if error is Transient:
+        desk.age(2)
+        desk.flows.deliver(message)
+        assert len(desk.arrived("mail")) == 1
+
+
+def test_without_its_secret_nothing_is_tried_and_without_vault_it_waits(desk: Any) -> None:
+    desk.slack(target=f"vault:channels/{desk.tenant}/elsewhere#url")
+    (message,) = desk.told()
+    with pytest.raises(Refused) as refused:
+        desk.flows.deliver(message)
+    assert refused.value.code == "SECRET_UNREADABLE"
+    desk.world.vault_token, token = "wrong", desk.world.vault_token
+    with pytest.raises(Transient, match="vault"):
+        desk.flows.deliver(message)
+    desk.world.vault_token = token
+    assert desk.states() == {}
+
+
+def test_a_channel_that_is_gone_or_turned_off_by_a_person_gets_nothing_and_nothing_waits_for_it(desk: Any) -> None:
+    desk.slack()
+    (first,) = desk.told()
+    desk.slack(enabled=False)
+    desk.flows.deliver(first)
+    desk.channels.remove(desk.tenant, "team")
+    desk.flows.deliver(first)
+    assert desk.arrived() == []
+    with pytest.raises(NotFound):
+        desk.channels.remove(desk.tenant, "team")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recipients", []),
+        ("recipients", ["team", "mail"]),
+        ("recipients", ["https://hooks.slack.com/services/T/B/x"]),
+        ("tenant", "tenant-b"),
+        ("template", "../../../etc/passwd"),
+        ("template", "digest"),
+        ("template", ["deploy_failed"]),
+        ("data", None),
+    ],
+)
+def test_a_message_that_names_no_channel_or_template_of_ours_is_refused(desk: Any, field: str, value: Any) -> None:
+    desk.slack()
+    (message,) = desk.told()
+    message.data[field] = value
+    with pytest.raises(Refused):
+        desk.flows.deliver(message)
+    assert desk.states() == {}

@@ -1,0 +1,128 @@
+"""A flood becomes one digest, which a dying process neither loses nor sends for messages that were sent."""
+
+import json
+from typing import Any
+
+import pytest
+
+from stoa.kernel.errors import Transient
+from stoa.notifications.model import FLOOD, LINES
+
+
+def flood(desk: Any, number: int) -> list[Any]:
+    told = desk.told(*(desk.result("failed" if n % 2 else "success", api_id=f"api-{n}") for n in range(number)))
+    for message in told:
+        desk.flows.deliver(message)
+    return list(told)
+
+
+def test_what_is_above_the_limit_comes_as_one_digest_a_window_later(desk: Any) -> None:
+    desk.slack()
+    told = flood(desk, FLOOD + LINES + 5)
+    assert len(desk.arrived()) == FLOOD
+    desk.flows.send_digests()
+    for message in told:
+        desk.flows.deliver(message)
+    assert len(desk.arrived()) == FLOOD, "the window is not over, and nothing is sent again"
+    desk.age(61)
+    assert desk.flows.send_digests() == 1
+    desk.flows.send_digests()
+    *_, digest = desk.arrived()
+    assert len(desk.arrived()) == FLOOD + 1
+    text = json.dumps(digest)
+    assert digest["text"] == "20 messages to team: 10 failed, 10 success"
+    shown = [n for n in range(FLOOD, FLOOD + 20) if f"api-{n} to dev" in text]
+    assert shown == list(range(FLOOD, FLOOD + LINES))
+    assert "and 5 more" in text
+    assert told[FLOOD].trace_id in text
+    assert sorted(desk.states().values()) == ["digested"] * 20 + ["sent"] * (FLOOD + 1)
+
+
+def test_while_messages_are_held_back_a_later_one_does_not_overtake_them_and_sends_the_digest(desk: Any) -> None:
+    desk.slack()
+    desk.mail()
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    for message in desk.told():
+        desk.flows.deliver(message)
+    assert len(desk.arrived()) == FLOOD + 1
+    assert desk.arrived()[-1]["text"] == "2 messages to team: 1 failed, 1 success"
+    (mail,) = desk.arrived("mail")[FLOOD:]
+    assert mail["subject"].startswith("2 messages to mail: ")
+    assert "orders to dev failed: IMPORT_REFUSED" in mail["body"]
+    flood(desk, 1)
+    assert len(desk.arrived()) == FLOOD + 2, "afterwards each comes by itself again"
+
+
+def test_a_digest_whose_answer_was_lost_comes_again_as_it_was_with_its_own_event_id(desk: Any) -> None:
+    desk.slack()
+    flood(desk, FLOOD + 2)
+    desk.age(61)
+    desk.world.put("faults", mode="drop", path="/services/", count=1)
+    with pytest.raises(Transient):
+        desk.flows.send_digests()
+    flood(desk, 1)  # held for the next digest: this one is what it was
+    desk.age(61)
+    desk.flows.send_digests()
+    first, again = desk.arrived()[FLOOD:]
+    assert first == again
+    assert first["text"].startswith("2 messages")
+    assert list(desk.states().values()).count("held") == 1
+    desk.age(61)
+    desk.flows.send_digests()
+    assert desk.arrived()[-1]["text"].startswith("1 messages")
+
+
+def test_a_digest_that_is_under_way_is_not_sent_by_another_process(desk: Any) -> None:
+    desk.slack()
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    desk.flows.send_digests()
+    with desk.database.transaction(desk.tenant) as connection:
+        connection.execute("UPDATE notifications SET state = 'sending' WHERE type = 'digest'")
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD + 1
+    desk.age(61)
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD + 2
+
+
+def test_a_channel_that_refuses_its_digest_is_disabled_and_gets_it_when_a_person_enables_it(desk: Any) -> None:
+    channel = desk.slack()
+    flood(desk, FLOOD + 2)
+    desk.age(61)
+    desk.answers("invalid_payload")
+    assert desk.flows.send_digests() == 0
+    assert not desk.channels.read(desk.tenant, "team").enabled
+    desk.answers(None)
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD
+    desk.channels.put(desk.tenant, "team", "slack", channel.target, channel.messages, enabled=True)
+    desk.flows.send_digests()
+    assert desk.arrived()[-1]["text"].startswith("2 messages")
+
+
+def test_a_digest_waits_for_the_rest_of_its_channel_and_others_do_not_wait_for_it(desk: Any) -> None:
+    desk.slack()
+    desk.slack("zoo")
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    desk.world.put("faults", mode="fail", status=429, path="/services/", count=1)
+    with pytest.raises(Transient):
+        desk.flows.send_digests()
+    assert (len(desk.arrived()), len(desk.arrived("zoo"))) == (FLOOD, FLOOD + 1)
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD
+    desk.age(1.1)
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD + 1
+
+
+def test_what_was_held_back_goes_with_its_channel(desk: Any) -> None:
+    desk.slack()
+    flood(desk, FLOOD + 1)
+    desk.channels.remove(desk.tenant, "team")
+    desk.slack()
+    desk.age(61)
+    desk.flows.send_digests()
+    assert len(desk.arrived()) == FLOOD
