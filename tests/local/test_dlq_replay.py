@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from local.cli.main import app
 from local.dead_letters import DeadLetter
-from local.replay import Replay, plan
+from local.redelivery import Replay, plan
 from local.topics import create_topics
 from stoa.adapters.awx import Awx
 from stoa.adapters.kafka import Producer
