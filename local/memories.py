@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import boto3
 import psycopg
 from kafka import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
 
 from cdk.wiring import FUNCTIONS
 from local.parts.process import DiedEarly
@@ -20,6 +21,7 @@ CONSUMERS = ("events_to_archive", "events_to_search")
 # a member that was killed counts as one until its session ends
 LEFT_S, LOOK_EVERY_S = 60.0, 0.5
 GONE = ("OK", "GroupIdNotFoundError")
+PASSES = {"NonEmptyGroupError", "CoordinatorNotAvailableError"}
 
 
 def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, str]) -> None:
@@ -57,8 +59,11 @@ def _forget(admin: KafkaAdminClient, groups: list[str]) -> None:
     """Deletes the groups; of a platform that starts for the first time there are none. Raises DiedEarly."""
     until = time.monotonic() + LEFT_S
     while groups:
-        answers = admin.delete_groups(groups)  # by group "OK", or the name of an error: nothing is raised
+        try:
+            answers = admin.delete_groups(groups)  # by group "OK", or the name of an error
+        except CoordinatorNotAvailableError:  # of a broker that was never asked for a group before
+            answers = dict.fromkeys(groups, "CoordinatorNotAvailableError")
         groups = [group for group, answer in answers.items() if answer not in GONE]
-        if groups and (time.monotonic() > until or {answers[group] for group in groups} != {"NonEmptyGroupError"}):
+        if groups and (time.monotonic() > until or not {answers[group] for group in groups} <= PASSES):
             raise DiedEarly(f"Kafka keeps {groups[0]}: {answers[groups[0]]}")
         time.sleep(LOOK_EVERY_S if groups else 0)

@@ -14,6 +14,7 @@ from functions.api.routes.pushes import PushRead
 from functions.api.security import Developer
 from stoa.bootstrap import app
 from stoa.kernel.errors import NotFound
+from stoa.notifications.model import Notice
 from stoa.rollouts.model import Rollout
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
 SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
+NOTICE_STATUS = {"sent": "success", "digested": "success", "refused": "failed", "dropped": "skipped"}
 
 
 class TraceDeployment(BaseModel):
@@ -70,7 +72,9 @@ def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-
     if push is None and not found:
         raise NotFound(f"there is no trace {trace_id}")
     synced = app().rollout_queries.of_trace(trace_id)
-    timeline = sorted([*_timeline(push, found), *map(_argocd_sync, synced)], key=lambda step: step.started_at)
+    told = app().notification_queries.of_trace(trace_id)
+    steps = [*_timeline(push, found), *map(_argocd_sync, synced), *map(_notify, told)]
+    timeline = sorted(steps, key=lambda step: step.started_at)
     completed = completion([push.processed_at] if push else [], [d.finished_at for d in found])
     started = timeline[0].started_at
     return Trace(
@@ -119,6 +123,12 @@ def _argocd_sync(r: Rollout) -> TraceStep:
     detail = f"{r.application}: {r.detail or r.state}"
     status = SYNC_STATUS.get(r.state, "in_progress")
     return _step("argocd_sync", None, status, r.started_at, r.finished_at, detail)
+
+
+def _notify(n: Notice) -> TraceStep:
+    """As a sync, beside the deployments."""
+    status = NOTICE_STATUS.get(n.state, "in_progress")
+    return _step("notify", None, status, n.taken_at, n.ended_at, f"{n.type} to {n.channel}: {n.state}")
 
 
 def _step(

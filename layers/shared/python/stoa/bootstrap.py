@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stoa.gitops.flows import GitOps
     from stoa.notifications.flows import Notifications
     from stoa.notifications.flows_by_hand import Channels
+    from stoa.notifications.queries import NotificationQueries
     from stoa.rollouts.flows import Rollouts
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
@@ -149,6 +150,12 @@ class App:
         from stoa.rollouts.queries import RolloutQueries  # noqa: PLC0415
 
         return RolloutQueries(self.database)
+
+    @cached_property
+    def notification_queries(self) -> "NotificationQueries":
+        from stoa.notifications.queries import NotificationQueries  # noqa: PLC0415
+
+        return NotificationQueries(self.database)
 
     @cached_property
     def opensearch(self) -> "OpenSearch":

@@ -96,3 +96,14 @@ def pause_s(tries: int) -> float:
 def reference_in(tenant: str) -> re.Pattern[str]:
     """The Vault references that a tenant's Slack channel may have: its own, and nobody else's."""
     return re.compile(rf"vault:channels/{re.escape(tenant)}/{SLUG}#url")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message of a trace, to a reader."""
+
+    channel: str
+    type: str
+    state: str
+    taken_at: datetime
+    ended_at: datetime | None

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from stoa.kernel.database import Connection, Row
 from stoa.notifications.events import Told
-from stoa.notifications.model import DIGEST, Channel, Entry
+from stoa.notifications.model import DIGEST, Channel, Entry, Notice
 
 _CHANNEL = "tenant, name, kind, target, messages, enabled, updated_at, disabled_reason, rests_until"
 _ENTRY = "event_id, state, tries, tried_at"
@@ -84,17 +84,18 @@ def held_since(connection: Connection, name: str) -> datetime | None:
 
 def hold(connection: Connection, told: Told, line: str, now: datetime) -> None:
     connection.execute(
-        "INSERT INTO notifications (tenant, event_id, channel, type, line, state, taken_at)"
-        " VALUES (%s, %s, %s, %s, %s, 'held', %s)",
-        (told.tenant, told.event_id, told.channel, told.type, line, now),
+        "INSERT INTO notifications (tenant, event_id, channel, type, trace_id, line, state, taken_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, 'held', %s)",
+        (told.tenant, told.event_id, told.channel, told.type, told.trace_id, line, now),
     )
 
 
 def begin(connection: Connection, told: Told, line: str, now: datetime) -> int:
     """The intent to send, written before the call; returns which try it is."""
     row = connection.execute(
-        "INSERT INTO notifications AS n (tenant, event_id, channel, type, line, state, tries, taken_at, tried_at)"
-        " VALUES (%(tenant)s, %(id)s, %(channel)s, %(type)s, %(line)s, 'sending', 1, %(now)s, %(now)s)"
+        "INSERT INTO notifications AS n"
+        " (tenant, event_id, channel, type, trace_id, line, state, tries, taken_at, tried_at)"
+        " VALUES (%(tenant)s, %(id)s, %(channel)s, %(type)s, %(trace)s, %(line)s, 'sending', 1, %(now)s, %(now)s)"
         " ON CONFLICT (tenant, event_id) DO UPDATE SET state = 'sending', tries = n.tries + 1, tried_at = %(now)s,"
         " ended_at = NULL, error = NULL RETURNING tries",
         {
@@ -102,6 +103,7 @@ def begin(connection: Connection, told: Told, line: str, now: datetime) -> int:
             "id": told.event_id,
             "channel": told.channel,
             "type": told.type,
+            "trace": told.trace_id,
             "line": line,
             "now": now,
         },
@@ -193,3 +195,12 @@ def with_digests(connection: Connection, before: datetime, now: datetime) -> lis
 
 def _channel(row: Row) -> Channel:
     return Channel(**{**row, "messages": tuple(row["messages"])})
+
+
+def of_trace(connection: Connection, trace_id: str) -> list[Notice]:
+    """What every tenant's channels were told of a trace, in the order of its taking in."""
+    rows = connection.execute(
+        "SELECT channel, type, state, taken_at, ended_at FROM notifications WHERE trace_id = %s ORDER BY position",
+        (trace_id,),
+    )
+    return [Notice(**row) for row in rows]

@@ -1,4 +1,4 @@
--- depends: 0009_cancelled_launches
+-- depends: 0010_archive
 -- Where a tenant wants its messages. The target of a Slack channel is a Vault reference, never the address itself.
 CREATE TABLE notification_channels (
   tenant text NOT NULL,
@@ -21,6 +21,7 @@ CREATE TABLE notifications (
   position bigint GENERATED ALWAYS AS IDENTITY,
   channel text NOT NULL,
   type text NOT NULL,
+  trace_id text,
   line text NOT NULL,
   state text NOT NULL CHECK (state IN ('sending', 'waiting', 'sent', 'refused', 'held', 'digested', 'dropped')),
   digest_id text,
@@ -33,6 +34,7 @@ CREATE TABLE notifications (
 );
 CREATE INDEX notifications_lately ON notifications (tenant, channel, tried_at);
 CREATE INDEX notifications_open ON notifications (tenant, channel, taken_at) WHERE state IN ('sending', 'waiting', 'held');
+CREATE INDEX notifications_of_trace ON notifications (trace_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX notifications_of_digest ON notifications (tenant, digest_id) WHERE digest_id IS NOT NULL;
 
 DO $$

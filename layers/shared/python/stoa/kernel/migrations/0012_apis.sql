@@ -1,4 +1,4 @@
--- depends: 0009_cancelled_launches
+-- depends: 0011_notifications
 -- The APIs that Git has, or had: one row each, a projection of api-created, api-updated and api-deleted. A deleted one
 -- stays as a tombstone; `created_generation` is the one with which its present life began.
 CREATE TABLE apis (

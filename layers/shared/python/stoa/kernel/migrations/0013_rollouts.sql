@@ -1,4 +1,4 @@
--- depends: 0009_cancelled_launches
+-- depends: 0012_apis
 -- The newest event of each API that Argo CD is to follow, and how far that is. Operational, a platform table: it holds
 -- names and states, and a tick goes over all of them.
 CREATE TABLE rollouts (

@@ -1,0 +1,64 @@
+"""One push: people are told, Argo CD is synced, search finds it, the archive keeps it, the trace shows it all."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from local.chaos.around import memory
+from local.stack import Options
+
+OPTIONS = Options(executor="direct", slots=4, time_scale=20, activation_ms=5, import_ms=5)
+AROUND = {"argocd_sync", "notify"}
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: Callable[[Options], Any]) -> Any:
+    return start_lab(OPTIONS)
+
+
+def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
+    token = {"Authorization": f"Bearer {lab.stack.home.secret('dev_token')}"}
+    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, headers=token, timeout=10)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def told(lab: Any, word: str) -> set[str]:
+    """The kinds of messages that hold it."""
+    messages = requests.get(f"{lab.stack.url('people')}/_emulator/messages", timeout=10).json()["messages"]
+    return {message["kind"] for message in messages if word in json.dumps(message)}
+
+
+def test_everyone_who_must_know_knows(lab: Any) -> None:
+    lab.write("orders")
+    commit = lab.workspace.push("Add orders")
+    assert [row["state"] for row in lab.done(commit)] == ["succeeded"]
+    trace_id = lab.push_row(commit)["trace_id"]
+    lab.until(lambda: told(lab, trace_id) == {"slack", "mail"}, "Slack and a mailbox to have it")
+
+    def shown() -> bool:
+        steps = {s["name"]: s["status"] for s in lab.control_plane.trace(trace_id)["timeline"]}
+        return AROUND <= steps.keys() and {steps[name] for name in AROUND} == {"success"}
+
+    lab.until(shown, "the trace to show that people were told and that Argo CD is done")
+    for word in (commit[:8], "orders", trace_id, lab.push_row(commit)["pusher"]):
+        found = lab.until(lambda word=word: of(lab, "/v1/traces/search", q=word)["items"], f"search to find {word}")
+        assert [trace["trace_id"] for trace in found] == [trace_id]
+    assert [t["trace_id"] for t in of(lab, "/v1/traces", commit=commit, api="orders")["items"]] == [trace_id]
+
+
+def test_the_archive_holds_every_offset_once_and_search_every_event_once(lab: Any) -> None:
+    lab.write("payments")
+    lab.done(lab.workspace.push("Add payments"))
+
+    def kept() -> bool:
+        now = memory(lab.stack)
+        whole = {at: tuple(range(first, end)) for at, (first, end) in now.ends.items() if end > first}
+        return dict(now.archived) == whole and sorted(now.found) == sorted(now.events)
+
+    lab.until(kept, "the archive and search to hold all of it, once")
+    assert sum(end for _, end in memory(lab.stack).ends.values()) > 5
