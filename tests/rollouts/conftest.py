@@ -1,5 +1,7 @@
 """Rollouts over real PostgreSQL and the Argo CD emulator, whose clock the tests move on."""
 
+import base64
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,6 +50,19 @@ class Story:
             position=Position(topic, 0, generation), key=subject, id=uuid.uuid4().hex, type=API_EVENTS[topic],
             subject=subject, tenant=self.tenant, actor="gitlab:1", trace_id="", generation=generation, data=value,
         )  # fmt: skip
+
+    def record(self, message: Message) -> dict[str, Any]:
+        """As Lambda hands it out."""
+        said = {"ce_id": message.id, "ce_type": message.type, "ce_source": "s", "ce_time": "now",
+                "ce_subject": message.subject, "ce_tenant": message.tenant}  # fmt: skip
+        return {
+            "topic": message.position.topic,
+            "partition": 0,
+            "offset": int(message.tenant[-4:]),
+            "key": base64.b64encode(message.key.encode()).decode(),
+            "value": base64.b64encode(json.dumps(message.data).encode()).decode(),
+            "headers": [{name: list(value.encode())} for name, value in said.items()],
+        }
 
     def created(self, generation: int = 1, revision: str | None = None) -> Message:
         return self.message("api-created", generation, revision)

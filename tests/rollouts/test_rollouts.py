@@ -1,7 +1,5 @@
 """Events about APIs against a strict Argo CD: waits, repeats, deaths, conflicts, windows, any order of topics."""
 
-import base64
-import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -145,6 +143,10 @@ def test_an_application_that_is_not_there_yet_is_waited_for(story: Any) -> None:
 
 def test_a_deleted_api_is_followed_until_it_is_pruned(story: Any) -> None:
     story.rollouts.sync(story.created(1))
+    with story.database.transaction() as connection:  # its patience begins with the newest event
+        connection.execute(
+            "UPDATE rollouts SET asked_at = asked_at - interval '2 days' WHERE tenant = %s", (story.tenant,)
+        )
     story.rollouts.sync(story.message("api-deleted", 2))
     assert story.end() == ("removing", "the ApplicationSet has not removed it yet")
     story.kit.prune(story.application)
@@ -182,19 +184,6 @@ def test_automatic_sync_is_made_to_look_and_left_to_it(tell: Tell) -> None:
     assert len(story.synced) == 2, "there was nothing to do"
 
 
-def record(message: Any) -> dict[str, Any]:
-    said = {"ce_id": message.id, "ce_type": message.type, "ce_source": "s", "ce_time": "now",
-            "ce_subject": message.subject, "ce_tenant": message.tenant}  # fmt: skip
-    return {
-        "topic": message.position.topic,
-        "partition": 0,
-        "offset": int(message.tenant[-4:]),
-        "key": base64.b64encode(message.key.encode()).decode(),
-        "value": base64.b64encode(json.dumps(message.data).encode()).decode(),
-        "headers": [{name: list(value.encode())} for name, value in said.items()],
-    }
-
-
 def test_closed_windows_hold_up_nobody_else(tell: Tell) -> None:
     stories = [tell() for _ in range(5)]
     closed, opened = stories[:4], stories[4]
@@ -203,7 +192,7 @@ def test_closed_windows_hold_up_nobody_else(tell: Tell) -> None:
     assert (waits.detail, waits.alarm) == ("a sync window is closed: cannot sync: blocked by sync window", False)
     rollouts = opened.rollouts
     consumer = Consumer("c", opened.database, lambda _rows: None, rollouts.sync, rollouts.give_up, True, 1000.0)
-    event = {"records": {"api-created-0": [record(story.created()) for story in stories]}}
+    event = {"records": {"api-created-0": [story.record(story.created()) for story in stories]}}
     assert len(consumer.process(event, lambda: 60_000)["batchItemFailures"]) == 4
     opened.kit.put("windows")
     assert consumer.process(event, lambda: 60_000) == {"batchItemFailures": []}
@@ -287,7 +276,7 @@ def test_a_tick_follows_and_an_outage_only_puts_it_off(
     app = App(from_environment(environment), publish_wait_s=0)
     monkeypatch.setattr(entrypoint, "app", lambda: app)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-    event = {"records": {"api-created-0": [record(story.created())]}}
+    event = {"records": {"api-created-0": [story.record(story.created())]}}
     assert handler(event, context) == {"batchItemFailures": []}
     kit.later()
     kit.put("faults", mode="down", path="applications")

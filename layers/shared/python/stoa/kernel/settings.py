@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 
 class Secret:
@@ -69,48 +70,39 @@ class Settings:
         return seconds / self.time_scale
 
 
+DEFAULTS = {
+    "database_role": "stoa_worker",
+    "smtp_port": "25",
+    "time_scale": "1",
+    "awx_timeout_s": "10",
+    "launch_may_arrive_s": "30",
+}
+OF_LAMBDA = {
+    "function": ("AWS_LAMBDA_FUNCTION_NAME", "local"),
+    "version": ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+}
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Raises ValueError when a variable that has no default is absent or unusable."""
+    """Raises ValueError when a number is none, or not above 0."""
+    found: dict[str, Any] = {}
+    for field in fields(Settings):
+        variable, default = OF_LAMBDA.get(field.name, (f"STOA_{field.name.upper()}", DEFAULTS.get(field.name, "")))
+        text = environment.get(variable, default).strip()
+        found[field.name] = _read(variable, text.rstrip("/") if field.name.endswith("_url") else text, field.type)
+    return Settings(**found)
 
-    def text(name: str, default: str = "") -> str:
-        return environment.get(f"STOA_{name}", default).strip()
 
-    scale = float(text("TIME_SCALE", "1"))
-    if scale <= 0:
-        raise ValueError("STOA_TIME_SCALE is a number above 0")
-    return Settings(
-        database_url=Secret(text("DATABASE_URL")),
-        database_role=text("DATABASE_ROLE", "stoa_worker"),
-        kafka_bootstrap=text("KAFKA_BOOTSTRAP"),
-        gitlab_url=text("GITLAB_URL"),
-        gitlab_token=Secret(text("GITLAB_TOKEN")),
-        awx_url=text("AWX_URL"),
-        awx_token=Secret(text("AWX_TOKEN")),
-        vault_url=text("VAULT_URL"),
-        vault_token=Secret(text("VAULT_TOKEN")),
-        public_url=text("PUBLIC_URL").rstrip("/"),
-        webhook_secret=Secret(text("WEBHOOK_SECRET")),
-        webhook_signing_secret=Secret(text("WEBHOOK_SIGNING_SECRET")),
-        awx_webhook_secret=Secret(text("AWX_WEBHOOK_SECRET")),
-        dev_token=Secret(text("DEV_TOKEN")),
-        artefact_token=Secret(text("ARTEFACT_TOKEN")),
-        channels_vault_token=Secret(text("CHANNELS_VAULT_TOKEN")),
-        argocd_url=text("ARGOCD_URL").rstrip("/"),
-        argocd_token=Secret(text("ARGOCD_TOKEN")),
-        opensearch_url=text("OPENSEARCH_URL").rstrip("/"),
-        opensearch_user=text("OPENSEARCH_USER"),
-        opensearch_password=Secret(text("OPENSEARCH_PASSWORD")),
-        archive_bucket=text("ARCHIVE_BUCKET"),
-        s3_endpoint=text("S3_ENDPOINT"),
-        smtp_host=text("SMTP_HOST"),
-        smtp_port=int(text("SMTP_PORT", "25")),
-        mail_from=text("MAIL_FROM"),
-        time_scale=scale,
-        awx_timeout_s=float(text("AWX_TIMEOUT_S", "10")),
-        launch_may_arrive_s=float(text("LAUNCH_MAY_ARRIVE_S", "30")),
-        function=environment.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        version=environment.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-    )
+def _read(variable: str, text: str, kind: Any) -> Any:
+    if kind not in (int, float):
+        return kind(text)
+    try:
+        number = kind(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{variable} is a number above 0")
+    return number
 
 
 @cache
