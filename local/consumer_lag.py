@@ -113,6 +113,7 @@ def _born(consumer: KafkaConsumer, wanted: Collection[At]) -> dict[At, float]:
     while left and time.monotonic() < deadline:
         asked = dict(sorted(left))
         consumer.assign(list(asked))
+        consumer.resume(*asked)  # of the round before, which `assign` remembers
         for partition, offset in asked.items():
             consumer.seek(partition, offset)
         while asked and time.monotonic() < deadline:

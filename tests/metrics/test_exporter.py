@@ -1,9 +1,12 @@
 """`/metrics` as Prometheus reads it: what logs and sources say, whatever happens to them."""
 
 import json
+import shutil
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cdk.wiring import FUNCTIONS
 from local import gauges
+from local.consumer_lag import READ_S
 from local.emf import FunctionMetrics, Tail, exported_name
 from local.metrics import Exporter
 from local.parts.ports import free_port
@@ -23,7 +27,15 @@ from local.topics import create_topics
 from stoa.kernel.metrics import DURATION, METRICS, PROCESSED, TICKS
 
 TOPIC = {"function": "deploy_requests_to_awx", "topic": "deploy-requests"}
-Scrape = Callable[[], "Scraped"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Scrape:
+    url: str
+
+    def __call__(self) -> "Scraped":
+        return Scraped(urllib.request.urlopen(self.url, timeout=30).read().decode())  # noqa: S310
 
 
 class Scraped:
@@ -54,7 +66,7 @@ def start(kafka: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Callable[...
         exporter = Exporter(bootstrap, database_url, tmp_path, FUNCTIONS, free_port())
         exporter.start()
         started.append(exporter)
-        return lambda: Scraped(urllib.request.urlopen(exporter.url, timeout=30).read().decode())  # noqa: S310
+        return Scrape(exporter.url)
 
     yield make
     for exporter in started:
@@ -68,7 +80,7 @@ def test_the_sources_are_asked_and_every_name_is_there(
     before = scrape().get("stoa_topic_records_total", topic="deploy-requests.dlq")
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
     an_hour_ago = int(time.time() - 3600) * 1000
-    for topic in ("deploy-requests.dlq", "deploy-requests"):
+    for topic in ("deploy-requests.dlq", "deploy-requests", "deploy-requests"):
         sent = producer.send(topic, b"{}", partition=2, timestamp_ms=an_hour_ago).get(10)
     producer.close()
     commit(kafka.bootstrap, sent.offset)
@@ -81,6 +93,7 @@ def test_the_sources_are_asked_and_every_name_is_there(
     assert [found.get("stoa_up", part=part) for part in ("kafka", "postgresql", "event_sources")] == [1, 1, 1]
     assert (found.get("stoa_consumer_lag", **TOPIC) or 0) >= 1
     assert 3500 < (found.get("stoa_consumer_oldest_seconds", **TOPIC) or 0)
+    assert (found.get("stoa_scrape_seconds", part="kafka") or 0) < READ_S, "each age was found: consumers stand apart"
     after = found.get("stoa_topic_records_total", topic="deploy-requests.dlq")
     assert (after or 0) - (before or 0) == 1
     assert (found.get("stoa_outbox_waiting"), found.get("stoa_outbox_set_aside")) == (1, 1)
@@ -200,3 +213,44 @@ def test_a_tail_begins_at_the_end_and_waits_for_a_file_that_is_not_there(tmp_pat
     (tmp_path / "log").write_bytes(b"one\ntwo\n")
     assert list(tail.lines()) == [b"one\n", b"two\n"]
     assert list(Tail(tmp_path / "log").lines()) == []
+
+
+def test_prometheus_scrapes_it_and_its_alerts_fire(
+    start: Callable[..., Scrape], database_url: str, tmp_path: Path
+) -> None:
+    binary = shutil.which("prometheus")
+    if binary is None:
+        pytest.skip("there is no prometheus")
+    fill(database_url)
+    port, rules = free_port(), ROOT / "cdk" / "observability" / "alerts.yaml"
+    target = start(database_url).url.removeprefix("http://").removesuffix("/metrics")
+    settings = {
+        "global": {"scrape_interval": "5s", "scrape_timeout": "5s", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [{"job_name": "stoa", "static_configs": [{"targets": [target]}]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(settings))
+    address = f"127.0.0.1:{port}"
+    command = [binary, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/tsdb"]
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        server = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+    wanted, firing = {"KeysParked", "OutboxStuck", "OutboxSetAside", "AwxSilent"}, set()
+    try:
+        deadline = time.monotonic() + 20
+        while not wanted <= firing and time.monotonic() < deadline:
+            time.sleep(0.5)
+            firing = alerts(address)
+    finally:
+        server.terminate()
+        server.wait()
+
+    assert wanted <= firing, (tmp_path / "prometheus.log").read_text()[-3000:]
+    assert "FailedDeployments" not in firing
+
+
+def alerts(address: str) -> set[str]:
+    try:
+        answer = json.load(urllib.request.urlopen(f"http://{address}/api/v1/alerts", timeout=5))  # noqa: S310
+    except OSError:
+        return set()
+    return {alert["labels"]["alertname"] for alert in answer["data"]["alerts"] if alert["state"] == "firing"}

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack import Options
 from local.workspace import api_folder
@@ -163,6 +164,11 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
     read = lab.control_plane.deployment(first.json()["id"])
     assert (read["generation"], read["trigger"]) == (2, "api-call")
     assert read["result"]["outcome"] == "unchanged"
+    said = [json.loads(record.value) for record in lab.records("audit-log")]
+    mine = [one for one in said if one["resource"] == f"deployments/{read['id']}"]
+    assert [(one["action"], one["actor"], one["ip"]) for one in mine] == [
+        ("DEPLOYMENT_STARTED", "machine:developer", "127.0.0.1")
+    ]
 
 
 def test_lost_and_doubled_notifications_change_nothing(lab: Any) -> None:
@@ -195,3 +201,37 @@ def test_a_push_whose_webhook_never_came_is_found(lab: Any) -> None:
     (one,) = lab.done(commit)
     requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "normal"}, timeout=5)
     assert (one["state"], lab.push_row(commit)["pusher"]) == ("succeeded", "machine:stoa")
+
+
+def test_the_metrics_tell_of_all_that_a_push_went_through(lab: Any) -> None:
+    def told() -> dict[str, float]:
+        text = requests.get(f"{lab.stack.url('metrics')}/metrics", timeout=30).text
+        found: Counter[str] = Counter()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found[sample.name] += sample.value
+        return found
+
+    def more(before: dict[str, float]) -> bool:
+        return all(value > before[name] for name, value in told().items() if name in expected)
+
+    expected = {
+        "stoa_webhooks_accepted_total",
+        "stoa_records_processed_total",
+        "stoa_deployments_finished_total",
+        "stoa_deployment_duration_seconds_count",
+        "stoa_launch_latency_seconds_sum",
+        "stoa_outbox_published_total",
+        "stoa_requests_total",
+        "stoa_request_duration_seconds_count",
+        "stoa_ticks_total",
+        "stoa_topic_records_total",
+        "stoa_event_source_records_total",
+    }
+    before = told()
+    assert expected <= set(before)
+    assert before["stoa_up"] == 3
+    api = fresh()
+    lab.write(api)
+    lab.done(lab.workspace.push(f"Add {api}"))
+    lab.until(lambda: more(before), "the metrics", 30)
