@@ -109,6 +109,18 @@ def test_only_some_functions_and_several_members_may_run(platform_of, story):
     ]
 
 
+def test_a_member_comes_and_takes_its_part_and_the_others_have_all_when_it_is_gone(platform_of, wide_story):
+    story = wide_story
+    platform = platform_of(story)
+    platform.start(["eater"])
+    first = f"eater.{story.topic}"
+    second = platform.add_member("eater", 1)
+    wait_until(lambda: len(platform.counters()[second].partitions) == 3, "the second member takes its part")
+    platform.remove(second)
+    assert set(platform.names) == {first, "schedules"}
+    wait_until(lambda: len(platform.counters()[first].partitions) == 6, "the first member has all again")
+
+
 def test_a_port_that_is_taken_is_reported(platform_of):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
