@@ -49,9 +49,8 @@ class Lab:
         self._gitlab.headers["PRIVATE-TOKEN"] = stack.home.secret("gitlab_token")
 
     def project(self, tenant: str, apis: Sequence[str]) -> Project:
-        """Makes it and registers it for its tenant; nothing is committed yet."""
+        """Makes it; nothing is committed yet."""
         made = self._in_gitlab("/projects", {"name": tenant, "default_branch": BRANCH})
-        self.stack.register(made["id"], tenant)
         return Project(made["id"], tenant, tuple(apis))
 
     def commit(self, project: Project, apis: Sequence[str], *paths: str) -> str:
@@ -63,7 +62,8 @@ class Lab:
         return str(self._in_gitlab(f"/projects/{project.id}/repository/commits", body)["id"])
 
     def announce(self, project: Project, commit: str) -> None:
-        """What GitLab's webhook says of it."""
+        """Registers the project, before which nobody looks at it, and tells of the commit as GitLab's webhook does."""
+        self.stack.register(project.id, project.tenant)
         answer = requests.post(
             f"{self.stack.url('api')}/webhooks/gitlab",
             data=push_event(project.id, commit),
@@ -105,12 +105,12 @@ class Lab:
             time.sleep(LOOK_EVERY_S)
 
     def until_all_ended(self, commits: Mapping[str, int], limit_s: float = PATIENCE_S) -> None:
-        """Until each commit has so many deployments, all of them final."""
+        """Until each commit has so many deployments, and all of them are final."""
 
         def ended() -> bool:
-            at = list(commits)
-            done = self.count("deployments WHERE commit_sha = ANY(%s) AND finished_at IS NOT NULL", at)
-            return done >= sum(commits.values())
+            of_them = "deployments WHERE commit_sha = ANY(%s)"
+            done = self.count(f"{of_them} AND finished_at IS NOT NULL", list(commits))
+            return done >= sum(commits.values()) and not self.count(f"{of_them} AND finished_at IS NULL", list(commits))
 
         self.until(f"{sum(commits.values())} deployments to end", ended, limit_s)
 

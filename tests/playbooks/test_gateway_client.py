@@ -1,9 +1,11 @@
-"""What our client of the gateway makes of a deletion that is answered with 200."""
+"""What our client of the gateway makes of a deletion that is answered with 200, and how it finds an alias."""
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from stoa.adapters.webmethods.gateway import Gateway
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
+USER, PASSWORD = "admin", "gateway-pass"  # of conftest.py
 REFUSED = {"apiId": "1", "responseStatus": "ERROR", "errorReason": "API orders is active, hence cannot be deleted"}
 DONE = {"apiId": "1", "responseStatus": "SUCCESS"}
 
@@ -64,3 +67,42 @@ def test_a_page_in_a_200_is_no_success(answers: Answers) -> None:
 def test_success_in_a_200_is_success(answers: Answers, body: bytes) -> None:
     answers.body = body
     client(answers).delete_policy_action("1")
+
+
+def simple(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "type": "simple", "value": value}
+
+
+def test_an_alias_is_found_by_exactly_its_name_whoever_made_it(lab: Any) -> None:
+    mine, other = (Gateway(lab.gateway, USER, Secret(PASSWORD)) for _ in range(2))
+    name = f"tenant-acme.{uuid.uuid4().hex}"
+    assert mine.alias(name) is None
+    mine.add_alias(simple(f"{name}-backend", "another"))
+    assert other.alias(name.replace(".", "-")) is None
+    other.add_alias(simple(name, "one"))
+    found = mine.alias(name)
+    assert found is not None
+    other.put_alias({**found, "value": "two"})
+    assert [client.alias(name)["value"] for client in (mine, other)] == ["two", "two"]  # type: ignore[index]
+    other.delete_alias(found["id"])
+    assert [client.alias(name) for client in (mine, other)] == [None, None]
+
+
+def test_an_alias_that_the_search_did_not_show_is_changed_and_keeps_its_id(lab: Any) -> None:
+    """One that is deleted and made anew breaks what is bound to it."""
+    mine, other = (Gateway(lab.gateway, USER, Secret(PASSWORD)) for _ in range(2))
+    name = f"tenant-acme.{uuid.uuid4().hex}"
+    other.add_alias(simple(name, "one"))
+    known = other.alias(name)
+    mine.add_alias(simple(name, "two"))
+    assert mine.alias(name) == {**known, "value": "two"}  # type: ignore[dict-item]
+    with pytest.raises(Refused, match="not supported"):
+        mine.add_alias({"name": f"{name}-x", "type": "nonsense"})
+
+
+def test_nothing_of_the_environment_gets_between_us_and_the_gateway(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    assert Gateway(lab.gateway, USER, Secret(PASSWORD)).alias("nobody's") is None

@@ -108,6 +108,7 @@ class Repository:
         self.zeros = "0" * (64 if sha256 else 40)
         self.empty_tree = EMPTY_TREES[len(self.zeros)]
         # what one commit holds never changes, and a project is read again and again at the same one
+        self._known: set[str] = set()
         self._whole_tree = lru_cache(TREES)(self._read_tree)
 
     @classmethod
@@ -163,6 +164,14 @@ class Repository:
 
     def resolve(self, *refs: str) -> list[str | None]:
         """For each the commit that a branch, a tag or an id names; a branch is found before a tag of its name."""
+        if len(refs) == 1 and refs[0] in self._known:
+            return list(refs)
+        found = self._resolve(refs)
+        # GitLab takes no branch or tag that looks like an id, and no commit goes away here
+        self._known.update(ref for ref, commit in zip(refs, found, strict=True) if ref == commit)
+        return found
+
+    def _resolve(self, refs: Sequence[str]) -> list[str | None]:
         names = [f"{kind}{ref}^{{commit}}" for ref in refs for kind in (HEADS, TAGS, "")]
         asked = [" " if "\n" in name else name for name in names]
         said = self._text("cat-file", "--batch-check", stdin="".join(f"{name}\n" for name in asked).encode())

@@ -19,6 +19,7 @@ KINDS = {
     "scope": "scope",
 }
 PLAIN = re.compile(r"([A-Za-z0-9_ -]|\\[.-])+")
+NAMES = {"api": "apiName", "alias": "name"}
 UPPER = {"api": "API", "application": "APPLICATION", "policy": "POLICY", "policyAction": "POLICYACTION",
          "alias": "ALIAS", "scope": "SCOPE"}  # fmt: skip
 
@@ -44,9 +45,10 @@ def matching(gateway: Gateway, body: Json) -> dict[str, list[Json]]:
 
 
 def _candidates(gateway: Gateway, kind: str, rules: list[tuple[str, re.Pattern[str]]]) -> list[Json]:
-    """All records, or, for the one rule that is a plain API name, those that the index has for it."""
-    if kind == "api" and len(rules) == 1 and rules[0][0] == "apiName" and PLAIN.fullmatch(rules[0][1].pattern):
-        return gateway.store.found("api", rules[0][1].pattern.replace("\\", ""))
+    """All records, or, for the one rule that is a plain name, those that the index has for it."""
+    named = len(rules) == 1 and rules[0][0] == NAMES.get(kind) and PLAIN.fullmatch(rules[0][1].pattern)
+    if named:
+        return gateway.store.found(kind, rules[0][1].pattern.replace("\\", ""))
     return gateway.store.all(kind)
 
 

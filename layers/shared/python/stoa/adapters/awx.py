@@ -53,6 +53,7 @@ class Awx:
         self._organization = organization
         self._timeout_s = timeout_s
         self._session = requests.Session()
+        self._session.trust_env = False  # settings come from nowhere else, and reading .netrc costs more than the call
         self._templates: dict[str, int] = {}
 
     def find(self, skip_tags: str) -> list[Job]:

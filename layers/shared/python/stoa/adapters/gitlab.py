@@ -76,7 +76,9 @@ class GitLab:
         self._token = token
         self._timeout_s = timeout_s
         self._session = requests.Session()
+        self._session.trust_env = False  # settings come from nowhere else, and reading .netrc costs more than the call
         self._session.mount("http", requests.adapters.HTTPAdapter(pool_maxsize=AT_ONCE))
+        self._pool = ThreadPoolExecutor(AT_ONCE, "gitlab")
 
     def compare(self, project_id: int, old: str, new: str, *, straight: bool) -> Comparison:
         """`straight` compares the two commits themselves, otherwise `new` with their merge base."""
@@ -135,10 +137,9 @@ class GitLab:
 
     def top_and(self, project_id: int, ref: str, folders: Iterable[str]) -> tuple[str, ...]:
         """Paths of the files in the topmost folder, and of all files below these, asked for at once."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            top = pool.submit(self.tree, project_id, ref, recursive=False)
-            below = [pool.submit(self.tree, project_id, ref, folder) for folder in folders]
-            return tuple(path for found in (top, *below) for path in found.result())
+        top = self._pool.submit(self.tree, project_id, ref, recursive=False)
+        below = [self._pool.submit(self.tree, project_id, ref, folder) for folder in folders]
+        return tuple(path for found in (top, *below) for path in found.result())
 
     def file(self, project_id: int, path: str, ref: str) -> bytes:
         """The bytes of one file. Raises NotFound, or Refused for one above 5 MB, of which no more is read."""
@@ -147,9 +148,8 @@ class GitLab:
     def files(self, project_id: int, paths: Iterable[str], ref: str) -> dict[str, bytes]:
         """Several files at once, by path. Raises Refused as soon as they are too large together."""
         wanted, allowance = list(paths), _Allowance()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            read = pool.map(lambda path: self._file(project_id, path, ref, allowance), wanted)
-            return dict(zip(wanted, read, strict=True))
+        read = self._pool.map(lambda path: self._file(project_id, path, ref, allowance), wanted)
+        return dict(zip(wanted, read, strict=True))
 
     def _file(self, project_id: int, path: str, ref: str, allowance: _Allowance) -> bytes:
         where = f"/projects/{project_id}/repository/files/{quote(path, safe='')}/raw"

@@ -38,9 +38,11 @@ class Gateway:
     def __init__(self, url: str, user: str, password: Secret, *, timeout_s: float = 60.0) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
+        self._session.trust_env = False  # settings come from nowhere else, and reading .netrc costs more than the call
         self._session.auth = (user, password.reveal())
         self._session.headers["Accept"] = "application/json"
         self._timeout_s = timeout_s
+        self._alias_ids: dict[str, str] = {}
 
     def versions(self, name: str) -> list[ApiSummary]:
         """Every version of the API with exactly this name, the oldest first."""
@@ -118,14 +120,32 @@ class Gateway:
         self._delete(f"/policyActions/{action_id}")
 
     def alias(self, name: str) -> Json | None:
-        """The alias of that name, or None."""
-        for alias in self._json("GET", "/alias")["alias"]:
-            if alias["name"] == name:
-                return dict(alias)
-        return None
+        """The alias of that name, or None. It is searched once, and then read by its id: a search may be behind."""
+        alias_id = self._alias_ids.get(name) or self._searched_alias(name)
+        if alias_id is None:
+            return None
+        try:
+            body = self._json("GET", f"/alias/{alias_id}")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            self._alias_ids.pop(name, None)
+            return None
+        self._alias_ids[name] = alias_id
+        return dict(body.get("alias", body))  # wrapped or bare, see reference/webmethods.md
 
     def add_alias(self, alias: Json) -> None:
-        self._json("POST", "/alias", json=alias)
+        """Makes it, or changes the one that the search did not show yet."""
+        try:
+            body = self._json("POST", "/alias", json=alias)
+        except Refused:
+            known = [one for one in self._json("GET", "/alias")["alias"] if one["name"] == alias["name"]]
+            if not known:
+                raise
+            self.put_alias({**known[0], **alias})
+            return
+        made = body.get("alias", body)
+        self._alias_ids[made["name"]] = made["id"]
 
     def put_alias(self, alias: Json) -> None:
         """Changes the value in place; an alias that is deleted and made anew breaks what is bound to it."""
@@ -133,6 +153,20 @@ class Gateway:
 
     def delete_alias(self, alias_id: str) -> None:
         self._delete(f"/alias/{alias_id}")
+        self._alias_ids = {name: known for name, known in self._alias_ids.items() if known != alias_id}
+
+    def _searched_alias(self, name: str) -> str | None:
+        body = {
+            "types": ["alias"],
+            "condition": "and",
+            "scope": [{"attributeName": "name", "keyword": re.escape(name)}],
+            "responseFields": ["id", "name"],
+            "from": 0,
+            "size": -1,
+        }
+        answer = self._json("POST", "/search", json=body)
+        found = [alias for key, aliases in answer.items() if key.lower() == "alias" for alias in aliases]
+        return next((str(alias["id"]) for alias in found if alias["name"] == name), None)
 
     def export_archive(self, api_id: str) -> bytes:
         return self._call("GET", "/archive", params={"apis": api_id}).content
