@@ -164,6 +164,7 @@ def test_a_message_that_slack_cannot_read_is_refused_and_its_channel_goes_on(des
     ("at", "reply", "error", "enabled"),
     [
         ("rcpt", "550 5.1.1 nobody", Refused, False),
+        ("rcpt", "550 5.7.1 no relaying", Refused, True),
         ("data", "554 5.7.1 spam", Refused, True),
         ("rcpt", "451 4.3.0 later", Transient, True),
         ("mail", "550 5.7.1 not you", Transient, True),
@@ -220,6 +221,7 @@ def test_a_channel_that_is_gone_or_turned_off_by_a_person_gets_nothing_and_nothi
         ("template", "digest"),
         ("template", ["deploy_failed"]),
         ("data", None),
+        ("type", "digest"),
     ],
 )
 def test_a_message_that_names_no_channel_or_template_of_ours_is_refused(desk: Any, field: str, value: Any) -> None:

@@ -118,11 +118,17 @@ def test_a_digest_waits_for_the_rest_of_its_channel_and_others_do_not_wait_for_i
     assert len(desk.arrived()) == FLOOD + 1
 
 
-def test_what_was_held_back_goes_with_its_channel(desk: Any) -> None:
+def test_what_was_held_back_goes_with_its_channel_and_so_does_a_digest_that_was_begun(desk: Any) -> None:
     desk.slack()
     flood(desk, FLOOD + 1)
+    desk.age(61)
+    desk.world.put("faults", mode="fail", path="/services/", count=1)
+    with pytest.raises(Transient):
+        desk.flows.send_digests()
+    flood(desk, 1)
     desk.channels.remove(desk.tenant, "team")
     desk.slack()
     desk.age(61)
     desk.flows.send_digests()
     assert len(desk.arrived()) == FLOOD
+    assert sorted(desk.states().values()) == ["dropped"] * 3 + ["sent"] * FLOOD

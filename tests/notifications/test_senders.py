@@ -6,7 +6,6 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from local.parts.ports import free_port
@@ -79,6 +78,6 @@ def test_without_a_host_mail_goes_by_ses_and_its_refusals_are_told_apart(monkeyp
             mail.send("ada@example.com", "subject", "body", "e-1")
         boto3.client("sesv2").create_email_identity(EmailIdentity="stoa@example.com")
         mail.send("ada@example.com", "subject", "body", "e-1")
-        (sent,) = ses_backends[DEFAULT_ACCOUNT_ID]["eu-central-1"].sent_messages
+        (sent,) = ses_backends["123456789012"]["eu-central-1"].sent_messages
         assert set(sent.destinations) == {"ada@example.com"}
         assert "X-Stoa-Event-Id: e-1" in str(sent.raw_data)

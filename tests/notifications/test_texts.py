@@ -53,7 +53,7 @@ def strings(node: Any) -> list[str]:
     return [text for each in inner for text in strings(each)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts)
 def test_slack_takes_every_message_and_no_value_becomes_markup(text: tuple[str, templates.Values]) -> None:
     made = templates.slack(*text)
@@ -62,7 +62,7 @@ def test_slack_takes_every_message_and_no_value_becomes_markup(text: tuple[str, 
         assert not re.search(r"[<>]|&(?!(amp|lt|gt);)", each)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(texts)
 def test_a_mail_has_the_headers_that_we_gave_it_and_no_other(text: tuple[str, templates.Values]) -> None:
     name, values = text

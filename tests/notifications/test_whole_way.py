@@ -11,8 +11,9 @@ import requests
 
 from local.parts.ports import free_port
 from local.runtime.platform import Platform
-from local.seed import TEAM_ADDRESS, TENANT, channels
+from local.seed import TEAM_ADDRESS, channels
 from local.topics import create_topics
+from local.workspace import TENANT
 from stoa.adapters.kafka import Producer
 from stoa.kernel.clock import now
 from stoa.kernel.envelope import Event

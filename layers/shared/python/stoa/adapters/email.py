@@ -70,7 +70,7 @@ class Mail:
             smtp.send_message(message, self._sender, [to])
         except smtplib.SMTPRecipientsRefused as error:
             raise _answered(*error.recipients[to], gone=NO_MAILBOX) from error
-        except smtplib.SMTPSenderRefused as error:  # ours, and the same for every channel
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPHeloError) as error:  # we, and for every channel
             raise Transient("mail", f"the sender was answered {error.smtp_code}", alarm=True) from error
         except smtplib.SMTPResponseException as error:
             raise _answered(error.smtp_code, error.smtp_error) from error
@@ -113,9 +113,12 @@ class Mail:
 
 
 def _answered(code: int, text: bytes | str, gone: frozenset[int] = frozenset()) -> Refused | Transient:
-    """What a reply means that is no success: a 4yz may pass, a 5yz stays."""
+    """What a reply means that is no success: a 4yz may pass, a 5yz stays; one with 5.7.z is a rule of the server (it
+    does not relay for us), which says nothing of the mailbox."""
     found = ENHANCED.match(text.decode("ascii", "replace") if isinstance(text, bytes) else text)
-    detail = f"the mail server answered {code}" + (f" {found[0]}" if found else "")
+    enhanced = found[0] if found else ""
+    detail = f"the mail server answered {code} {enhanced}".rstrip()
     if code < 500:
         return Transient("mail", detail)
-    return Refused("MAIL_REFUSED", detail, status=410 if code in gone else 422)
+    closes = code in gone and not enhanced.startswith("5.7.")
+    return Refused("MAIL_REFUSED", detail, status=410 if closes else 422)

@@ -120,7 +120,9 @@ def read(message: Message) -> Told:
     """Raises Refused for what no channel can be told."""
     value = message.data
     recipients, data = value.get("recipients"), value.get("data")
-    wrong = [name for name in ("type", "template", "trace_id") if not isinstance(value.get(name), str)]
+    wrong = [name for name in ("template", "trace_id") if not isinstance(value.get(name), str)]
+    if value.get("type") not in TYPES:
+        wrong.append("type")
     if not isinstance(data, dict):
         wrong.append("data")
     if not (isinstance(recipients, list) and len(recipients) == 1 and isinstance(recipients[0], str)):

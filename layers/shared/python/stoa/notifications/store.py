@@ -43,7 +43,11 @@ def put_channel(connection: Connection, c: Channel) -> None:
 
 def remove_channel(connection: Connection, name: str) -> bool:
     """With what it still held back: a later channel of this name is another one."""
-    connection.execute("UPDATE notifications SET state = 'dropped' WHERE channel = %s AND state = 'held'", (name,))
+    connection.execute(
+        "UPDATE notifications SET state = 'dropped' WHERE channel = %s"
+        " AND (state = 'held' OR type = %s AND state IN ('sending', 'waiting'))",
+        (name, DIGEST),
+    )
     done = connection.execute("DELETE FROM notification_channels WHERE name = %s", (name,))
     return done.rowcount == 1
 
