@@ -17,13 +17,13 @@ from stoa.kernel.settings import Secret
 from stoa.search.flows import Search
 from tests.search.server import NOON, Server, asked_and_ended, deployment, push, record, search_server
 
-EMPTY_PUSH, BY_HAND = "trc-" + "e" * 32, "trc-" + "b" * 32
+EMPTY_PUSH, BY_HAND, BETWEEN = "trc-" + "e" * 32, "trc-" + "b" * 32, "trc-" + "a" * 32
 ERIN_S_COMMIT = "e" * 40
 
 
 class Shop:
     """Ten pushes of a shop, five at the same moment, each deployed twice in dev and later once in staging; a push that
-    deployed nothing, and a start by hand. In PostgreSQL and in the index."""
+    deployed nothing, a start by hand and one between the pushes. In PostgreSQL and in the index."""
 
     def __init__(self, api: Any, server: Server) -> None:
         self.api, self.server = api, server
@@ -42,11 +42,16 @@ class Shop:
             at=at, lane=lane, trace_id=BY_HAND, commit="abcdef1" * 5, trigger="api-call", requested_by="machine:Ann"
         )
         self.by_hand = by_hand
+        lane = Lane("tenant-c", "between", "dev")
+        made.append(
+            deployment(at=NOON + timedelta(seconds=30), lane=lane, trace_id=BETWEEN, requested_by="machine:Bob")
+        )
         self._store(events, [*made, by_hand])
         told = [event for one in [*made, by_hand] for event in asked_and_ended(one)]
         assert Search(OpenSearch(server.url, "", Secret(""))).index([record(e) for e in [*told, *events]]) == []
         begun = sorted(((NOON + timedelta(minutes=n // 5), one) for n, one in enumerate(self.traces)), reverse=True)
-        self.newest_first = [BY_HAND, *(one for _, one in begun), EMPTY_PUSH]
+        ordered = [one for _, one in begun]
+        self.newest_first = [BY_HAND, *ordered[:5], BETWEEN, *ordered[5:], EMPTY_PUSH]
 
     def _store(self, events: list[Any], made: list[Deployment]) -> None:
         for event in events:
@@ -112,9 +117,11 @@ def test_a_line_of_the_list_says_what_the_trace_itself_says(shop: Shop) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 9, 200])
 def test_pages_of_a_search_hold_each_trace_once_where_its_newest_match_stands(shop: Shop, limit: int) -> None:
-    """The older matches of a trace stand pages below the newest one, in another order."""
+    """The older matches of a trace stand pages below the newest one, in another order; those of y at the same time."""
     found = [item["trace_id"] for item in shop.pages("/v1/traces/search?q=gitlab:5", limit)]
     assert found == shop.traces
+    found = [item["trace_id"] for item in shop.pages("/v1/traces/search?q=y", limit)]
+    assert found == [one for one in shop.newest_first if one in shop.traces]
 
 
 def test_words_find_what_they_name(shop: Shop) -> None:
