@@ -4,8 +4,8 @@ import sys
 
 from rich.console import Console
 
-from local.bench import imports, read, webhook
-from local.bench.parts import folder, parts
+from local.bench import imports, read, rebuild, webhook
+from local.bench.parts import folder, new_database, parts
 from local.bench.rows import table, write
 from local.home import ROOT
 
@@ -16,6 +16,7 @@ def main() -> int:
     with folder() as here, parts(here) as (kafka, environment):
         console.print("reading one deployment in the handler")
         found = read.measure(environment["STOA_DATABASE_URL"])
+        found += rebuild.measure(console, here, new_database(environment["STOA_DATABASE_URL"]))
         found += webhook.measure(console, here, kafka, environment)
     found += imports.measure(console)
     console.print(table(found))

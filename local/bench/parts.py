@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.ports import free_port
@@ -24,6 +26,15 @@ def folder() -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def new_database(url: str) -> str:
+    """An empty one beside that of `url`, for what must find nothing there. Returns its URL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE another")
+    made = url.replace("/postgres?", "/another?")
+    migrate(made)
+    return made
 
 
 @contextmanager

@@ -32,6 +32,7 @@ def row(
     unit: str = "ms",
     at_most: float | None = None,
     at_most_ratio: float | None = None,
+    at_least_ratio: float | None = None,
 ) -> Row:
     """Medians of interleaved rounds; without a bar the row always holds."""
     value = statistics.median(ours)
@@ -39,8 +40,10 @@ def row(
     ratio = value / base if base else None
     within = at_most is None or value < at_most
     near = at_most_ratio is None or (ratio is not None and ratio <= at_most_ratio)
+    enough = at_least_ratio is None or (ratio is not None and ratio >= at_least_ratio)
     bars = [f"< {at_most:g} {unit}"] if at_most is not None else []
     bars += [f"<= {at_most_ratio:g}x"] if at_most_ratio is not None else []
+    bars += [f">= {at_least_ratio:g}x"] if at_least_ratio is not None else []
     return Row(
         name=name,
         unit=unit,
@@ -49,7 +52,7 @@ def row(
         baseline=round(base, 2) if base else None,
         ratio=round(ratio, 2) if ratio else None,
         bar=", ".join(bars) or "none",
-        holds=within and near,
+        holds=within and near and enough,
     )
 
 
