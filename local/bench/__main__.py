@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.bench import consumers, conversion, imports, launch, memory, outage, page, read, soak, webhook
+from local.bench import consumers, conversion, imports, launch, memory, outage, page, read, rebuild, soak, webhook
 from local.bench.parts import folder, parts
 from local.bench.rows import Row, table, write
 from local.home import ROOT
@@ -33,6 +33,7 @@ def families(console: Console, here: Path, given: argparse.Namespace) -> dict[st
         "page": partial(page.measure, console, here),
         "conversion": partial(conversion.measure, console),
         "memory": partial(memory.measure, console, here, given.invocations),
+        "rebuild": partial(_rebuild, console, here),
         "outage": partial(outage.measure, console, here, given.requests),
         "soak": partial(soak.measure, console, here, given.minutes),
     }
@@ -47,6 +48,11 @@ def _read(console: Console, here: Path) -> list[Row]:
 def _webhook(console: Console, here: Path) -> list[Row]:
     with parts(here / "webhook") as (kafka, environment):
         return webhook.measure(console, here / "webhook", kafka, environment)
+
+
+def _rebuild(console: Console, here: Path) -> list[Row]:
+    with parts(here / "rebuild") as (_, environment):
+        return rebuild.measure(console, here / "rebuild", environment["STOA_DATABASE_URL"])
 
 
 def options() -> argparse.ArgumentParser:

@@ -95,7 +95,7 @@ class Intake:
                 row: tuple[Any, ...] = pick(data)
                 if tuple(map(type, row)) in known and _consistent(line, data):
                     return (*row[:-objects], *map(_json, row[-objects:])) if objects else row
-            except (KeyError, TypeError, ValueError, RecursionError):
+            except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
                 pass
             return self._slowly(line, names)
 
@@ -110,7 +110,7 @@ class Intake:
 
 
 def _plain(line: Line) -> dict[str, Any]:
-    """The value of an event as our producers write it. Raises KeyError, TypeError or ValueError for any other."""
+    """The value of an event as our producers write it. Raises one of many errors for any other."""
     headers, key, value = line["headers"], line["key"], line["value"]
     told = _told(headers)
     if not (tuple(map(type, told)) == _TOLD and all(told) and key.isascii() and value.isascii()):

@@ -46,6 +46,9 @@ def test_a_row_holds_only_within_each_of_its_bars() -> None:
     assert not row("x", [5.0, 1.0, 3.0], [2.0], at_most=3).holds
     assert not row("x", [5.0, 1.0, 3.0], [1.0], at_most_ratio=2).holds
     assert not row("x", [1.0], at_most_ratio=2).holds, "without its baseline"
+    assert row("x", [1.0], [2.0], at_least_ratio=0.5).holds
+    assert not row("x", [1.0], [2.1], at_least_ratio=0.5).holds
+    assert not row("x", [1.0], at_least_ratio=0.5).holds, "without its baseline"
     found = row("x", [5.0, 1.0, 3.0], [2.0], at_most=4, at_most_ratio=1.5)
     assert (found.value, found.spread, found.ratio, found.bar) == (3.0, (1.0, 5.0), 1.5, "< 4 ms, <= 1.5x")
     assert at([*range(1, 101)], 99) == 99
