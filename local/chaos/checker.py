@@ -157,7 +157,7 @@ def lanes_hold(seen: Evidence) -> Iterator[tuple[Sin, str]]:
         lane = lanes.lane(seen, api)
         for said in lanes.covered(lane):
             yield "lost", said
-        for said in lanes.in_order(lane):
+        for said in (*lanes.in_order(lane), *lanes.brought_back(lane)):
             yield "misordered", said
         yield from lanes.serves(lane)
 

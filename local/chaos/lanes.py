@@ -7,6 +7,7 @@ from typing import Literal
 from local.chaos.evidence import BROKEN, Content, Evidence, Request
 
 UNKNOWN_COMMIT = f"{BROKEN}unknown commit"
+NO_FILES = f"{BROKEN}no files"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def wanted(seen: Evidence, request: Request) -> Content:
         return None
     found = next((commit for commit in seen.history if commit.sha == request.commit), None)
     content = found.apis.get(request.api) if found else UNKNOWN_COMMIT
-    return f"{BROKEN}no files" if content is None else content
+    return NO_FILES if content is None else content
 
 
 def is_valid(content: Content) -> bool:
@@ -74,6 +75,18 @@ def in_order(lane: Lane) -> Iterator[str]:
             if place < newest:
                 yield f"{row.id} (#{row.generation} of {lane.api}) asks for an older commit than one before it"
             newest = max(newest, place)
+
+
+def brought_back(lane: Lane) -> Iterator[str]:
+    """What Git has removed nobody may roll back to, until Git has files of it again."""
+    removed = ""
+    for row, _, content in lane.rows:
+        if row.trigger == "rollback" and removed:
+            yield f"{row.id} (#{row.generation}) brought {lane.api} back, which {removed} had removed"
+        elif row.action == "undeploy":
+            removed = row.id
+        elif row.trigger != "rollback" and content != NO_FILES:
+            removed = ""
 
 
 def serves(lane: Lane) -> Iterator[tuple[Literal["lost", "misordered"], str]]:

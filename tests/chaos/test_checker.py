@@ -141,6 +141,13 @@ TAMPERED: dict[str, tuple[Callable[[Evidence], Evidence], str, str]] = {
     "superseded by nothing": (row(8, state="superseded"), "lost", "nothing newer was asked for"),
     "cancelled by nobody": (row(8, state="cancelled"), "lost", "dep-8 (#2 of three) was cancelled by nobody"),
     "the older commit got the newer generation": (row(3, commit=C1), "misordered", "dep-3 (#3 of one) asks"),
+    "a removed API brought back": (
+        more(
+            "requests",
+            request(9, "two", 3, C4, state="failed", trigger="api-call", code="UNKNOWN_API"),
+            request(10, "two", 4, C2, trigger="rollback"),
+        ), "misordered", "dep-10 (#4) brought two back, which dep-6 had removed",
+    ),
     "a generation used twice": (row(8, generation=1), "misordered", "both #1 of three"),
     "an offset not archived": (
         lambda seen: replace(seen, memory=memory(archived={("audit-log", 0): (3, 5)})), "lost", "first 4",

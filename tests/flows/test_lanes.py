@@ -1,5 +1,6 @@
 """What the state machine draws too seldom: odd answers of AWX, and a lane that must not stay busy for them."""
 
+import hashlib
 import importlib.util
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -48,16 +49,16 @@ class Lab:
 
     def container(self, database: Database, may_arrive_s: float, pause_s: float = 60.0) -> Deployments:
         """What one process of a function has; a database is not for two of them at once."""
-        prepared = Prepared("1.0.0", self.launch_vars, b"{}", "0" * 64, report={})
+        prepared = Prepared("1.0.0", self.launch_vars, b"{}", hashlib.sha256(b"{}").hexdigest(), report={})
         client = Awx(self.awx.url, Secret("token"), timeout_s=2)
         return Deployments(
             database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", may_arrive_s, pause_s
         )
 
-    def ask(self, api: str) -> Message:
-        cause = Cause(project_id=1, commit="c" * 40, trigger="gitlab-push", actor="gitlab:1", trace_id=ids.trace_id())
+    def ask(self, api: str, action: str = "deploy", trigger: str = "gitlab-push") -> Message:
+        cause = Cause(project_id=1, commit="c" * 40, trigger=trigger, actor="gitlab:1", trace_id=ids.trace_id())
         with self.database.transaction() as connection:
-            wanted = {"tenant": TENANT, "api": api, "environment": "dev", "action": "deploy"}
+            wanted = {"tenant": TENANT, "api": api, "environment": "dev", "action": action}
             (made,), _ = self.flows.request(connection, cause, [wanted])  # type: ignore[list-item]
         at = Position("deploy-requests", 0, 1)
         return Message(at, f"{TENANT}/{api}", made, "t", "s", TENANT, "a", "", 1, {"deployment_id": made})
@@ -197,3 +198,16 @@ def test_who_looked_for_too_long_does_not_take_back_the_claim_of_another_one(lab
         lab.container(lab.database, may_arrive_s=60.0).launch(asked)
     assert len(lab.awx.late) == 1
     other.database.close()
+
+
+def test_a_start_by_hand_does_not_open_the_way_back_to_what_git_has_removed(lab: Lab) -> None:
+    good = lab.ask("orders")
+    lab.flows.launch(good)
+    lab.end(0, artifacts={"stoa_result": {"verified": True, "outcome": "applied"}})
+    lab.flows.reconcile()
+    lab.ask("orders", "undeploy")
+    lab.ask("orders", trigger="api-call")
+    with pytest.raises(Refused, match="Git does not hold"):
+        lab.by_hand.roll_back(good.id, "somebody", None, ids.trace_id())
+    lab.ask("orders")
+    assert lab.by_hand.roll_back(good.id, "somebody", None, ids.trace_id())

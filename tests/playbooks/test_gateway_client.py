@@ -1,4 +1,4 @@
-"""What our client of the gateway makes of a deletion that is answered with 200, and how it finds an alias."""
+"""What our client of the gateway makes of a deletion that is answered with 200 or 500, and how it finds an alias."""
 
 import json
 import threading
@@ -19,17 +19,18 @@ DONE = {"apiId": "1", "responseStatus": "SUCCESS"}
 
 
 class Answers(ThreadingHTTPServer):
-    """Says 200 and `body` to every deletion."""
+    """Says `status` and `body` to every deletion."""
 
     daemon_threads = True
     body = b""
+    status = 200
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Answers
 
     def do_DELETE(self) -> None:
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
         self.wfile.write(self.server.body)
@@ -106,3 +107,12 @@ def test_nothing_of_the_environment_gets_between_us_and_the_gateway(lab: Any, mo
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     assert Gateway(lab.gateway, USER, Secret(PASSWORD)).alias("nobody's") is None
+
+
+def test_a_500_with_a_page_is_a_gateway_that_is_away_and_one_with_a_reason_is_a_refusal(answers: Answers) -> None:
+    answers.status, answers.body = 500, b"<html>"
+    with pytest.raises(Transient):
+        client(answers).delete_alias("1")
+    answers.body = json.dumps({"errorDetails": " Policy [X] is in active state, hence cannot be deleted."}).encode()
+    with pytest.raises(Refused, match="active state"):
+        client(answers).delete_alias("1")

@@ -82,8 +82,8 @@ class ByHand:
             document = store.artefact(connection, old.artefact_sha256)
             if document is None or hashlib.sha256(document).hexdigest() != old.artefact_sha256:
                 raise _conflict("ARTEFACT_DAMAGED", "its document is not the one that was deployed", "choose another")
-            newest = store.newest(connection, old.lane)
-            if newest is not None and newest.action == "undeploy":
+            pushed = store.newest(connection, old.lane, "gitlab-push")  # a start by hand says nothing of Git
+            if pushed is not None and pushed.action == "undeploy":
                 raise _conflict("API_REMOVED", "Git does not hold the API any more", "push its files again")
             made, keys = self._ask(connection, old, events.again(old, "rollback", actor, trace_id), ip)
             if key:

@@ -113,13 +113,14 @@ def _prepare_as(connection: Connection, deployment_id: str, other: str) -> None:
     )
 
 
-def newest(connection: Connection, lane: Lane) -> Deployment | None:
-    """The lane's newest request, whatever became of it. Its generation stays locked until the transaction ends."""
+def newest(connection: Connection, lane: Lane, trigger: str | None = None) -> Deployment | None:
+    """The lane's newest request, or the newest with that trigger, whatever became of it. Its generation stays locked
+    until the transaction ends."""
     connection.execute("SELECT 1 FROM generations WHERE subject = %s FOR UPDATE", (lane.subject,))
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM deployments WHERE (tenant, api, environment) = (%s, %s, %s)"
-        " ORDER BY generation DESC LIMIT 1",
-        (lane.tenant, lane.api, lane.environment),
+        f"SELECT {_COLUMNS} FROM deployments WHERE (tenant, api, environment) = (%(tenant)s, %(api)s, %(environment)s)"
+        " AND (%(trigger)s::text IS NULL OR trigger = %(trigger)s) ORDER BY generation DESC LIMIT 1",
+        {"trigger": trigger, **vars(lane)},
     ).fetchone()
     return _deployment(row) if row else None
 

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 OVERWRITE = "apis,policies,policyactions"
 RETRY_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 UNKNOWN = frozenset({401, 404})
+PAGE = "a page instead of JSON"
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class Gateway:
     def _json(self, method: str, path: str, **request: Any) -> Json:
         answer = self._call(method, path, **request)
         if "json" not in answer.headers.get("Content-Type", ""):
-            raise Transient("gateway", f"answered {answer.status_code} with a page instead of JSON")
+            raise Transient("gateway", f"answered {answer.status_code} with {PAGE}")
         body = answer.json()
         return body if isinstance(body, dict) else {"apiResponse": body}
 
@@ -216,6 +217,8 @@ class Gateway:
 
     def _refuse(self, answer: requests.Response, path: str) -> None:
         said = _said(answer)
+        if answer.status_code >= 500 and said == PAGE:  # with a 500 of its own the gateway says why
+            raise Transient("gateway", f"answered {answer.status_code} with {PAGE}")
         if answer.status_code in UNKNOWN and "Access Denied" not in said and "/apis/" in path:
             raise Refused("NOT_ON_GATEWAY", said, status=404)
         if answer.status_code in (401, 403):
@@ -245,7 +248,7 @@ def _failures(answer: requests.Response) -> list[str]:
     try:
         body = answer.json() if answer.content else {}
     except requests.JSONDecodeError as error:
-        raise Transient("gateway", f"answered {answer.status_code} with a page instead of JSON") from error
+        raise Transient("gateway", f"answered {answer.status_code} with {PAGE}") from error
     items = body.get("apiResponse") if isinstance(body, Mapping) else None
     results = items if isinstance(items, list) else [items]
     return [
@@ -260,7 +263,7 @@ def _said(answer: requests.Response) -> str:
     try:
         body: Any = answer.json()
     except requests.JSONDecodeError:
-        return "a page instead of JSON"
+        return PAGE
     if not isinstance(body, Mapping):
         return json.dumps(body)[:300]
     said = body.get("errorDetails") or body.get("$error")
