@@ -1,6 +1,7 @@
 """The whole platform for one benchmark, with as many projects and APIs in them as it needs."""
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ class Lab:
         self.stack = stack
         self.http = requests.Session()
         self.http.headers["Authorization"] = f"Bearer {stack.home.secret('dev_token')}"
+        self._connections = threading.local()  # a new one for each question would weigh on what is measured
         self._gitlab = requests.Session()
         self._gitlab.headers["PRIVATE-TOKEN"] = stack.home.secret("gitlab_token")
 
@@ -90,8 +92,11 @@ class Lab:
         requests.put(url, json={"running_s": seconds}, headers=token, timeout=10).raise_for_status()
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.stack.postgres.url, row_factory=dict_row) as connection:
-            return connection.execute(statement, values).fetchall()
+        known: psycopg.Connection[dict[str, Any]] | None = self._connections.__dict__.get("one")
+        if known is None:
+            known = psycopg.connect(self.stack.postgres.url, autocommit=True, row_factory=dict_row)
+            self._connections.one = known
+        return known.execute(statement, values).fetchall()
 
     def count(self, statement: str, *values: object) -> int:
         return int(self.rows(f"SELECT count(*) AS n FROM {statement}", *values)[0]["n"])

@@ -38,6 +38,7 @@ TICK_EACH = 50  # one invocation in so many is a tick, for a function with sourc
 FRESH_EACH = 20  # one deploy request in so many was never seen before
 GROWTH = 1.1
 TENANT = "bench-memory"
+MISSING = ("ModuleNotFoundError", "ImportError")
 
 Events = Iterator[dict[str, Any]]
 
@@ -152,6 +153,8 @@ def one(console: Console, maker: Maker, function: Function, invocations: int) ->
     try:
         return _measured(worker, events, invocations, lambda said: console.print(said, highlight=False))
     except FunctionError as error:
+        if error.error_type not in MISSING:
+            raise
         console.print(f"skipped {function.name}: {error.error_type}: {error.message}", style="yellow", markup=False)
         return None
     finally:
@@ -159,10 +162,11 @@ def one(console: Console, maker: Maker, function: Function, invocations: int) ->
 
 
 def _measured(worker: Worker, events: Events, invocations: int, say: Callable[[str], None]) -> Row:
-    """Raises FunctionError for an invocation that failed, RuntimeError when the process did not last."""
+    """Raises FunctionError for an invocation that failed, RuntimeError for one whose records did or when the process
+    did not last."""
     early, pid = 0.0, None
     for number, event in enumerate(itertools.islice(events, invocations), start=1):
-        worker.invoke(event)
+        failed(worker.spec.name, worker.invoke(event))
         pid = pid or worker.pid
         if number == max(1, invocations // EARLY):
             early = rss_mb(worker)
@@ -178,6 +182,12 @@ def _measured(worker: Worker, events: Events, invocations: int, say: Callable[[s
         at_most=worker.spec.memory_mb,
         at_most_ratio=GROWTH,
     )
+
+
+def failed(name: str, answer: Any) -> None:
+    """Raises RuntimeError when an answer says that records are to come again: nothing is away here."""
+    if isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("statusCode", 200) >= 400):
+        raise RuntimeError(f"{name} answered {answer}")
 
 
 def rss_mb(worker: Worker) -> float:

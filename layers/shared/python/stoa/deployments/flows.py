@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stoa.adapters.awx import Awx, Job
+from stoa.adapters.awx import PAGE, Awx, Job
 from stoa.adapters.webmethods.wanted import check
 from stoa.deployments import events, model, store
 from stoa.deployments import store_lanes as lanes
@@ -84,17 +84,11 @@ class Deployments:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
             held, lost_ones = lanes.busy_lanes(connection), lanes.lost_lanes(connection)
-        jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
         for lane in lost_ones:
             self._ask_again(lane)
         waits: list[Transient] = []
-        for holder in held:
-            try:
-                self._go_on(holder, jobs)
-            except Transient as error:
-                waits.append(error)
-                if len(waits) == AWX_IS_DOWN_AFTER:
-                    break
+        for start in range(0, len(held), PAGE):
+            self._go_on_with(held[start : start + PAGE], waits)
         if waits:
             raise waits[0]
         return len(held) + len(lost_ones)
@@ -186,6 +180,17 @@ class Deployments:
             made = store.create_again(connection, old, events.again(old), now())
             keys = outbox.add(connection, [events.asked(made)])
         self.publish(keys)
+
+    def _go_on_with(self, held: Sequence[Holder], waits: list[Transient]) -> None:
+        """A page of AWX's list: thousands at once would outlast a tick. Raises if AWX is down, else adds to `waits`."""
+        jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
+        for holder in held:
+            try:
+                self._go_on(holder, jobs)
+            except Transient as error:
+                waits.append(error)
+                if len(waits) == AWX_IS_DOWN_AFTER:
+                    raise waits[0] from None
 
     def _go_on(self, holder: Holder, jobs: Mapping[int, Job]) -> None:
         job_id = holder.awx_job_id
