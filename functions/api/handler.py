@@ -13,18 +13,20 @@ _serve = Mangum(build(), lifespan="off")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    begun = time.monotonic()
+    begun, status = time.monotonic(), 500
     try:
         answer = _serve(usable(event), context)
-        _count(event, int(answer["statusCode"]))
+        status = int(answer["statusCode"])
         return answer
     finally:
-        metrics.REQUEST_DURATION.add((time.monotonic() - begun) * 1000)
+        _count(event, status, time.monotonic() - begun)
         metrics.flush()
 
 
-def _count(event: dict[str, Any], status: int) -> None:
-    metrics.REQUESTS.add(status=f"{status // 100}xx")
-    asked = event["requestContext"]["http"]
-    if asked["method"] in {"POST", "PUT", "PATCH", "DELETE"} and asked["path"].startswith("/v1/") and status < 400:
+def _count(event: dict[str, Any], status: int, took_s: float) -> None:
+    answered = f"{status // 100}xx"
+    metrics.REQUESTS.add(status=answered)
+    metrics.REQUEST_DURATION.add(took_s * 1000, status=answered)
+    method = str(event.get("requestContext", {}).get("http", {}).get("method"))
+    if method not in {"GET", "HEAD", "OPTIONS"} and str(event.get("rawPath")).startswith("/v1/") and status < 400:
         metrics.WRITES.add()

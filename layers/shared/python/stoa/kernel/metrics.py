@@ -59,7 +59,7 @@ WEBHOOKS = Metric("webhooks_accepted", _COUNT, "webhooks that were taken, a rede
 PUBLISHED = Metric("outbox_published", _COUNT, "events sent from the outbox to Kafka")
 LEFT_TO_RELAY = Metric("outbox_left_to_relay", _COUNT, "keys whose events a request had to leave in the outbox")
 REQUESTS = Metric("requests", _COUNT, "HTTP requests answered, by class of status", ("status",))
-REQUEST_DURATION = Metric("request_duration", _MS, "from the handler's start to its answer")
+REQUEST_DURATION = Metric("request_duration", _MS, "from the handler's start to its answer", ("status",))
 WRITES = Metric("writes", _COUNT, "requests under /v1 that changed something")
 TICKS = Metric("ticks", _COUNT, "ticks of a schedule, by outcome: done, waits, failed", ("outcome",))
 
