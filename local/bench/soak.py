@@ -85,7 +85,7 @@ def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]
         commits = Commits(made, projects)
         for project, commit in zip(projects, commits.heads, strict=True):
             made.announce(project, commit)
-        made.until_all_ended(dict(commits.made))
+        made.until_all_ended(dict(commits.made), DRAIN_LIMIT_S)
         with ThreadPoolExecutor(64) as pool:
             minute(made, projects, commits, pool, WARM_S)
             commits.start()
