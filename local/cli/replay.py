@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -44,15 +45,19 @@ def replay(
 ) -> None:
     """Rebuild the read model from the archive and the topics, and compare it with the live one.
 
-    Writes to a schema of its own and changes nothing else. Elsewhere than on this machine it takes STOA_DATABASE_URL,
-    STOA_KAFKA_BOOTSTRAP and STOA_ARCHIVE_BUCKET from the environment. Exit code 1 when the hashes differ.
+    Writes to a schema of its own and changes nothing else; --consumer events_to_search makes the index anew, which
+    finds less until it is done. Elsewhere than on this machine it takes STOA_DATABASE_URL, STOA_KAFKA_BOOTSTRAP,
+    STOA_ARCHIVE_BUCKET and STOA_OPENSEARCH_URL from the environment. Exit code 1 when the hashes differ.
     """
     from local.replay.run import Wanted  # noqa: PLC0415
     from local.replay.run import replay as run  # noqa: PLC0415
     from stoa.kernel.tables import API_STATUS, PROJECTIONS  # noqa: PLC0415
 
     if consumer is Consumer.events_to_search:
-        raise _refused("the search index is not rebuilt from here; its consumer begins anew when its group is deleted")
+        if as_of or expect or keep:
+            raise _refused("the search index is made anew in its place, as of now: leave the other options out")
+        _search(home, as_json)
+        return
     projections = (API_STATUS,) if consumer else PROJECTIONS
     if expect and not as_of:
         raise _refused("--expect goes with --as-of: without it the live tables are what is compared")
@@ -62,6 +67,31 @@ def replay(
             found = run(_sources(home), wanted, progress)
     typer.echo(json.dumps(found.as_json())) if as_json else _show(found, keep)
     raise typer.Exit(0 if found.equal else 1)
+
+
+def _search(home: Path | None, as_json: bool) -> None:
+    from local.replay.search import replay_search  # noqa: PLC0415
+    from stoa.adapters.opensearch import OpenSearch  # noqa: PLC0415
+    from stoa.kernel.settings import from_environment  # noqa: PLC0415
+
+    with _told():
+        read = from_environment(os.environ)
+        url = read.opensearch_url or _local_opensearch(home)
+        opensearch = OpenSearch(url, read.opensearch_user, read.opensearch_password)
+        with _bar() as progress:
+            done = replay_search(_sources(home), opensearch, progress)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+    else:
+        typer.echo(f"{done.records} records indexed anew; {len(done.refused)} cannot be")
+        for reason in done.refused:
+            typer.echo(f"  {reason}")
+
+
+def _local_opensearch(home: Path | None) -> str:
+    from local.home import default_home  # noqa: PLC0415
+
+    return f"http://127.0.0.1:{json.loads(((home or default_home()) / 'ports.json').read_text())['opensearch']}"
 
 
 def _moment(text: str | None) -> datetime | None:

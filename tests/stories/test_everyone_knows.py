@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import requests
+from typer.testing import CliRunner
 
 from local.chaos.around import memory
+from local.cli.main import app
 from local.stack import Options
 
 OPTIONS = Options(executor="direct", slots=4, time_scale=20, activation_ms=5, import_ms=5)
@@ -51,14 +53,31 @@ def test_everyone_who_must_know_knows(lab: Any) -> None:
     assert [t["trace_id"] for t in of(lab, "/v1/traces", commit=commit, api="orders")["items"]] == [trace_id]
 
 
+def all_of_it_once(lab: Any) -> bool:
+    now = memory(lab.stack)
+    whole = {at: tuple(range(first, end)) for at, (first, end) in now.ends.items() if end > first}
+    return dict(now.archived) == whole and sorted(now.found) == sorted(now.events) and len(now.events) > 5
+
+
+def stoa(lab: Any, *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, "--home", str(lab.stack.home.folder)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 def test_the_archive_holds_every_offset_once_and_search_every_event_once(lab: Any) -> None:
     lab.write("payments")
     lab.done(lab.workspace.push("Add payments"))
+    lab.until(lambda: all_of_it_once(lab), "the archive and search to hold all of it, once")
 
-    def kept() -> bool:
-        now = memory(lab.stack)
-        whole = {at: tuple(range(first, end)) for at, (first, end) in now.ends.items() if end > first}
-        return dict(now.archived) == whole and sorted(now.found) == sorted(now.events)
 
-    lab.until(kept, "the archive and search to hold all of it, once")
-    assert sum(end for _, end in memory(lab.stack).ends.values()) > 5
+def test_what_the_log_says_is_what_the_platform_shows_and_search_can_be_made_anew_of_it(lab: Any) -> None:
+    said = json.loads(stoa(lab, "replay", "--json"))
+    assert {(one["table"], one["equal"]) for one in said["projections"]} >= {
+        ("deployments", True),
+        ("api_status", True),
+    }
+    lab.stack.emulators["opensearch"].kill()
+    lab.stack.start_emulator("opensearch")
+    assert json.loads(stoa(lab, "replay", "--consumer", "events_to_search", "--json"))["refused"] == []
+    lab.until(lambda: all_of_it_once(lab), "the index to hold all of it again")
