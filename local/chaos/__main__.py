@@ -10,11 +10,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import requests
-
 from local.chaos import checker
 from local.chaos.collect import collect
 from local.chaos.drain import drain
+from local.chaos.faults import hooks_rest_shortly
 from local.chaos.load import Hands, Notes, Pushes
 from local.chaos.plan import plan
 from local.chaos.storm import Storm
@@ -24,6 +23,7 @@ from local.seed import Demo, seed
 from local.stack import Options, Stack
 
 SPAN_S = 65.0
+WARM_S = 60.0
 # more would make two cores busy with trying again
 SCALE = 60.0
 # AWX: the product's own ratio, a launch may arrive for three times as long as its client waits for an answer
@@ -65,13 +65,12 @@ class Run:
             self._stack.stop()
 
     def _storm(self, demo: Demo) -> tuple[Notes, Counter[str]]:
-        # a hook that failed rests a minute, on the platform's own scale
-        scale = {"hook_pause_scale": 1 / SCALE}
-        requests.put(f"{self._stack.url('gitlab')}/_emulator/variants", json=scale, timeout=5).raise_for_status()
+        hooks_rest_shortly(self._stack)
         notes, stopping = Notes(), threading.Event()
         pushes = Pushes(demo.workspace, self._stack.url("backend"), self.seed, notes)
         hands = Hands(self._stack.url("api"), self._stack.home.secret("dev_token"), self.seed, notes)
         pushes.first()
+        drain(self._stack, notes.acknowledged[-1], self._say, WARM_S)  # all is warm, and there is something to repeat
         people = [threading.Thread(target=each.run, args=(stopping,)) for each in (pushes, hands)]
         storm = Storm(self._stack, plan(self.seed, SPAN_S, around=self._around), self._say)
         for person in people:

@@ -55,6 +55,20 @@ def _emulator_ended(stack: Stack, name: str, *, kill: bool) -> Iterator[str]:
 
 
 @contextmanager
+def _gitlab_killed(stack: Stack, _: random.Random) -> Iterator[str]:
+    with _emulator_ended(stack, "gitlab", kill=True):
+        yield ""
+    hooks_rest_shortly(stack)
+
+
+def hooks_rest_shortly(stack: Stack) -> None:
+    """A hook that failed rests a minute, on the platform's own scale; GitLab forgets that when it starts again."""
+    scale = {"hook_pause_scale": 1 / stack.options.time_scale}
+    url = f"{stack.url('gitlab')}/_emulator/variants"
+    _insist(lambda: requests.put(url, json=scale, timeout=5).raise_for_status())
+
+
+@contextmanager
 def _started_again(start: Callable[[], object]) -> Iterator[None]:
     """On a busy machine a part may not come up in time at first."""
     try:
@@ -227,7 +241,7 @@ KINDS: dict[str, Broken] = {
     ),
     "gateway failing": lambda stack, draw: _faulty(stack, "gateway", mode="fail", status=draw.choice((500, 503, 504))),
     "gateway works, answer cut": lambda stack, _: _faulty(stack, "gateway", mode="drop", path="^(PUT|POST|DELETE) "),
-    "gitlab killed": lambda stack, _: _emulator_ended(stack, "gitlab", kill=True),
+    "gitlab killed": _gitlab_killed,
     "gitlab api down": lambda stack, draw: _faulty(
         stack, "gitlab", mode="fail", status=draw.choice(ANSWERS), path=" /api/v4/"
     ),

@@ -69,7 +69,7 @@ class Pushes:
         """Half of the APIs, in one push."""
         for api in APIS[::2]:
             self._write(api)
-        self._workspace.commit("The first APIs")
+        self._workspace.record("The first APIs")
         self._push(lambda: False)
 
     def run(self, stopping: threading.Event) -> None:
@@ -78,14 +78,14 @@ class Pushes:
             due = max(due + PUSH_EVERY_S, time.monotonic())
             for _ in range(self._rng.choice((1, 1, 1, 1, 2))):
                 self._change()
-                self._workspace.commit(f"Round {self._round}")
+                self._workspace.record(f"Round {self._round}")
             self._push(stopping.is_set)
 
     def last(self) -> None:
         """What no push has taken yet, and a good document over each broken one of a third of the APIs."""
         for api in self._rng.sample(APIS, len(APIS) // 3):
             self._write(api)
-        self._workspace.commit("The last round")
+        self._workspace.record("The last round")
         self._push(lambda: False)
 
     def _change(self) -> None:
