@@ -94,6 +94,8 @@ def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]
             for number in range(minutes):
                 found.append(minute(made, projects, commits, pool, MINUTE_S))
                 console.print(found[-1].said(number + 1), highlight=False)
+                for error in found[-1].errors[:3]:
+                    console.print(f"  {error[:200]}", style="red", markup=False)
             commits.stop()
         profile(console, cpu, minutes * MINUTE_S * webhook.PER_S)
         return rows(found, drained(console, made))
