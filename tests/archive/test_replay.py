@@ -170,6 +170,23 @@ def send_what_nobody_can_use(lab: Lab, copy_of: dict[str, Any]) -> None:
     producer.close()
 
 
+def archived(lab: Lab, count: int) -> list[dict[str, Any]]:
+    """All of it comes from the archive from now on."""
+    until = time.monotonic() + 30
+    while len(lab.archived()) < count and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(lab.archived()) == count
+    return lab.archived()
+
+
+def between() -> str:
+    """A moment at which nothing happens."""
+    time.sleep(0.01)
+    moment = iso(now())
+    time.sleep(0.01)
+    return moment
+
+
 def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: Lab, tmp_path: Path) -> None:
     running = lab.functions("events_to_archive", "deploy_results_to_status")
     try:
@@ -188,16 +205,10 @@ def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: La
         assert (before["events"], before["lost"]) == (13, 0)
         first = tmp_path / "first.json"
         first.write_text(json.dumps(before))
-        until = time.monotonic() + 15
-        while len(lab.archived()) < 12 and time.monotonic() < until:
-            time.sleep(0.1)
-        assert len(lab.archived()) == 12, "all of it comes from the archive from now on"
-        twin = next(line for line in lab.archived() if line["topic"] == "deploy-results")
+        twin = next(line for line in archived(lab, 12) if line["topic"] == "deploy-results")
     finally:
         running.stop()
-    time.sleep(0.01)
-    moment = iso(now())
-    time.sleep(0.01)
+    moment = between()
     running = lab.functions("deploy_results_to_status")
     try:
         lab.end()

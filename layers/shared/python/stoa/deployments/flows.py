@@ -291,15 +291,8 @@ class Deployments:
                 good = "success" if ended.state == "succeeded" else "failed"
                 store.end_open_steps(connection, deployment.id, good, at)
                 keys = outbox.add(connection, [events.finished(deployment, ended, at)])
-                self._remember(connection, deployment, ended)
+                lanes.remember(connection, deployment, ended, self.retry_pause_s)
             turn, more = self._next(connection, locked)
         self.publish((*keys, *more))
         if turn.holder is not None:
             self._launched(holder.lane, turn.holder.id)
-
-    def _remember(self, connection: Connection, d: Deployment, ended: Verdict) -> None:
-        """A newer request that is at fault itself leaves a lost older one due."""
-        if model.lost(ended):
-            lanes.note_lost(connection, d, self.retry_pause_s)
-        elif ended.state != "failed":
-            lanes.forget_lost(connection, d.lane)

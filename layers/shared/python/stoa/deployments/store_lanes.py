@@ -5,7 +5,7 @@ Whether a time has passed is asked of the database's clock alone: those of conta
 
 from datetime import datetime
 
-from stoa.deployments.model import RETRIES, Deployment, Holder, Lane
+from stoa.deployments.model import RETRIES, Deployment, Holder, Lane, Verdict, lost
 from stoa.kernel.database import Connection, Row
 
 _LANE = "(tenant, api, environment) = (%(tenant)s, %(api)s, %(environment)s)"
@@ -38,6 +38,14 @@ def free_lane(connection: Connection, lane: Lane) -> None:
         f" WHERE {_LANE}",
         vars(lane),
     )
+
+
+def remember(connection: Connection, d: Deployment, ended: Verdict, pause_s: float) -> None:
+    """What became of the lane's newest launch; one that is at fault itself leaves a lost older one due."""
+    if lost(ended):
+        note_lost(connection, d, pause_s)
+    elif ended.state != "failed":
+        forget_lost(connection, d.lane)
 
 
 def note_lost(connection: Connection, d: Deployment, pause_s: float) -> None:
