@@ -164,7 +164,7 @@ def rows(found: Sequence[Minute], end: tuple[float, int]) -> list[Row]:
     for percent in (50, 99):
         before, after = (at(one.latencies_ms or [float("inf")], percent) for one in (first, last))
         name = f"soak, webhook p{percent}, last minute against the first"
-        made.append(row(name, [after], [before], at_most_ratio=LATENCY_RATIO))
+        made.append(row(name, [after], [before], at_most=webhook.BAR_MS, at_most_ratio=LATENCY_RATIO))
     memory = ([one.memory_mb[worst]] for one in (last, settled))
     name = f"soak, memory of {worst}, last minute against the third"
     return [

@@ -110,6 +110,13 @@ def test_a_soak_holds_when_nothing_grows() -> None:
     assert [one.holds for one in good] == [True] * 6
 
 
+def test_a_soak_that_was_overloaded_from_the_beginning_does_not_hold() -> None:
+    found = rows(minutes((9000, 90, 0), (9000, 90, 0)), (3.0, 0))
+    assert {one.name for one in found if not one.holds} == {
+        f"soak, webhook p{percent}, last minute against the first" for percent in (50, 99)
+    }
+
+
 @pytest.mark.parametrize(
     ("last", "end", "broken"),
     [
