@@ -123,11 +123,11 @@ LIVE = f"""
 SET session_replication_role = replica;  -- nobody follows these changes
 INSERT INTO deployments (id, tenant, api, environment, action, generation, state, project_id, commit_sha, trigger,
   requested_by, trace_id, api_version, awx_job_id, result, error, requested_at, finished_at)
-SELECT 'dep-' || lpad(n::text, 26, '0'), 'tenant-' || n % {APIS} % {TENANTS}, 'api-' || n % {APIS}, 'dev', 'deploy',
-  n / {APIS} + 1, CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'succeeded' END, 7, lpad(to_hex(n), 40, '0'), 'gitlab-push',
-  'gitlab:12', 'trc-' || lpad(to_hex(n), 32, '0'), '1.4.2', n,
-  CASE WHEN n % 10 <> 0 THEN jsonb_set(%(result)s, '{{generation}}', to_jsonb(n / {APIS} + 1)) END,
-  CASE WHEN n % 10 = 0 THEN %(error)s::jsonb END,
+SELECT 'dep-' || lpad(n::text, 26, '0'), 'tenant-' || mod(mod(n, {APIS}), {TENANTS}), 'api-' || mod(n, {APIS}), 'dev',
+  'deploy', n / {APIS} + 1, CASE WHEN mod(n, 10) = 0 THEN 'failed' ELSE 'succeeded' END, 7,
+  lpad(to_hex(n), 40, '0'), 'gitlab-push', 'gitlab:12', 'trc-' || lpad(to_hex(n), 32, '0'), '1.4.2', n,
+  CASE WHEN mod(n, 10) <> 0 THEN jsonb_set(%(result)s, '{{generation}}', to_jsonb(n / {APIS} + 1)) END,
+  CASE WHEN mod(n, 10) = 0 THEN %(error)s::jsonb END,
   %(begun)s::timestamptz + n * interval '1 s', %(begun)s::timestamptz + n * interval '1 s' + interval '9 s'
 FROM generate_series(0, %(count)s / 2 - 1) AS n;
 INSERT INTO api_status (tenant, api, environment, generation, deployment_id, status, serving_generation,
