@@ -38,17 +38,21 @@ ERROR = {"code": "AWX_JOB_FAILED", "detail": 'the task "Import the definition" f
 
 @dataclass(frozen=True)
 class Folder:
-    """The part of a bucket that a reader uses; at most so many objects of each topic."""
+    """The part of a bucket that a reader uses: of each topic the first `most` objects that were made."""
 
     path: Path
-    most: int | None = None
+    most: int
 
     def names(self, prefix: str) -> Iterator[str]:
-        found = sorted(str(file.relative_to(self.path)) for file in (self.path / prefix).rglob("*" + model.SUFFIX))
-        return iter(found[: self.most])
+        found = sorted((self.path / prefix).rglob("*" + model.SUFFIX))
+        return (str(file.relative_to(self.path)) for file in found if _number(file) < self.most)
 
     def get(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
+
+
+def _number(file: Path) -> int:
+    return int(file.name.removesuffix(model.SUFFIX)) // PER_OBJECT * PARTITIONS + int(file.parent.name)
 
 
 def archive(folder: Path, count: int) -> None:

@@ -52,7 +52,7 @@ def replay(
     from stoa.kernel.tables import API_STATUS, PROJECTIONS  # noqa: PLC0415
 
     if consumer is Consumer.events_to_search:
-        raise _refused("the search index is not rebuilt from here; its consumer begins anew when its group is deleted")
+        raise _refused("the search index cannot be rebuilt from here yet")
     projections = (API_STATUS,) if consumer else PROJECTIONS
     if expect and not as_of:
         raise _refused("--expect goes with --as-of: without it the live tables are what is compared")
