@@ -38,17 +38,21 @@ ERROR = {"code": "AWX_JOB_FAILED", "detail": 'the task "Import the definition" f
 
 @dataclass(frozen=True)
 class Folder:
-    """The part of a bucket that a reader uses; at most so many objects of each topic."""
+    """The part of a bucket that a reader uses: of each topic the first `most` objects that were made."""
 
     path: Path
-    most: int | None = None
+    most: int
 
     def names(self, prefix: str) -> Iterator[str]:
-        found = sorted(str(file.relative_to(self.path)) for file in (self.path / prefix).rglob("*" + model.SUFFIX))
-        return iter(found[: self.most])
+        found = sorted((self.path / prefix).rglob("*" + model.SUFFIX))
+        return (str(file.relative_to(self.path)) for file in found if _number(file) < self.most)
 
     def get(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
+
+
+def _number(file: Path) -> int:
+    return int(file.name.removesuffix(model.SUFFIX)) // PER_OBJECT * PARTITIONS + int(file.parent.name)
 
 
 def archive(folder: Path, count: int) -> None:
@@ -123,11 +127,11 @@ LIVE = f"""
 SET session_replication_role = replica;  -- nobody follows these changes
 INSERT INTO deployments (id, tenant, api, environment, action, generation, state, project_id, commit_sha, trigger,
   requested_by, trace_id, api_version, awx_job_id, result, error, requested_at, finished_at)
-SELECT 'dep-' || lpad(n::text, 26, '0'), 'tenant-' || n % {APIS} % {TENANTS}, 'api-' || n % {APIS}, 'dev', 'deploy',
-  n / {APIS} + 1, CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'succeeded' END, 7, lpad(to_hex(n), 40, '0'), 'gitlab-push',
-  'gitlab:12', 'trc-' || lpad(to_hex(n), 32, '0'), '1.4.2', n,
-  CASE WHEN n % 10 <> 0 THEN jsonb_set(%(result)s, '{{generation}}', to_jsonb(n / {APIS} + 1)) END,
-  CASE WHEN n % 10 = 0 THEN %(error)s::jsonb END,
+SELECT 'dep-' || lpad(n::text, 26, '0'), 'tenant-' || mod(mod(n, {APIS}), {TENANTS}), 'api-' || mod(n, {APIS}), 'dev',
+  'deploy', n / {APIS} + 1, CASE WHEN mod(n, 10) = 0 THEN 'failed' ELSE 'succeeded' END, 7,
+  lpad(to_hex(n), 40, '0'), 'gitlab-push', 'gitlab:12', 'trc-' || lpad(to_hex(n), 32, '0'), '1.4.2', n,
+  CASE WHEN mod(n, 10) <> 0 THEN jsonb_set(%(result)s, '{{generation}}', to_jsonb(n / {APIS} + 1)) END,
+  CASE WHEN mod(n, 10) = 0 THEN %(error)s::jsonb END,
   %(begun)s::timestamptz + n * interval '1 s', %(begun)s::timestamptz + n * interval '1 s' + interval '9 s'
 FROM generate_series(0, %(count)s / 2 - 1) AS n;
 INSERT INTO api_status (tenant, api, environment, generation, deployment_id, status, serving_generation,

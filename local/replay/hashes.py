@@ -7,14 +7,17 @@ import psycopg
 
 from stoa.kernel.tables import Projection
 
-# per row, then per bucket of rows, then over all, each in order: nothing ever has to fit into memory as a whole
+# per row, then per bucket of rows, then over all, each in order: nothing ever has to fit into memory as a whole.
+# OFFSET keeps PostgreSQL from hashing a row again wherever its hash is named.
 _HASH = """
 SELECT coalesce(sum(rows), 0)::bigint, encode(sha256(coalesce(string_agg(part, ''::bytea ORDER BY bucket), '')), 'hex')
 FROM (
-  SELECT get_byte(h, 0) * 256 + get_byte(h, 1) AS bucket, count(*) AS rows,
-    sha256(string_agg(h, ''::bytea ORDER BY h)) AS part
-  FROM (SELECT sha256(convert_to(ROW({columns})::text, 'UTF8')) AS h FROM {schema}.{table}) AS hashed
-  GROUP BY 1
+  SELECT bucket, count(*) AS rows, sha256(string_agg(h, ''::bytea ORDER BY h)) AS part
+  FROM (
+    SELECT substring(h FOR 2) AS bucket, h
+    FROM (SELECT sha256(convert_to(ROW({columns})::text, 'UTF8')) AS h FROM {schema}.{table} OFFSET 0) AS hashed
+  ) AS placed
+  GROUP BY bucket
 ) AS buckets
 """
 

@@ -140,7 +140,7 @@ class Deployments:
                 return
             store.finish(connection, deployment.id, ended, at)
             store.step(connection, deployment, "prepare", "failed", at, at, error.where())
-            keys = outbox.add(connection, [events.finished(deployment, ended, at)])
+            keys = outbox.add(connection, [events.finished(current, ended, at)])
         self.publish(keys)
 
     def _take_turn(self, lane: Lane, deployment_id: str) -> bool:
