@@ -178,16 +178,29 @@ def send_what_nobody_can_use(lab: Lab, copy_of: dict[str, Any]) -> None:
     producer.close()
 
 
+def something_of_everything(lab: Lab) -> None:
+    lab.push(1)
+    lab.one_after_the_other("orders")
+    refused = {"code": "APPROVAL_REQUIRED", "detail": 'says "no"\nwith a \\ and an ä'}
+    lab.ask("orders", "prod", refused=refused)
+    lab.by_hand.cancel(lab.ask("payments"), "user-1")
+    lab.launch(lab.ask("payments"))  # and runs
+    lab.publisher.relay()
+
+
+def all_archived(lab: Lab, count: int) -> list[dict[str, Any]]:
+    """From now on these come from the archive."""
+    until = time.monotonic() + 15
+    while len(found := lab.archived()) < count and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(found) == count
+    return found
+
+
 def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: Lab, tmp_path: Path) -> None:
     running = lab.functions("events_to_archive", "deploy_results_to_status")
     try:
-        lab.push(1)
-        lab.one_after_the_other("orders")
-        refused = {"code": "APPROVAL_REQUIRED", "detail": 'says "no"\nwith a \\ and an ä'}
-        lab.ask("orders", "prod", refused=refused)
-        lab.by_hand.cancel(lab.ask("payments"), "user-1")
-        lab.launch(lab.ask("payments"))  # and runs
-        lab.publisher.relay()
+        something_of_everything(lab)
         code, before, said = replay(lab)
         assert (code, said) == (0, "")
         assert {one["table"]: one["rebuilt"]["rows"] for one in before["projections"]} == {
@@ -196,11 +209,8 @@ def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: La
         assert (before["events"], before["lost"]) == (13, 0)
         first = tmp_path / "first.json"
         first.write_text(json.dumps(before))
-        until = time.monotonic() + 15
-        while len(lab.archived()) < 12 and time.monotonic() < until:
-            time.sleep(0.1)
-        assert len(lab.archived()) == 12, "all of it comes from the archive from now on"
-        twin = next(line for line in lab.archived() if line["topic"] == "deploy-results")
+        archived = all_archived(lab, 12)
+        twin = next(line for line in archived if line["topic"] == "deploy-results")
     finally:
         running.stop()
     time.sleep(0.01)
