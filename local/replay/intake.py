@@ -54,6 +54,20 @@ _ENDED: Fields = (
     ("gateway_response", "jsonb", (dict, NoneType)),
     ("error", "jsonb", (dict, NoneType)),
 )
+_API: Fields = (
+    ("event_id", "text", _text),
+    ("tenant", "text", _text),
+    ("api_id", "text", _text),
+    ("generation", "bigint", _number),
+    ("project_id", "bigint", _number),
+    ("commit", "text", _text),
+    ("created_at", "timestamptz", _text),
+    ("created_by", "text", _text),
+    ("updated_at", "timestamptz", _text),
+    ("updated_by", "text", _text),
+)
+_ENVIRONMENTS: Fields = (("environments", "jsonb", (list,)),)
+_DELETED: Fields = (("timestamp", "timestamptz", _text), ("deleted_by", "text", _text))
 _PUSHED: Fields = (
     ("event_id", "text", _text),
     ("push_id", "text", _text),
@@ -122,11 +136,11 @@ def _plain(line: Line) -> dict[str, Any]:
 
 
 def _consistent(line: Line, data: dict[str, Any]) -> bool:
-    """What read_finished looks at beside types; a push has neither."""
+    """What read_finished looks at beside types; a push has neither, an API no action."""
     tenant = data.get("tenant")
     return tenant is None or (
         tenant == line["headers"].get("ce_tenant")
-        and data["action"] in ("deploy", "undeploy")
+        and data.get("action", "deploy") in ("deploy", "undeploy")
         and data.get("status", "success") in _STATUSES
     )
 
@@ -145,3 +159,8 @@ def _any(message: Message) -> dict[str, Any]:
 RESULT_INTAKE = Intake(RESULTS, _ENDED, read_finished, objects=2)
 REQUEST_INTAKE = Intake(REQUESTS, _ASKED, _any)
 PUSH_INTAKE = Intake(PUSHES, _PUSHED, _any)
+API_INTAKES = (
+    Intake("api-created", (*_API, *_ENVIRONMENTS), _any, objects=1),
+    Intake("api-updated", (*_API, *_ENVIRONMENTS), _any, objects=1),
+    Intake("api-deleted", (*_API, *_DELETED, *_ENVIRONMENTS), _any, objects=1),
+)

@@ -6,9 +6,9 @@ stays, as in the flows. Results come before requests, because a result needs no 
 
 from dataclasses import dataclass
 
-from local.replay.intake import PUSH_INTAKE, REQUEST_INTAKE, RESULT_INTAKE, Intake
+from local.replay.intake import API_INTAKES, PUSH_INTAKE, REQUEST_INTAKE, RESULT_INTAKE, Intake
 from stoa.catalog.store import recording
-from stoa.kernel.tables import API_STATUS, DEPLOYMENTS, PUSHES, Projection
+from stoa.kernel.tables import API_STATUS, APIS, DEPLOYMENTS, PUSHES, Projection
 
 _ASKED = (
     "deployment_id, tenant, api_id, environment, action, generation, project_id, commit, triggered_by, requested_by,"
@@ -18,6 +18,24 @@ _DEPLOYMENT = (
     "INSERT INTO {schema}.deployments (id, tenant, api, environment, action, generation, project_id, commit_sha,"
     " trigger, requested_by, trace_id, requested_at, state"
 )
+
+
+def _api(deleted: bool) -> str:
+    """The newest generation of an API is its row, whichever topic told it."""
+    kept = (
+        "generation", "project_id", "commit_sha", "environments", "created_at", "created_by", "updated_at",
+        "updated_by", "deleted_at", "deleted_by",
+    )  # fmt: skip
+    newer = ", ".join(f"{name} = excluded.{name}" for name in kept)
+    end = "timestamp, deleted_by" if deleted else "NULL::timestamptz, NULL"
+    return (
+        # the generation with which its present life began is on no event
+        f"INSERT INTO {{schema}}.apis AS a (tenant, api, created_generation, {', '.join(kept)})"
+        " SELECT DISTINCT ON (tenant, api_id) tenant, api_id, generation, generation, project_id, commit,"
+        " ARRAY(SELECT jsonb_array_elements_text(environments)), created_at, created_by, updated_at, updated_by,"
+        f" {end} FROM {{staged}} ORDER BY tenant, api_id, generation DESC"
+        f" ON CONFLICT (tenant, api) DO UPDATE SET {newer} WHERE a.generation < excluded.generation"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,4 +83,5 @@ FOLDS = (
         " SELECT push_id, project_id, ref, before, after, pusher, trace_id, received_at, 'accepted' FROM {staged}"
         " ON CONFLICT DO NOTHING",
     ),
+    *(Fold(APIS, intake, _api(intake.topic == "api-deleted")) for intake in API_INTAKES),
 )

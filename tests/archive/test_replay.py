@@ -37,6 +37,7 @@ from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, Position
 from stoa.kernel.publisher import Publisher
 from stoa.kernel.settings import Secret
+from tests.archive.apis_in_git import tell
 
 PATH = Path(__file__).resolve().parents[1] / "flows" / "thrown_away_awx.py"
 spec = importlib.util.spec_from_file_location("thrown_away_awx", PATH)
@@ -180,6 +181,7 @@ def send_what_nobody_can_use(lab: Lab, copy_of: dict[str, Any]) -> None:
 
 def something_of_everything(lab: Lab) -> None:
     lab.push(1)
+    tell(lab.database, TENANT, ["orders", "payments"], ["orders", "payments"])
     lab.one_after_the_other("orders")
     refused = {"code": "APPROVAL_REQUIRED", "detail": 'says "no"\nwith a \\ and an ä'}
     lab.ask("orders", "prod", refused=refused)
@@ -204,9 +206,9 @@ def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: La
         code, before, said = replay(lab)
         assert (code, said) == (0, "")
         assert {one["table"]: one["rebuilt"]["rows"] for one in before["projections"]} == {
-            "deployments": 7, "api_status": 3, "pushes": 1,
+            "deployments": 7, "api_status": 3, "pushes": 1, "apis": 2,
         }  # fmt: skip
-        assert (before["events"], before["lost"]) == (13, 0)
+        assert (before["events"], before["lost"]) == (15, 0)
         first = tmp_path / "first.json"
         first.write_text(json.dumps(before))
         archived = all_archived(lab, 12)
@@ -220,6 +222,8 @@ def test_the_rebuilt_model_is_the_live_one_now_and_as_of_a_moment_before(lab: La
     try:
         lab.end()
         lab.push(2)
+        tell(lab.database, TENANT, ["orders"], ["orders"])
+        tell(lab.database, TENANT, ["payments"], ["orders", "payments"])
         lab.one_after_the_other("billing")
         lab.publisher.relay()
         send_what_nobody_can_use(lab, twin)
@@ -284,7 +288,7 @@ def test_a_live_row_that_was_tampered_with_is_noticed(lab: Lab) -> None:
     lab.execute("UPDATE pushes SET pusher = 'gitlab:8' WHERE id = 'push-1'")
     code, said, _ = replay(lab)
     assert (code, {one["table"]: one["equal"] for one in said["projections"]}) == (
-        1, {"deployments": False, "api_status": True, "pushes": False},
+        1, {"deployments": False, "api_status": True, "pushes": False, "apis": True},
     )  # fmt: skip
     lab.execute("DELETE FROM api_status WHERE api = 'orders'")
     code, said, _ = replay(lab, "--consumer", "deploy_results_to_status")

@@ -68,6 +68,10 @@ def stoa(lab: Any, *arguments: str) -> str:
 def test_the_archive_holds_every_offset_once_and_search_every_event_once(lab: Any) -> None:
     lab.write("payments")
     lab.done(lab.workspace.push("Add payments"))
+    lab.write("payments", "/again")
+    lab.done(lab.workspace.push("Change payments"))
+    lab.workspace.remove_api("payments")
+    lab.done(lab.workspace.push("Remove payments"))
     lab.until(lambda: all_of_it_once(lab), "the archive and search to hold all of it, once")
 
 

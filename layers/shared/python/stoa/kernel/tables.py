@@ -57,7 +57,16 @@ PUSHES = Projection(
     ("id", "project_id", "ref", "before_sha", "after_sha", "pusher", "trace_id", _utc("received_at")),
     tenant=False,
 )
-PROJECTIONS = (DEPLOYMENTS, API_STATUS, PUSHES)
+APIS = Projection(
+    "apis",
+    "tenant, api",
+    ("api-created", "api-updated", "api-deleted"),
+    (
+        "tenant", "api", "generation", "project_id", "commit_sha", "environments", _utc("created_at"), "created_by",
+        _utc("updated_at"), "updated_by", _utc("deleted_at"), "deleted_by",
+    ),
+)  # fmt: skip
+PROJECTIONS = (DEPLOYMENTS, API_STATUS, PUSHES, APIS)
 
 # why each is none
 OPERATIONAL = {
@@ -72,10 +81,13 @@ OPERATIONAL = {
     "generations": "counters; the newest generation of a lane is on its events",
     "inbox": "which events were done",
     "lanes": "leases: which job runs, which launch may still arrive",
+    "notification_channels": "settings, which no event carries yet",
+    "notifications": "which messages were sent; a replay sends none",
     "outbox": "events on their way to Kafka",
     "parked": "records that wait for their key",
     "project_heads": "the commit that is processed; Git and the pushes say it again",
     "project_tenants": "registrations: settings, which no event carries yet",
+    "rollouts": "how far Argo CD is with an API",
     "started_by_hand": "idempotency keys of callers",
     "waiting_keys": "keys that wait",
 }
