@@ -81,7 +81,7 @@ def demo(
     with _a_place_for_the_state(default_home(), "demo.lock"):
         folder = default_home() / "demo"
         shutil.rmtree(folder, ignore_errors=True)
-        seen = Demonstration(Home(folder), Options(executor=executor.value), Console(), pushes).run()
+        seen = Demonstration(Home(folder), Options(executor=executor.value, around=False), Console(), pushes).run()
     raise typer.Exit(os.EX_OK if seen else 1)
 
 

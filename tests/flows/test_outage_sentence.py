@@ -287,7 +287,7 @@ def as_lambda_has_it(found: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_the_outage_sentence_holds_whatever_dies(
     kafka: Any, new_database: Callable[[], str], mortal: None, examples: int
 ) -> None:

@@ -52,7 +52,7 @@ class Running:
     """A started stack with its demo tenant."""
 
     def __init__(self, folder: Path) -> None:
-        self.stack = Stack(Home(folder), Options(executor="direct"), silent)
+        self.stack = Stack(Home(folder), Options(executor="direct", around=False), silent)
         self.stack.start()
         self.workspace = seed(self.stack).workspace
         self.admin = Admin(self.stack.url("gateway"), GATEWAY_USER, self.stack.home.secret("gateway_password"))
@@ -141,7 +141,7 @@ def test_the_demo_ends_with_its_line_and_stops_whatever_breaks(
         monkeypatch.setattr(Demonstration, name, fail if name == broken else silent_part)
     monkeypatch.setattr(Stack, "stop", lambda self: stopped.append(True))
     told: Any = Told()
-    assert Demonstration(Home(tmp_path), Options(), told, 1).run() is False
+    assert Demonstration(Home(tmp_path), Options(around=False), told, 1).run() is False
     assert (stopped, last_line(capsys.readouterr().out)["ok"]) == ([True], False)
     assert told.lines == ["stopped: GitFailed: git push: refused [/red]"]
 

@@ -176,7 +176,7 @@ def test_a_killed_member_is_missed_and_its_partitions_are_taken_over(
     doomed.wait()
     with closing(Member(kafka, topic, group)) as heir:
         wait_until(lambda: len(seen(heir)) == 60, "everything the killed one had not committed")
-        assert len(heir.assigned) == 6
+        wait_until(lambda: len(heir.assigned) == 6, "all six partitions")
 
 
 def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(

@@ -53,7 +53,7 @@ def test_a_push_ends_in_a_sync_of_its_commit_and_a_removal_in_a_pruned_applicati
     for files in ((f"{ORDERS}/api.yaml", f"{ORDERS}/environments/dev.yaml"), (f"{ORDERS}/api.yaml",)):
         commit = repository.push(*files)
         assert carried_out() == "succeeded"
-        status = kit.read(("tenant-a-orders", "tenant-a"))["status"]
+        status = kit.read(("tenant-a-orders", "tenant-a"), refresh="normal")["status"]
         assert (status["operationState"]["syncResult"]["revision"], status["sync"]["status"]) == (commit, "Synced")
     repository.push("README.md", removed=(f"{ORDERS}/api.yaml", f"{ORDERS}/environments/dev.yaml"))
     assert [topic for topic, _ in repository.told] == ["api-created", "api-updated", "api-deleted"]
