@@ -5,7 +5,7 @@ the first record that the topics still hold. On AWS both are kept.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import boto3
 import psycopg
@@ -29,12 +29,7 @@ def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, 
     make_bucket(environment)
     with psycopg.connect(database_url) as connection:
         connection.execute("TRUNCATE archive_ledger")
-    groups = [f"{f.name}.{source.topic}" for f in FUNCTIONS if f.name in CONSUMERS for source in f.sources]
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
-    try:
-        _forget(admin, groups)
-    finally:
-        admin.close()
+    forget(bootstrap, CONSUMERS)
 
 
 def make_bucket(environment: Mapping[str, str]) -> None:
@@ -55,8 +50,18 @@ def make_bucket(environment: Mapping[str, str]) -> None:
     s3.put_object_lock_configuration(Bucket=ARCHIVE, ObjectLockConfiguration=lock)
 
 
+def forget(bootstrap: str, functions: Collection[str]) -> None:
+    """How far these functions were; of a platform that starts for the first time there is nothing. Raises DiedEarly and
+    KafkaError."""
+    groups = [f"{f.name}.{source.topic}" for f in FUNCTIONS if f.name in functions for source in f.sources]
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
+    try:
+        _forget(admin, groups)
+    finally:
+        admin.close()
+
+
 def _forget(admin: KafkaAdminClient, groups: list[str]) -> None:
-    """Deletes the groups; of a platform that starts for the first time there are none. Raises DiedEarly."""
     until = time.monotonic() + LEFT_S
     while groups:
         try:

@@ -15,13 +15,13 @@ from typing import Any
 
 import boto3
 import requests
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import GroupIdNotFoundError, KafkaError, NonEmptyGroupError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from cdk.wiring import EVENTS
 from local.chaos.again import read
 from local.chaos.evidence import Memory
-from local.memories import ARCHIVE, REGION
+from local.memories import ARCHIVE, REGION, forget
 from local.parts.process import DiedEarly
 from local.stack import Stack
 
@@ -49,29 +49,15 @@ def opensearch_killed(stack: Stack, _: random.Random) -> Iterator[str]:
 
 
 def _forget(bootstrap: str) -> None:
-    """Deletes the offsets of the consumer, as soon as the group knows that its members are gone."""
+    """Kafka itself may be away just now."""
     deadline = time.monotonic() + FORGET_S
-    waiting = [f"{SEARCH}.{topic}" for topic in EVENTS]
-    while waiting:
+    while True:
         try:
-            admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
-            try:
-                while waiting:
-                    _forget_one(admin, waiting[0])
-                    del waiting[0]
-            finally:
-                admin.close()
-        except (NonEmptyGroupError, KafkaError):
+            return forget(bootstrap, (SEARCH,))
+        except (KafkaError, DiedEarly):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
-
-
-def _forget_one(admin: Any, group: str) -> None:
-    try:
-        admin.delete_groups([group])
-    except GroupIdNotFoundError:
-        return
 
 
 def memory(stack: Stack) -> Memory:

@@ -62,7 +62,8 @@ def covered(lane: Lane) -> Iterator[str]:
 
 
 def in_order(lane: Lane) -> Iterator[str]:
-    """Each generation once, and the newer commit has the newer one, but where somebody rolled back."""
+    """Each generation once, and the newer commit has the newer one, but where somebody rolled back. One that somebody
+    cancelled is wanted no more: an older one that is lost after that is tried again."""
     rolled_back: set[str] = set()
     newest, before = -1, None
     for row, place, content in lane.rows:
@@ -74,7 +75,7 @@ def in_order(lane: Lane) -> Iterator[str]:
         elif is_valid(content) and not (row.trigger == "retry" and row.commit in rolled_back):
             if place < newest:
                 yield f"{row.id} (#{row.generation} of {lane.api}) asks for an older commit than one before it"
-            newest = max(newest, place)
+            newest = newest if row.id in lane.cancelled else max(newest, place)
 
 
 def brought_back(lane: Lane) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from local.chaos.checker import judge
 from local.chaos.evidence import Answer, Commit, Evidence, Job, Memory, Push, Request, Told
 from local.chaos.faults import KINDS as DONE
+from local.chaos.lanes import in_order, lane
 from local.chaos.plan import KINDS
 
 C1, C2, C3, C4 = (letter * 40 for letter in "abcd")
@@ -188,3 +189,16 @@ def test_what_somebody_cancelled_or_rolled_back_is_no_violation() -> None:
 
 def test_every_planned_kind_can_be_done() -> None:
     assert set(DONE) == {kind.name for kind in KINDS}
+
+
+@pytest.mark.parametrize(("cancelled", "found"), [(True, []), (False, ["dep-3 (#3 of one) asks"])])
+def test_an_older_commit_may_be_tried_again_after_the_newer_one_was_cancelled(
+    cancelled: bool, found: list[str]
+) -> None:
+    requests = (
+        request(1, "one", 1, C1, state="failed", code="GATEWAY_UNAVAILABLE"),
+        request(2, "one", 2, C2, state="cancelled"),
+        request(3, "one", 3, C1, trigger="retry"),
+    )
+    rows = lane(replace(GOOD, requests=requests, cancelled=frozenset({"dep-2"} if cancelled else ())), "one")
+    assert [said[: len("dep-3 (#3 of one) asks")] for said in in_order(rows)] == found
