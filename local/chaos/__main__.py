@@ -106,7 +106,10 @@ class Run:
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--around", action="store_true", help="with archive, search, notifications and Argo CD")
+    options.add_argument(
+        "--around", action=argparse.BooleanOptionalAction, default=True,
+        help="with archive, search, notifications and Argo CD",
+    )  # fmt: skip
     chosen = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir="/var/tmp"))
     folder.chmod(0o755)
