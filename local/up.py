@@ -13,6 +13,7 @@ from local.commands import GATEWAY_USER
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
+from local.memories import ARCHIVE
 from local.seed import Demo, seed
 from local.stack import Options, Stack
 from local.watch import Watch
@@ -95,6 +96,10 @@ def _places(stack: Stack, demo: Demo) -> Table:
         "AWX": stack.url("awx"),
         "Kafka": stack.kafka.bootstrap,
         "OpenBao": stack.openbao.url,
+        "Slack and mail": f"{stack.url('people')}/_emulator/messages",
+        "Argo CD": stack.url("argocd"),
+        "OpenSearch": stack.url("opensearch"),
+        "archive (S3)": f"{stack.url('s3')}/{ARCHIVE}",
         "metrics": f"{stack.url('metrics')}/metrics",
         "logs": str(stack.home.logs),
     }
