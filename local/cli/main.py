@@ -46,9 +46,9 @@ HomeOption = Annotated[
 def up(home: HomeOption = None, executor: ExecutorOption = Executor.ansible) -> None:
     """Run the whole platform on this machine and show each deployment as it moves.
 
-    Starts PostgreSQL, Kafka, OpenBao, OpenSearch, S3, the gateway, AWX, GitLab, Argo CD, Slack and the functions, all on
-    127.0.0.1 and on free ports, and seeds a demo tenant with a Git repository. Ctrl-C stops all of it; the state stays,
-    but for search and archive, which are filled again from Kafka.
+    Starts PostgreSQL, Kafka, OpenBao, OpenSearch, S3, the gateway, AWX, GitLab, Argo CD, Slack and the functions, all
+    on 127.0.0.1 and on free ports, and seeds a demo tenant with a Git repository. Ctrl-C stops all of it; the state
+    stays, but for search and archive, which are filled again from Kafka.
     """
     from rich.console import Console  # noqa: PLC0415
 
