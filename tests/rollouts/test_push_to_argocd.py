@@ -19,15 +19,16 @@ ORDERS = "tenants/tenant-a/apis/orders"
 
 
 @pytest.fixture
-def repository(database: Database, run_folder: Path) -> Iterator[Repository]:
-    server = Server(run_folder)
+def repository(database: Database, tmp_path: Path) -> Iterator[Repository]:
+    """In a folder of its own: other tests have repositories with an API of this name."""
+    server = Server(tmp_path)
     yield Repository(database, server)
     server.stop()
 
 
 @pytest.fixture
-def kit(tmp_path: Path, run_folder: Path) -> Iterator[Kit]:
-    with kits(tmp_path, repositories=run_folder / "gitlab" / "repositories") as made:
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    with kits(tmp_path, repositories=tmp_path / "gitlab" / "repositories") as made:
         yield made
 
 
