@@ -46,6 +46,10 @@ class Lab:
     def push_row(self, commit: str) -> dict[str, Any]:
         return next(p for p in self.control_plane.pushes() if p["after_sha"] == commit)
 
+    def is_planned(self, commit: str) -> bool:
+        """One by one: a push that finds the next one behind it may cover both, and asks for less."""
+        return any(p["after_sha"] == commit and p["state"] != "accepted" for p in self.control_plane.pushes())
+
     def done(self, commit: str, limit_s: float = 60) -> list[dict[str, Any]]:
         """The deployments of a commit when its push was processed and all of them are final."""
 

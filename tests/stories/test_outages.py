@@ -65,6 +65,7 @@ def test_two_hours_without_awx_and_a_poison_record_among_them(lab: Any) -> None:
         if number == ROUNDS - 1:
             lab.workspace.write(f"{api_folder(APIS[0])}/openapi.yaml", "openapi: 3.1.0\npaths: [\n")
         commits.append(lab.workspace.push(f"Round {number}"))
+        lab.until(lambda: lab.is_planned(commits[-1]), "the push to be planned, AWX or not")
     poison = f"tenant-demo/{APIS[1]}".encode()
     producer = KafkaProducer(bootstrap_servers=lab.stack.kafka.bootstrap, acks="all")
     producer.send("deploy-requests", key=poison, value=b"not what it seems", headers=[("ce_id", b"x")])
