@@ -58,6 +58,10 @@ def assert_the_sentence_holds(lab: Any, commits: list[str]) -> dict[str, dict[st
 def test_two_hours_without_awx_and_a_poison_record_among_them(lab: Any) -> None:
     lab.stack.emulators["awx"].stop()
     began = time.monotonic()
+    poison = f"tenant-demo/{APIS[1]}".encode()
+    producer = KafkaProducer(bootstrap_servers=lab.stack.kafka.bootstrap, acks="all")
+    producer.send("deploy-requests", key=poison, value=b"not what it seems", headers=[("ce_id", b"x")])
+    producer.flush()
     commits = []
     for number in range(ROUNDS):
         for api in APIS:
@@ -66,10 +70,6 @@ def test_two_hours_without_awx_and_a_poison_record_among_them(lab: Any) -> None:
             lab.workspace.write(f"{api_folder(APIS[0])}/openapi.yaml", "openapi: 3.1.0\npaths: [\n")
         commits.append(lab.workspace.push(f"Round {number}"))
         lab.until(lambda: lab.is_planned(commits[-1]), "the push to be planned, AWX or not")
-    poison = f"tenant-demo/{APIS[1]}".encode()
-    producer = KafkaProducer(bootstrap_servers=lab.stack.kafka.bootstrap, acks="all")
-    producer.send("deploy-requests", key=poison, value=b"not what it seems", headers=[("ce_id", b"x")])
-    producer.flush()
     asked = lab.until(lambda: [r for c in commits for r in lab.deployments(c)][39:], "40 requests to be accepted")
     assert len(asked) == 1
     dead = lab.until(lambda: lab.records("deploy-requests.dlq"), "the poison record to be set aside, AWX or not")
