@@ -40,8 +40,8 @@ def _each(*topics: str, batch_size: int, window_s: float) -> tuple[Source, ...]:
 class Function:
     """A Lambda function; its handler is `functions/<name>/handler.py::handler`.
 
-    A function with sources and a schedule uses its ticks to go on with parked keys, unless its handler says what
-    else they are for. `dead_letters` is False for one that refuses no record.
+    A function with sources and a schedule uses its ticks to go on with parked keys, and for what else its handler
+    says. `dead_letters` is False for one that refuses no record.
     """
 
     name: str

@@ -6,6 +6,7 @@ the first record that the topics still hold. On AWS both are kept.
 
 import time
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import boto3
 import psycopg
@@ -32,15 +33,20 @@ def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, 
     forget(bootstrap, CONSUMERS)
 
 
-def make_bucket(environment: Mapping[str, str]) -> None:
-    """As on AWS: every object is locked, and a version that somebody puts over it hides nothing."""
-    s3 = boto3.client(
+def s3_of(environment: Mapping[str, str]) -> Any:
+    """A client of the S3 that the functions of this environment use."""
+    return boto3.client(
         "s3",
         endpoint_url=environment["STOA_S3_ENDPOINT"],
         region_name=REGION,
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def make_bucket(environment: Mapping[str, str]) -> None:
+    """As on AWS: every object is locked, and a version that somebody puts over it hides nothing."""
+    s3 = s3_of(environment)
     s3.create_bucket(
         Bucket=ARCHIVE,
         CreateBucketConfiguration={"LocationConstraint": REGION},

@@ -1,21 +1,18 @@
 """What arrives a second time: webhooks, notices of AWX, records, exactly as they were."""
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import requests
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaTimeoutError
+from kafka import KafkaProducer
 
+from local import topics
 from local.stack import Stack
 
 MOST = 40
 TOPICS = ("git-pushes", "deploy-requests", "deploy-results")
 KAFKA_MS = 5_000
-READ_S = 30.0
 
 
 @contextmanager
@@ -57,7 +54,7 @@ def records(stack: Stack, draw: random.Random) -> Iterator[str]:
 
 
 def _again(bootstrap: str, topic: str, draw: random.Random) -> str:
-    found = read(bootstrap, topic)
+    found = topics.records(bootstrap, topic)
     producer = KafkaProducer(
         bootstrap_servers=bootstrap, bootstrap_timeout_ms=KAFKA_MS, delivery_timeout_ms=KAFKA_MS,
         request_timeout_ms=KAFKA_MS - 1_000, max_block_ms=KAFKA_MS,
@@ -72,21 +69,3 @@ def _again(bootstrap: str, topic: str, draw: random.Random) -> str:
     finally:
         producer.close(timeout=1)
     return f"{len(chosen)} of {len(found)}"
-
-
-def read(bootstrap: str, topic: str) -> list[Any]:
-    """All records of a topic that are there now. Raises KafkaError."""
-    deadline = time.monotonic() + READ_S
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, bootstrap_timeout_ms=KAFKA_MS)
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        ends, found = consumer.end_offsets(partitions), []
-        while any(consumer.position(at) < ends[at] for at in partitions):
-            if time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{topic} could not be read within {READ_S:.0f} s")
-            found += [record for some in consumer.poll(timeout_ms=500).values() for record in some]
-        return found
-    finally:
-        consumer.close()

@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import requests
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from cdk.wiring import EVENTS
-from local.chaos.again import read
 from local.chaos.evidence import Memory
-from local.memories import ARCHIVE, REGION, forget
+from local.memories import ARCHIVE, forget, s3_of
 from local.parts.process import DiedEarly
 from local.stack import Stack
+from local.topics import records
 
 SEARCH = "events_to_search"
 INDEXES = "stoa-events-*,audit-*"
@@ -82,19 +81,12 @@ def _ends(bootstrap: str) -> dict[tuple[str, int], tuple[int, int]]:
 
 def _event_ids(bootstrap: str) -> Iterator[str]:
     for topic in EVENTS:
-        for record in read(bootstrap, topic):
+        for record in records(bootstrap, topic):
             yield dict(record.headers)["ce_id"].decode()
 
 
 def _archived(stack: Stack) -> dict[tuple[str, int], tuple[int, ...]]:
-    environment = stack.environment()
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=environment["STOA_S3_ENDPOINT"],
-        region_name=REGION,
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
+    s3 = s3_of(stack.environment())
     found: dict[tuple[str, int], list[int]] = defaultdict(list)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=ARCHIVE):
         for entry in page.get("Contents", ()):

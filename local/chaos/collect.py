@@ -11,11 +11,11 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from local.chaos.again import read
 from local.chaos.around import memory
 from local.chaos.evidence import BROKEN, Commit, Content, Evidence, Job, Push, Request, Told
 from local.chaos.load import APIS, Notes
 from local.stack import Stack
+from local.topics import records
 from local.workspace import TENANT, Workspace
 
 DOCUMENT = re.compile(rf"tenants/{TENANT}/apis/([^/]+)/openapi\.yaml")
@@ -108,7 +108,7 @@ def _request(row: dict[str, Any]) -> Request:
 
 def _told(stack: Stack, topic: str) -> Iterator[Told]:
     seen = set()
-    for record in read(stack.kafka.bootstrap, topic):
+    for record in records(stack.kafka.bootstrap, topic):
         event_id = dict(record.headers)["ce_id"].decode()
         if event_id not in seen:
             seen.add(event_id)

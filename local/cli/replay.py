@@ -45,9 +45,9 @@ def replay(
 ) -> None:
     """Rebuild the read model from the archive and the topics, and compare it with the live one.
 
-    Writes to a schema of its own and changes nothing else; --consumer events_to_search makes the index anew, which
-    finds less until it is done. Elsewhere than on this machine it takes STOA_DATABASE_URL, STOA_KAFKA_BOOTSTRAP,
-    STOA_ARCHIVE_BUCKET and STOA_OPENSEARCH_URL from the environment. Exit code 1 when the hashes differ.
+    In a schema of its own; only --consumer events_to_search makes something anew in its place.
+    Elsewhere it takes STOA_DATABASE_URL, STOA_KAFKA_BOOTSTRAP, STOA_ARCHIVE_BUCKET and
+    STOA_OPENSEARCH_URL. Exit code 1 when the hashes differ.
     """
     from local.replay.run import Wanted  # noqa: PLC0415
     from local.replay.run import replay as run  # noqa: PLC0415

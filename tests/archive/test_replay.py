@@ -1,7 +1,6 @@
 """The read model rebuilt from archive and tail is the live one, made by the real flows and the real consumers."""
 
 import gzip
-import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -38,22 +37,10 @@ from stoa.kernel.envelope import Message, Position
 from stoa.kernel.publisher import Publisher
 from stoa.kernel.settings import Secret
 from tests.archive.apis_in_git import tell
-
-PATH = Path(__file__).resolve().parents[1] / "flows" / "thrown_away_awx.py"
-spec = importlib.util.spec_from_file_location("thrown_away_awx", PATH)
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
+from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
 
 JARS = Path(__file__).resolve().parents[2] / "build" / "kafka-jars"
 TENANT = "tenant-acme"
-LAUNCH_VARS = {
-    "openapi_type": "openapi",
-    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
-    "security": {"type": "none"},
-    "policies": {"logging": False},
-}
 BUCKET = "archive-of-replay"
 
 
@@ -76,7 +63,7 @@ class Lab:
         self.database = Database(Secret(url), "stoa_worker")
         self.producer = Producer(kafka.bootstrap)
         self.publisher = Publisher(Database(Secret(url), "stoa_worker"), self.producer.send, wait_s=0)
-        self.awx = thrown_away_awx.ThrownAwayAwx()
+        self.awx = ThrownAwayAwx()
         prepared = Prepared(api_version="1.0.0", launch_vars=LAUNCH_VARS, document=b"{}", sha256="0" * 64, report={})
         client, here = Awx(self.awx.url, Secret("token"), timeout_s=2), "http://127.0.0.1:1"
         self.flows = Deployments(self.database, lambda _: None, client, lambda _: prepared, here, 0.0, 60.0)

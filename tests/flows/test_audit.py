@@ -1,9 +1,7 @@
 """What people do by hand is on the audit log in the transaction of the change, and what is refused is not."""
 
-import importlib.util
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +16,7 @@ from stoa.kernel import ids
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
-
-spec = importlib.util.spec_from_file_location("thrown_away_awx", Path(__file__).with_name("thrown_away_awx.py"))
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
+from tests.flows.thrown_away_awx import ThrownAwayAwx
 
 TENANT = "tenant-acme"
 WANTED: Any = {"tenant": TENANT, "api": "orders", "environment": "dev", "action": "deploy"}
@@ -60,7 +53,7 @@ class Lab:
 
 @pytest.fixture
 def lab(database: Database) -> Iterator[Lab]:
-    awx = thrown_away_awx.ThrownAwayAwx()
+    awx = ThrownAwayAwx()
     yield Lab(database, awx.url)
     awx.shutdown()
 

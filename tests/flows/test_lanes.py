@@ -1,10 +1,8 @@
 """What the state machine draws too seldom: odd answers of AWX, and a lane that must not stay busy for them."""
 
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,25 +19,14 @@ from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, Position
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
-
-spec = importlib.util.spec_from_file_location("thrown_away_awx", Path(__file__).with_name("thrown_away_awx.py"))
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
+from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
 
 TENANT = "tenant-acme"
-LAUNCH_VARS = {
-    "openapi_type": "openapi",
-    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
-    "security": {"type": "none"},
-    "policies": {"logging": False},
-}
 
 
 class Lab:
     def __init__(self, database: Database, launch_vars: dict[str, Any], pause_s: float = 60.0) -> None:
-        self.awx = thrown_away_awx.ThrownAwayAwx()
+        self.awx = ThrownAwayAwx()
         self.database = database
         self.launch_vars = launch_vars
         self.flows = self.container(database, 0.0, pause_s)

@@ -5,14 +5,12 @@ by an exception that nothing catches, before or after any statement or HTTP call
 """
 
 import base64
-import importlib.util
 import json
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -35,21 +33,10 @@ from stoa.kernel import ids, outbox
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
-
-spec = importlib.util.spec_from_file_location("thrown_away_awx", Path(__file__).with_name("thrown_away_awx.py"))
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
+from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
 
 LANES = ("orders", "payments")
 MAY_ARRIVE_S = 0.03
-LAUNCH_VARS = {
-    "openapi_type": "openapi",
-    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
-    "security": {"type": "none"},
-    "policies": {"logging": False},
-}
 
 
 class Killed(BaseException):
@@ -292,7 +279,7 @@ def test_the_outage_sentence_holds_whatever_dies(
     kafka: Any, new_database: Callable[[], str], mortal: None, examples: int
 ) -> None:
     create_topics(kafka.bootstrap)
-    awx = thrown_away_awx.ThrownAwayAwx()
+    awx = ThrownAwayAwx()
     parts = {"bootstrap": kafka.bootstrap, "new_database": staticmethod(new_database), "awx": awx}
     bound = type("Bound", (Platform,), {**parts, "producer": Producer(kafka.bootstrap)})
     calm = settings(deadline=None, suppress_health_check=list(HealthCheck), stateful_step_count=40)

@@ -7,6 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+# of a request that is in order
+LAUNCH_VARS: dict[str, Any] = {
+    "openapi_type": "openapi",
+    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
+    "security": {"type": "none"},
+    "policies": {"logging": False},
+}
+
 
 class ThrownAwayAwx(ThreadingHTTPServer):
     """`mode`: up, down (503 before anything happens), drop (the job exists, nobody is told) or late (nobody is told,

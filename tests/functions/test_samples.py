@@ -2,7 +2,6 @@
 published on the way is what events/ promises."""
 
 import base64
-import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from stoa.deployments.model import Deployment, Lane
 from stoa.kernel import outbox
 from stoa.kernel.database import Database
 from stoa.kernel.settings import Secret
+from tests.flows.thrown_away_awx import ThrownAwayAwx
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "events/samples"
@@ -38,12 +38,6 @@ HANDLERS = {
     "eventbridge-tick-of-a-schedule": "outbox_relay",
 }
 ORDERS, PAYMENTS = "dep-01kjq3v5n00000000000000001", "dep-01kjq3v5n00000000000000002"
-
-spec = importlib.util.spec_from_file_location("awx_of_samples", ROOT / "tests/flows/thrown_away_awx.py")
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
 
 
 @dataclass
@@ -134,7 +128,7 @@ def prepare(lab: Lab) -> None:
 def lab(kafka: Any, module_database: Callable[[], str], run_folder: Path) -> Iterator[Lab]:
     """All samples, each played twice."""
     create_topics(kafka.bootstrap)
-    awx, url = thrown_away_awx.ThrownAwayAwx(), module_database()
+    awx, url = ThrownAwayAwx(), module_database()
     environment = {
         "STOA_DATABASE_URL": url,
         "STOA_KAFKA_BOOTSTRAP": kafka.bootstrap,

@@ -1,6 +1,10 @@
-"""A repository in memory with one API that stands in dev."""
+"""A repository in memory with one API that stands in dev; and a GitLab emulator."""
+
+from collections.abc import Iterator
 
 import pytest
+
+from tests.gitops.desk import Server
 
 FOLDER = "tenants/tenant-demo/apis/orders"
 API = """\
@@ -45,3 +49,10 @@ def files() -> dict[str, bytes]:
         f"{FOLDER}/openapi.yaml": b"openapi: 3.0.3\n",
         f"{FOLDER}/environments/dev.yaml": DEV.encode(),
     }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("gitlab"))
+    yield made
+    made.stop()

@@ -1,6 +1,5 @@
 """A project that is written to file by file, and what it tells of its APIs."""
 
-import base64
 import json
 from typing import Any
 
@@ -8,7 +7,9 @@ from jsonschema import Draft202012Validator
 
 from local.contracts import schema
 from stoa.kernel.database import Database
+from stoa.kernel.outbox import Row
 from tests.gitops.desk import Desk, Server
+from tests.lambda_records import lambda_record
 
 
 class Repository(Desk):
@@ -54,14 +55,7 @@ class Repository(Desk):
             rows = connection.execute("SELECT seq, topic, key, headers, value FROM outbox"
                                       " WHERE starts_with(topic, 'api-') ORDER BY seq").fetchall()  # fmt: skip
         return [
-            {
-                "topic": row["topic"],
-                "partition": 0,
-                "offset": row["seq"],
-                "key": base64.b64encode(row["key"].encode()).decode(),
-                "value": base64.b64encode(bytes(row["value"])).decode(),
-                "headers": [{name: list(value.encode())} for name, value in row["headers"].items()],
-            }
+            lambda_record(Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])), row["seq"])
             for row in rows
         ]
 

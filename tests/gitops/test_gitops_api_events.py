@@ -1,7 +1,5 @@
 """What a push tells of APIs: created, updated, deleted, each under its own generation, in the push's transaction."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,6 @@ from tests.gitops.desk import Server, message
 from tests.gitops.repository import Repository
 
 ORDERS, PETS = "tenants/tenant-a/apis/orders", "tenants/tenant-a/apis/pets"
-
-
-@pytest.fixture(scope="module")
-def server(run_folder: Path) -> Iterator[Server]:
-    made = Server(run_folder)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Pushes in any order of delivery, lost ones, and starts by hand, against a real database and the GitLab emulator."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,13 +15,6 @@ from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 from tests.gitops.desk import ORDERS, REF, ZEROS, Desk, History, Server, message
-
-
-@pytest.fixture(scope="module")
-def server(run_folder: Path) -> Iterator[Server]:
-    made = Server(run_folder)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

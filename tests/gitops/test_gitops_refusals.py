@@ -21,13 +21,6 @@ SECRET = "apim/tenant-demo/dev/orders"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("refusals"))
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     """It has the user's name and no password."""
     made = OpenBao(tmp_path_factory.mktemp("vault"))

@@ -1,23 +1,19 @@
 """`stoa dlq replay`: what is sent back is what came, once, slowly, and on the audit log."""
 
-import base64
-import importlib.util
 import json
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
 from local.cli.main import app
 from local.dead_letters import DeadLetter
 from local.redelivery import Replay, plan
-from local.topics import create_topics
+from local.topics import create_topics, records
 from stoa.adapters.awx import Awx
 from stoa.adapters.kafka import Producer
 from stoa.deployments.events import Cause, requested
@@ -31,22 +27,11 @@ from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused
 from stoa.kernel.outbox import Row
 from stoa.kernel.settings import Secret
+from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
+from tests.lambda_records import lambda_record
 
 GROUP = "deploy_requests_to_awx.deploy-requests"
 TENANT = "tenant-acme"
-LAUNCH_VARS = {
-    "openapi_type": "openapi",
-    "backend": {"url": "http://127.0.0.1:2", "connection_timeout_s": 5, "read_timeout_s": 5},
-    "security": {"type": "none"},
-    "policies": {"logging": False},
-}
-spec = importlib.util.spec_from_file_location(
-    "thrown_away_awx", Path(__file__).parents[1] / "flows" / "thrown_away_awx.py"
-)
-assert spec
-assert spec.loader
-thrown_away_awx = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(thrown_away_awx)
 
 
 class Letters:
@@ -58,7 +43,13 @@ class Letters:
         self.code = f"CODE_{uuid.uuid4().hex[:8].upper()}"  # the topics are shared: each test looks at its own
 
     def put(self, row: Row, offset: int = 7) -> None:
-        dead_letters.send(self.producer.send, record(row, offset), GROUP, Refused(self.code, "no"), 1)
+        dead_letters.send(
+            self.producer.send,
+            lambda_record(row, offset),
+            GROUP,
+            Refused(self.code, "no"),
+            1,
+        )
 
     def replay(self, *arguments: str) -> list[dict[str, Any]]:
         command = ["dlq", "replay", "--topic", "deploy-requests", "--code", self.code, "--json", *arguments]
@@ -71,27 +62,7 @@ class Letters:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def on(self, topic: str, key: str) -> list[Any]:
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
-        partitions = [TopicPartition(topic, number) for number in range(6)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        ends, found = consumer.end_offsets(partitions), []
-        while any(consumer.position(p) < ends[p] for p in partitions):
-            found += [one for some in consumer.poll(timeout_ms=200).values() for one in some]
-        consumer.close()
-        return [one for one in found if one.key == key.encode()]
-
-
-def record(row: Row, offset: int) -> dict[str, Any]:
-    """The row as Lambda hands it out."""
-    return {
-        "topic": row.topic,
-        "partition": 0,
-        "offset": offset,
-        "key": base64.b64encode(row.key.encode()).decode(),
-        "value": base64.b64encode(row.value).decode(),
-        "headers": [{name: list(value.encode())} for name, value in row.headers.items()],
-    }
+        return [one for one in records(self.bootstrap, topic) if one.key == key.encode()]
 
 
 def some_row(**headers: str) -> Row:
@@ -177,7 +148,7 @@ def test_the_rate_is_held_the_oldest_go_first_and_one_event_goes_once(letters: L
 def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(
     letters: Letters, database: Database
 ) -> None:
-    awx = thrown_away_awx.ThrownAwayAwx()
+    awx = ThrownAwayAwx()
     prepared = Prepared(api_version="1.0.0", launch_vars=LAUNCH_VARS, document=b"{}", sha256="0" * 64, report={})
     client = Awx(awx.url, Secret("token"), timeout_s=2)
     flows = Deployments(database, lambda _keys: None, client, lambda _d: prepared, "http://127.0.0.1:1", 0.0, 60.0)
@@ -185,7 +156,7 @@ def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(
     queries = DeploymentQueries(database)
     try:
         old, new = asked(database, flows), asked(database, flows)
-        consume.process(batch(record(new, 2)), lambda: 60_000)
+        consume.process(batch(lambda_record(new, 2)), lambda: 60_000)
         awx.jobs[0].update(status="successful", event_processing_finished=True,
                            artifacts={"stoa_result": {"verified": True, "outcome": "applied"}})  # fmt: skip
         flows.reconcile()
@@ -195,7 +166,7 @@ def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(
         headers = {name: value.decode() for name, value in back.headers}
         returned = Row(0, back.topic, back.key.decode(), headers, back.value)
         for _ in range(2):
-            consume.process(batch(record(returned, back.offset + 10)), lambda: 60_000)
+            consume.process(batch(lambda_record(returned, back.offset + 10)), lambda: 60_000)
         ended = {row.headers["ce_generation"]: queries.read(deployment_of(row))[0].state for row in (old, new)}
         assert ended == {"1": "superseded", "2": "succeeded"}
         assert len(awx.jobs) == 1

@@ -1,6 +1,5 @@
 """Notifications over a real database and OpenBao, with the emulator of what people would read."""
 
-import base64
 import itertools
 import os
 import sys
@@ -26,10 +25,12 @@ from stoa.kernel import ids
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, Position, decode
+from stoa.kernel.outbox import Row
 from stoa.kernel.settings import Secret
 from stoa.notifications.flows import Notifications
 from stoa.notifications.flows_by_hand import Channels
 from stoa.notifications.model import Channel
+from tests.lambda_records import lambda_record
 
 SENDER = "stoa@example.com"
 NUMBERS = itertools.count(1)
@@ -147,14 +148,7 @@ class Desk:
             )
         self._read = rows[-1]["seq"] if rows else self._read
         return [
-            {
-                "topic": row["topic"],
-                "partition": 0,
-                "offset": row["seq"],
-                "key": base64.b64encode(row["key"].encode()).decode(),
-                "value": base64.b64encode(bytes(row["value"])).decode(),
-                "headers": [{name: list(value.encode())} for name, value in row["headers"].items()],
-            }
+            lambda_record(Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])), row["seq"])
             for row in rows
         ]
 

@@ -1,6 +1,6 @@
 """The index can be made anew from the log, whatever it held before, and while the function goes on."""
 
-from local.reindex import BATCH, reindex
+from local.replay.search import BATCH, reindex
 from stoa.adapters.opensearch import OpenSearch
 from stoa.search.flows import Search
 from tests.search.server import NOON, Server, asked_and_ended, audit, deployment, record

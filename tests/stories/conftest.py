@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 import requests
-from kafka import KafkaConsumer, TopicPartition
 from psycopg.rows import dict_row
 
 from local.commands import GATEWAY_USER
@@ -19,6 +18,7 @@ from local.gateway_consumer import Admin
 from local.home import Home
 from local.seed import seed
 from local.stack import Options, Stack
+from local.topics import records
 from local.workspace import openapi_document
 
 FINAL = {"succeeded", "failed", "superseded", "cancelled"}
@@ -93,16 +93,7 @@ class Lab:
         return found
 
     def records(self, topic: str) -> list[Any]:
-        """Everything on a topic, from its beginning."""
-        consumer = KafkaConsumer(bootstrap_servers=self.stack.kafka.bootstrap, enable_auto_commit=False)
-        partitions = [TopicPartition(topic, number) for number in range(6)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        ends, found = consumer.end_offsets(partitions), []
-        while any(consumer.position(p) < ends[p] for p in partitions):
-            found += [record for some in consumer.poll(timeout_ms=500).values() for record in some]
-        consumer.close()
-        return found
+        return records(self.stack.kafka.bootstrap, topic)
 
     def results(self) -> list[dict[str, Any]]:
         """deploy-results, each event id once."""

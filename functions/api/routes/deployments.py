@@ -30,8 +30,8 @@ class Step(BaseModel):
     detail: str | None
 
 
-class DeploymentRead(BaseModel):
-    """`generation` counts the requests for one API in one environment; `error` has a stable `code`."""
+class DeploymentLine(BaseModel):
+    """What names a deployment; `generation` counts the requests for one API in one environment."""
 
     id: str
     tenant: str
@@ -40,6 +40,11 @@ class DeploymentRead(BaseModel):
     action: str
     generation: int
     state: State
+
+
+class DeploymentRead(DeploymentLine):
+    """`generation` counts the requests for one API in one environment; `error` has a stable `code`."""
+
     commit: str
     trigger: str
     requested_by: str

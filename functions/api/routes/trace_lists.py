@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from functions.api.parameters import SLUG, Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
-from functions.api.routes.traces import Status, TraceDeployment, completion, milliseconds, outcome
+from functions.api.routes.deployments import DeploymentLine
+from functions.api.routes.traces import Status, completion, milliseconds, outcome
 from functions.api.security import Developer
 from stoa.bootstrap import app
 from stoa.kernel.errors import Refused, Transient
@@ -34,7 +35,7 @@ class TraceSummary(BaseModel):
     trigger: str
     person: str
     commit: str
-    deployments: list[TraceDeployment]
+    deployments: list[DeploymentLine]
 
 
 class TracePage(BaseModel):
@@ -89,7 +90,7 @@ def _summaries(rows: "Iterable[TraceRow]") -> list[TraceSummary]:
 
 
 def _summary(row: "TraceRow") -> TraceSummary:
-    push, found = row.push, [TraceDeployment(**d) for d in row.deployments]
+    push, found = row.push, [DeploymentLine(**d) for d in row.deployments]
     completed = completion([push["processed_at"]] if push else [], [d["finished_at"] for d in row.deployments])
     if push:
         started, trigger, person, commit = push["received_at"], "gitlab-push", push["pusher"], push["after_sha"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from functions.api.parameters import no_parameters
 from functions.api.problems import RESPONSES
-from functions.api.routes.deployments import DeploymentRead, DeploymentWithSteps, State, with_steps
+from functions.api.routes.deployments import DeploymentLine, DeploymentWithSteps, with_steps
 from functions.api.routes.pushes import PushRead
 from functions.api.security import Developer
 from stoa.bootstrap import app
@@ -23,18 +23,6 @@ Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
 SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
 NOTICE_STATUS = {"sent": "success", "digested": "success", "refused": "failed", "dropped": "skipped"}
-
-
-class TraceDeployment(BaseModel):
-    """As much of a deployment as its line in a list of traces shows."""
-
-    id: str
-    tenant: str
-    api: str
-    environment: str
-    action: str
-    generation: int
-    state: State
 
 
 class TraceStep(BaseModel):
@@ -96,9 +84,7 @@ def completion(push: Sequence[datetime | None], deployments: Sequence[datetime |
     return max(over) if len(over) == len(ends) else None
 
 
-def outcome(
-    push_state: str | None, found: Sequence[DeploymentRead | TraceDeployment], completed: datetime | None
-) -> Status:
+def outcome(push_state: str | None, found: Sequence[DeploymentLine], completed: datetime | None) -> Status:
     if completed is None:
         return "in_progress"
     newest = {(d.tenant, d.api, d.environment): d for d in sorted(found, key=lambda d: d.generation)}

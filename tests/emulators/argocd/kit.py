@@ -3,37 +3,19 @@
 import contextlib
 import itertools
 import secrets
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from local.emulators.argocd.app import create_app
 from local.emulators.argocd.settings import Config
+from tests.emulators.served import served
 
 TOKEN, PASSWORD = "argocd-token", "argocd-pass"
 NUMBERS = itertools.count(1)
 JSON = {"content-type": "application/json"}
-
-
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[str]:
-    # named as TCP, or the event loop leaves out TCP_NODELAY and each answer waits 40 ms
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
 
 
 class Kit:

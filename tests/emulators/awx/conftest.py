@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,13 +16,13 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from local.emulators.awx.app import create_app
 from local.emulators.awx.settings import Config
 from local.emulators.webmethods.app import create_app as create_gateway
 from local.emulators.webmethods.settings import Config as GatewayConfig
 from local.parts.ports import free_port
+from tests.emulators.served import served
 
 USER, PASSWORD, TOKEN, HOOK_TOKEN = "admin", "awx-pass", "awx-token", "hook-token"
 FINAL = ("successful", "failed", "error", "canceled")
@@ -33,22 +32,6 @@ NUMBERS = itertools.count(1)
 PLAYBOOKS = Path(__file__).resolve().parent / "playbooks"
 # one for all clients: making it takes 40 ms
 TLS = ssl.create_default_context()
-
-
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[str]:
-    # named as TCP, or the event loop leaves out TCP_NODELAY and each answer waits 40 ms
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    # its end takes 0.2 s, for which the next story does not wait; the interpreter does
-    server.should_exit = True
 
 
 class Kit:

@@ -6,9 +6,6 @@ import copy
 import io
 import itertools
 import json
-import socket
-import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,6 +20,7 @@ from starlette.routing import Route
 
 from local.emulators.webmethods.app import create_app
 from local.emulators.webmethods.settings import Config
+from tests.emulators.served import served
 
 USER, PASSWORD = "ops", "not-a-default"
 JSON = {"accept": "application/json"}
@@ -36,21 +33,6 @@ async def echo(request: Request) -> Response:
     body = (await request.body()).decode()
     facts = {"method": request.method, "path": request.scope["raw_path"].decode(), "query": request.url.query}
     return JSONResponse({**facts, "headers": dict(request.headers), "body": body, "port": request.url.port})
-
-
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[str]:
-    # named as TCP, or the event loop leaves out TCP_NODELAY and each answer waits 40 ms
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 class Kit:
