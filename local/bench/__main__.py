@@ -18,6 +18,7 @@ from local.bench.rows import Row, table, write
 from local.home import ROOT
 
 LONG = ("soak",)
+TARGET = ROOT / "build" / "bench.json"
 
 Family = Callable[[], list[Row]]
 
@@ -76,11 +77,10 @@ def main() -> int:
             console.rule(name)
             since = time.monotonic()
             found += known[name]()
+            write(found, TARGET)  # at once: a later family that fails takes nothing with it
             console.print(f"{name} took {time.monotonic() - since:.0f} s", highlight=False)
     console.print(table(found))
-    target = ROOT / "build" / "bench.json"
-    write(found, target)
-    console.print(f"{time.monotonic() - begun:.0f} s in all; written to {target.relative_to(ROOT)}", highlight=False)
+    console.print(f"{time.monotonic() - begun:.0f} s in all; written to {TARGET.relative_to(ROOT)}", highlight=False)
     return 0 if all(row.holds for row in found) else 1
 
 
