@@ -15,12 +15,15 @@ from prometheus_client.registry import Collector
 
 from cdk.wiring import Function, topics_with_dlq
 from local.consumer_lag import Lag, lags, record_counts
+from local.probes import Probe
 from local.runtime import counters
 from stoa.kernel.database import Connection, Database, Row
 from stoa.kernel.errors import Transient
 
 FRESH_S = 2.0  # who asks again within it gets the same answer: a scrape costs Kafka some thirty requests
-FAILED_ROWS = 50
+PATIENCE_S = 5.0  # Prometheus itself waits for ten
+FAILURES = (KafkaError, Transient, OSError, ValueError)
+TOP_CODES = 5  # of a tenant; its other failures are counted together
 ASKED_WITHIN = timedelta(hours=48)  # of a deployment that failed in the last hour
 REPORT = re.compile(r"(?P<function>[a-z_]+)\.(?P<topic>[a-z-]+)(#\d+)?\.counters\.json")
 RECORDS = ("polled", "filtered", "invoked", "failed", "dropped", "delivered", "committed")
@@ -41,7 +44,7 @@ FAMILIES: dict[str, tuple[str, Labels]] = {
     "stoa_deployments_unfinished": ("deployments without an end, by state", ("state",)),
     "stoa_busy_lanes": ("lanes that a deployment holds", ()),
     "stoa_busy_lane_oldest_seconds": ("since when the oldest of them is with AWX, 0 without any", ()),
-    "stoa_deployments_failed_last_hour": ("by tenant and error, the most frequent", ("tenant", "code")),
+    "stoa_deployments_failed_last_hour": ("by tenant and error, the rarer ones as other", ("tenant", "code")),
     "stoa_event_source_records_total": ("records, since the runner started", ("function", "topic", "what")),
     "stoa_event_source_invocations_total": ("invocations of the function", ("function", "topic")),
     "stoa_event_source_errors_total": ("errors of the event source itself", ("function", "topic", "what")),
@@ -63,6 +66,12 @@ class Gauges(Collector):
         self._lock = Lock()
         self._kept: list[Metric] = []
         self._until = 0.0
+        parts: dict[str, Callable[[], Iterable[Sample]]] = {
+            "kafka": self._kafka,
+            "postgresql": self._postgresql,
+            "event_sources": self._event_sources,
+        }
+        self._probes = [Probe(name, ask, FAILURES) for name, ask in parts.items()]
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked when this is registered."""
@@ -76,19 +85,14 @@ class Gauges(Collector):
             yield from self._kept
 
     def _samples(self) -> Iterator[Sample]:
-        parts: dict[str, Callable[[], Iterable[Sample]]] = {
-            "kafka": self._kafka,
-            "postgresql": self._postgresql,
-            "event_sources": self._event_sources,
-        }
-        for part, ask in parts.items():
-            begun, up = time.monotonic(), 1.0
-            try:
-                yield from list(ask())
-            except (KafkaError, Transient, OSError, ValueError):
-                up = 0.0
-            yield "stoa_up", (part,), up
-            yield "stoa_scrape_seconds", (part,), time.monotonic() - begun
+        begun = time.monotonic()
+        for probe in self._probes:
+            probe.start()
+        for probe in self._probes:
+            answer = probe.answer(begun + PATIENCE_S)
+            yield from answer or ()
+            yield "stoa_up", (probe.name,), float(answer is not None)
+            yield "stoa_scrape_seconds", (probe.name,), PATIENCE_S if answer is None else probe.seconds
 
     def _kafka(self) -> Iterator[Sample]:
         counts = record_counts(self._bootstrap, [topic.name for topic in topics_with_dlq()])
@@ -166,10 +170,13 @@ def _deployments(connection: Connection) -> Iterator[Sample]:
     )
     yield "stoa_busy_lane_oldest_seconds", (), oldest["age"]
     failed = connection.execute(
-        "SELECT tenant, coalesce(error ->> 'code', 'none') AS code, count(*) AS n FROM deployments"
+        "WITH failed AS (SELECT tenant, coalesce(error ->> 'code', 'none') AS code, count(*) AS n,"
+        " row_number() OVER (PARTITION BY tenant ORDER BY count(*) DESC, error ->> 'code') AS place FROM deployments"
         " WHERE id >= %s AND state = 'failed' AND finished_at > now() - interval '1 hour'"
-        " GROUP BY tenant, error ->> 'code' ORDER BY n DESC, tenant LIMIT %s",
-        (first_id(datetime.now(UTC) - ASKED_WITHIN), FAILED_ROWS),
+        " GROUP BY tenant, error ->> 'code')"
+        " SELECT tenant, CASE WHEN place <= %s THEN code ELSE 'other' END AS code, sum(n) AS n FROM failed"
+        " GROUP BY 1, 2",
+        (first_id(datetime.now(UTC) - ASKED_WITHIN), TOP_CODES),
     )
     for row in failed:
         yield "stoa_deployments_failed_last_hour", (row["tenant"], row["code"]), row["n"]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 
@@ -37,8 +37,10 @@ class Counters:
 
 
 def read(path: Path) -> Counters:
-    """The counters that a running event source wrote last; all zero before the first time."""
+    """The counters that an event source wrote last, of whatever version; all zero before the first time. Raises
+    ValueError for another file."""
     try:
-        return Counters(**json.loads(path.read_text()))
+        said = json.loads(path.read_text())
+        return Counters(**{one.name: said[one.name] for one in fields(Counters) if one.name in said})
     except FileNotFoundError:
         return Counters()

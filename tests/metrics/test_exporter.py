@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 import urllib.request
@@ -101,7 +102,10 @@ def test_the_sources_are_asked_and_every_name_is_there(
     assert (found.get("stoa_parked_keys", **TOPIC), found.get("stoa_busy_lanes")) == (2, 1)
     assert found.get("stoa_deployments_unfinished", state="running") == 1
     assert 100 < (found.get("stoa_busy_lane_oldest_seconds") or 0) < 200
-    assert found.get("stoa_deployments_failed_last_hour", tenant="acme", code="LINT") == 1
+    failed = {
+        code: found.get("stoa_deployments_failed_last_hour", tenant="acme", code=code) for code in ("LINT", "other")
+    }
+    assert failed == {"LINT": 1, "other": 3}, "no failure is missing from the sum"
     assert found.get("stoa_event_source_records_total", what="polled", **TOPIC) == 7, "both members"
     assert found.get("stoa_event_source_errors_total", what="polling", **TOPIC) == 2
 
@@ -138,6 +142,9 @@ def fill(database_url: str) -> None:
         connection.execute(deployment, (f"{new}1", 1, "running", None, None))
         an_hour = gauges.datetime.now(gauges.UTC)
         connection.execute(deployment, (f"{new}2", 2, "failed", an_hour, '{"code": "LINT"}'))
+        for number in range(4, 4 + gauges.TOP_CODES + 2):
+            error = json.dumps({"code": f"RARE_{number:02}"})
+            connection.execute(deployment, (f"{new}{number:02}", number, "failed", an_hour, error))
         connection.execute(deployment, (old, 3, "failed", an_hour - gauges.timedelta(hours=2), '{"code": "LINT"}'))
         connection.execute(
             "INSERT INTO deployment_steps (tenant, deployment_id, name, status, started_at)"
@@ -164,6 +171,24 @@ def test_a_part_that_is_down_is_said_to_be_and_the_rest_is_there(
     assert (without_either.get("stoa_outbox_waiting"), without_either.get("stoa_parked_keys", **TOPIC)) == (None, None)
     assert without_either.get("stoa_ticks_total", function="awx_reconciler", outcome="done") == 0
     assert time.monotonic() - begun < 20
+
+
+def test_a_frozen_part_is_said_to_be_down_and_takes_no_other_answers_away(
+    start: Callable[..., Scrape], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """A port that accepts and never answers stands for it."""
+    monkeypatch.setattr(gauges, "PATIENCE_S", 2.0)
+    (tmp_path / "deploy_requests_to_awx.deploy-requests.counters.json").write_text('{"polled": 7, "of_long_ago": 1}')
+    with socket.socket() as frozen:
+        frozen.bind(("127.0.0.1", 0))
+        frozen.listen()
+        scrape = start(f"postgresql://127.0.0.1:{frozen.getsockname()[1]}/x")
+        for _ in range(2):
+            begun = time.monotonic()
+            found = scrape()
+            assert time.monotonic() - begun < 5
+            assert [found.get("stoa_up", part=part) for part in ("postgresql", "event_sources")] == [0, 1]
+            assert found.get("stoa_event_source_records_total", what="polled", **TOPIC) == 7
 
 
 def test_counters_go_on_over_half_lines_garbage_truncation_and_new_files(tmp_path: Path) -> None:
