@@ -13,10 +13,25 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from cdk.wiring import Function
-from stoa.kernel.metrics import GIVEN_UP, METRICS, PARKED, PROCESSED, REFUSED, TICKS, WAITING, WEBHOOKS, Metric
+from stoa.kernel.metrics import (
+    DURATION,
+    GIVEN_UP,
+    METRICS,
+    PARKED,
+    PROCESSED,
+    REFUSED,
+    REQUEST_DURATION,
+    REQUESTS,
+    TICKS,
+    WAITING,
+    WEBHOOKS,
+    Metric,
+)
 
 MARK = b'"_aws"'
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 300, 600, 3600)
+ANSWERED = ("2xx", "3xx", "4xx", "5xx")
+COUNTS_ENDS, ENDS = "deploy_results_to_status", ("success", "failed", "superseded", "cancelled")
 PER_RECORD = (PROCESSED, WAITING, REFUSED, GIVEN_UP, PARKED)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -115,3 +130,6 @@ def _known(functions: Sequence[Function]) -> Iterator[tuple[Metric, tuple[str, .
         if function.http:
             yield from ((WEBHOOKS, (function.name, sender)) for sender in ("gitlab", "awx"))
             yield from ((metric, (function.name,)) for metric in METRICS if not metric.dimensions)
+            yield from product((REQUESTS, REQUEST_DURATION), ((function.name, answered) for answered in ANSWERED))
+        if function.name == COUNTS_ENDS:
+            yield from ((DURATION, (function.name, status)) for status in ENDS)

@@ -33,8 +33,8 @@ DASHBOARDS = (
             Panel(
                 "Success rate, 1 h",
                 _q(
-                    'sum(increase(stoa_deployments_finished_total{status="success"}[1h]))'
-                    f" / sum(increase(stoa_deployments_finished_total{ENDED}[1h]))"
+                    'sum(increase(stoa_deployment_duration_seconds_count{status="success"}[1h]))'
+                    f" / sum(increase(stoa_deployment_duration_seconds_count{ENDED}[1h]))"
                 ),
                 "percentunit",
                 "stat",
@@ -50,7 +50,7 @@ DASHBOARDS = (
             ),
             Panel(
                 "Deployments that ended, per hour",
-                _q("sum by (status) (increase(stoa_deployments_finished_total[1h]))", "{{status}}"),
+                _q("sum by (status) (increase(stoa_deployment_duration_seconds_count[1h]))", "{{status}}"),
             ),
             Panel("Unfinished deployments", _q("stoa_deployments_unfinished", "{{state}}")),
             Panel(
@@ -125,6 +125,7 @@ DASHBOARDS = (
                 "Top errors of deployments, 1 h",
                 _q(f"topk(10, sum by (code) (increase({FAILED}[1h])))", "{{code}}"),
                 kind="table",
+                says="The first of its kind since the exporter started is not in it; the pipeline's table has all.",
             ),
             Panel(
                 "Dead letters per hour",

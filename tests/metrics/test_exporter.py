@@ -60,6 +60,7 @@ def emf(function: str, **values: Any) -> bytes:
 @pytest.fixture
 def start(kafka: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Callable[..., Scrape]]:
     monkeypatch.setattr(gauges, "FRESH_S", 0.0)
+    monkeypatch.setattr(gauges, "PATIENCE_S", 30.0)
     create_topics(kafka.bootstrap)
     started: list[Exporter] = []
 
