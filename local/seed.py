@@ -47,19 +47,19 @@ def seed(stack: Stack) -> Demo:
     return Demo(project.id, workspace)
 
 
-def channels(stack: Stack) -> None:
-    """A Slack channel and one by mail for the tenant, unless a person made them; the webhook has the address of this
+def channels(stack: Stack, tenant: str = TENANT) -> None:
+    """A Slack channel and one by mail for a tenant, unless a person made them; the webhook has the address of this
     time."""
-    made = requests.put(f"{stack.url('people')}/_emulator/webhooks/{TENANT}-{TEAM}", json={}, timeout=5)
+    made = requests.put(f"{stack.url('people')}/_emulator/webhooks/{tenant}-{TEAM}", json={}, timeout=5)
     made.raise_for_status()
-    write_secret(stack.openbao.url, stack.openbao.token, f"channels/{TENANT}/{TEAM}", {"url": made.json()["url"]})
+    write_secret(stack.openbao.url, stack.openbao.token, f"channels/{tenant}/{TEAM}", {"url": made.json()["url"]})
     wanted = {
-        TEAM: {"kind": "slack", "target": f"vault:channels/{TENANT}/{TEAM}#url"},
+        TEAM: {"kind": "slack", "target": f"vault:channels/{tenant}/{TEAM}#url"},
         MAIL: {"kind": "email", "target": TEAM_ADDRESS},
     }
     headers = {"Authorization": f"Bearer {stack.home.secret('dev_token')}"}
     for name, channel in wanted.items():
-        url = f"{stack.url('api')}/v1/tenants/{TENANT}/channels/{name}"
+        url = f"{stack.url('api')}/v1/tenants/{tenant}/channels/{name}"
         if requests.get(url, headers=headers, timeout=10).status_code == 404:
             requests.put(url, json=channel, headers=headers, timeout=10).raise_for_status()
 

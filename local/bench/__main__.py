@@ -56,12 +56,26 @@ def _rebuild(console: Console, here: Path) -> list[Row]:
         return rebuild.measure(console, here / "rebuild", environment["STOA_DATABASE_URL"])
 
 
+def _at_least(least: int, given: str) -> int:
+    number = int(given)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{given} is less than {least}")
+    return number
+
+
 def options() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m local.bench", description=__doc__)
     made.add_argument("names", nargs="*", metavar="family", help="what to measure; default: all but the soak")
-    made.add_argument("--requests", type=int, default=outage.REQUESTS, help="that wait during the outage")
-    made.add_argument("--invocations", type=int, default=memory.INVOCATIONS, help="of each function, for its memory")
-    made.add_argument("--minutes", type=int, default=soak.MINUTES, help="of the soak")
+    made.add_argument(
+        "--requests", type=partial(_at_least, 100), default=outage.REQUESTS, help="that wait during the outage"
+    )
+    made.add_argument(
+        "--invocations",
+        type=partial(_at_least, 10),
+        default=memory.INVOCATIONS,
+        help="of each function, for its memory",
+    )
+    made.add_argument("--minutes", type=partial(_at_least, 1), default=soak.MINUTES, help="of the soak")
     return made
 
 

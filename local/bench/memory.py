@@ -1,8 +1,7 @@
 """Memory of each function after ten thousand invocations, beside that after the first thousand.
 
 Each function runs in one process, as in Lambda, with events that the pipeline itself made a moment before: records get
-a new id and a new offset each time, deploy requests are also asked for anew. One whose parts are missing here is named
-and left out.
+a new id and a new offset each time, deploy requests are also asked for anew.
 """
 
 import itertools
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from local.bench.lab import Lab, Project, lab, push_event
 from local.bench.rows import Row, row
 from local.runtime import http_event, membership, payload, schedule
 from local.runtime.mapping import Record
-from local.runtime.worker import FunctionError, FunctionSpec, Worker
+from local.runtime.worker import FunctionSpec, Worker
+from local.seed import channels
 from local.stack import Options
 from stoa.bootstrap import App
 from stoa.kernel import ids
@@ -38,23 +37,25 @@ TICK_EACH = 50  # one invocation in so many is a tick, for a function with sourc
 FRESH_EACH = 20  # one deploy request in so many was never seen before
 GROWTH = 1.1
 TENANT = "bench-memory"
-MISSING = ("ModuleNotFoundError", "ImportError")
+OPTIONS = Options(executor="direct", slots=2, activation_ms=0, import_ms=0)
 
 Events = Iterator[dict[str, Any]]
 
 
 def measure(console: Console, folder: Path, invocations: int = INVOCATIONS) -> list[Row]:
-    around = all(find_spec(f"local.emulators.{name}") is not None for name in ("argocd", "people"))
-    options = Options(executor="direct", slots=2, activation_ms=0, import_ms=0, around=around)
-    with lab(folder / "memory", options) as made:
+    with lab(folder / "memory", OPTIONS) as made:
         project = made.project(TENANT, [f"api-{number}" for number in range(APIS)])
+        channels(made.stack, TENANT)
         commit = history(made, project)
         if made.stack.platform is not None:
             made.stack.platform.stop()
         maker = Maker(made, project, commit)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             running = [pool.submit(one, console, maker, function, invocations) for function in FUNCTIONS]
-            return [found for each in running if (found := each.result()) is not None]
+            found = [each.result() for each in running]
+        if refused := [topic.name for topic in TOPICS if topic.dlq and made.records(f"{topic.name}.dlq")]:
+            raise RuntimeError(f"records were refused, so that little was done with them: {', '.join(refused)}")
+        return found
 
 
 def history(made: Lab, project: Project) -> str:
@@ -63,6 +64,8 @@ def history(made: Lab, project: Project) -> str:
         commit = made.commit(project, project.apis, path)
         made.announce(project, commit)
         made.until_all_ended({commit: len(project.apis)})
+    told = "notifications WHERE state = 'sent'"
+    made.until("people to be told of the last of them", lambda: made.count(told) > 0)
     made.until("the outbox to be empty", lambda: not made.count("outbox WHERE published_at IS NULL"))
     return commit
 
@@ -81,8 +84,8 @@ class Maker:
         self._lock = threading.Lock()
         self._seen = {name: 0 for name in self._records}
 
-    def events(self, function: Function) -> Events | None:
-        """Without an end; None when no record of its topics is there."""
+    def events(self, function: Function) -> Events:
+        """Without an end. Raises RuntimeError when no record of its topics is there."""
         if function.http:
             return self._requests()
         ticks = self._ticks(function.name)
@@ -90,7 +93,7 @@ class Maker:
             return ticks
         sources = [source for source in function.sources if self._records[source.topic]]
         if not sources:
-            return None
+            raise RuntimeError(f"{function.name}: nothing wrote to its topics")
         batches = self._batches(sources)
         return _mixed(batches, ticks, TICK_EACH) if function.every_s else batches
 
@@ -138,12 +141,7 @@ def _http(method: str, path: str, headers: tuple[tuple[str, str], ...], body: by
     return http_event.event(sent)
 
 
-def one(console: Console, maker: Maker, function: Function, invocations: int) -> Row | None:
-    """None, with the reason printed, for a function that cannot run here."""
-    events = maker.events(function)
-    if events is None:
-        console.print(f"skipped {function.name}: nothing wrote to its topics here", style="yellow")
-        return None
+def one(console: Console, maker: Maker, function: Function, invocations: int) -> Row:
     target = f"functions.{function.name}.handler:handler"
     spec = FunctionSpec(
         function.name, target, function.timeout_s, function.memory_mb, maker.environment,
@@ -151,12 +149,7 @@ def one(console: Console, maker: Maker, function: Function, invocations: int) ->
     )  # fmt: skip
     worker = Worker(spec)
     try:
-        return _measured(worker, events, invocations, lambda said: console.print(said, highlight=False))
-    except FunctionError as error:
-        if error.error_type not in MISSING:
-            raise
-        console.print(f"skipped {function.name}: {error.error_type}: {error.message}", style="yellow", markup=False)
-        return None
+        return _measured(worker, maker.events(function), invocations, lambda said: console.print(said, highlight=False))
     finally:
         worker.stop()
 
@@ -185,8 +178,9 @@ def _measured(worker: Worker, events: Events, invocations: int, say: Callable[[s
 
 
 def failed(name: str, answer: Any) -> None:
-    """Raises RuntimeError when an answer says that records are to come again: nothing is away here."""
-    if isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("statusCode", 200) >= 400):
+    """Raises RuntimeError when an answer says that something is to come again: nothing is away here."""
+    left = isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("waits_for"))
+    if left or (isinstance(answer, dict) and answer.get("statusCode", 200) >= 400):
         raise RuntimeError(f"{name} answered {answer}")
 
 

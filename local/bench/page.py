@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import requests
 from rich.console import Console
 
@@ -43,6 +44,8 @@ def measure(console: Console, folder: Path) -> list[Row]:
         for number in range(ROUNDS):
             page, reader = Page(made), Reader(made)
             follow(made, project.apis, (page, reader))
+            if unseen := reader.seen - page.seen:
+                raise RuntimeError(f"the page never showed {sorted(unseen)}")
             ours.append(page.delays_ms())
             baseline.append(reader.delays_ms())
             said = f"round {number + 1} of {ROUNDS}: the page showed {len(ours[-1])} changes of steps"
@@ -69,14 +72,22 @@ class Follower:
         self._stopped = threading.Event()
         self._now = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._broken: Exception | None = None
+
+    @property
+    def seen(self) -> set[Change]:
+        return set(self._seen)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Raises what ended it before."""
         self._stopped.set()
         self._now.set()
         self._thread.join()
+        if self._broken is not None:
+            raise self._broken
 
     def look_at_once(self) -> None:
         self._now.set()
@@ -85,6 +96,12 @@ class Follower:
         return [(self._seen[one] - self._happened[one]) * 1000 for one in self._seen]
 
     def _run(self) -> None:
+        try:
+            self._follow()
+        except (requests.RequestException, psycopg.Error) as error:
+            self._broken = error
+
+    def _follow(self) -> None:
         while not self._stopped.is_set():
             self._now.clear()
             for change, happened in self.look():

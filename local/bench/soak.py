@@ -98,7 +98,9 @@ def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]
                     console.print(f"  {error[:200]}", style="red", markup=False)
             commits.stop()
         profile(console, cpu, minutes * MINUTE_S * webhook.PER_S)
-        return rows(found, drained(console, made))
+        took, left = drained(console, made)
+        failed = made.count("deployments WHERE state NOT IN ('succeeded', 'superseded')")
+        return rows(found, took, left, failed)
 
 
 def minute(made: Lab, projects: Sequence[Project], commits: Commits, pool: ThreadPoolExecutor, seconds: int) -> Minute:
@@ -155,10 +157,12 @@ def drained(console: Console, made: Lab) -> tuple[float, int]:
     return took, lag(made)
 
 
-def rows(found: Sequence[Minute], end: tuple[float, int]) -> list[Row]:
-    """What must hold after so many minutes."""
+def rows(found: Sequence[Minute], took_s: float, lag_left: int, failed: int) -> list[Row]:
+    """What must hold after so many minutes. Raises RuntimeError when a function has no process any more."""
     first, last, settled = found[0], found[-1], found[min(SETTLED, len(found)) - 1]
-    growth = {name: mb / settled.memory_mb[name] for name, mb in last.memory_mb.items() if name in settled.memory_mb}
+    if gone := set(settled.memory_mb) - set(last.memory_mb):
+        raise RuntimeError(f"no process in the last minute: {', '.join(sorted(gone))}")
+    growth = {name: mb / settled.memory_mb.get(name, mb) for name, mb in last.memory_mb.items()}
     worst = max(growth, key=lambda name: growth[name])
     made = [row("soak, webhooks not accepted", [float(sum(len(one.errors) for one in found))], unit="", at_most=0.5)]
     for percent in (50, 99):
@@ -170,6 +174,7 @@ def rows(found: Sequence[Minute], end: tuple[float, int]) -> list[Row]:
     return [
         *made,
         row(name, *memory, unit="MB", at_most_ratio=MEMORY_RATIO),
-        row("soak, lag at the end", [float(end[1])], unit="records", at_most=0.5),
-        row("soak, until nothing waits", [end[0]], unit="s", at_most=DRAIN_LIMIT_S),
+        row("soak, lag at the end", [float(lag_left)], unit="records", at_most=0.5),
+        row("soak, deployments that did not succeed", [float(failed)], unit="", at_most=0.5),
+        row("soak, until nothing waits", [took_s], unit="s", at_most=DRAIN_LIMIT_S),
     ]

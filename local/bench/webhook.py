@@ -7,6 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import requests
 from rich.console import Console
 
@@ -73,7 +74,9 @@ def measure(console: Console, folder: Path, kafka: Kafka, environment: dict[str,
         ours.start({"api"})
         bare.start()
         try:
-            return rounds(ours, bare, kafka, pool, console)
+            found = rounds(ours, bare, kafka, pool, console)
+            stored(environment["STOA_DATABASE_URL"])
+            return found
         finally:
             ours.stop()
             bare.stop()
@@ -95,6 +98,15 @@ def rounds(ours: Platform, bare: Platform, kafka: Kafka, pool: ThreadPoolExecuto
         row("webhook accepted, p50", *at_each(50, mine, theirs), at_most=BAR_MS),
         row("webhook accepted, p99, Kafka stopped", *at_each(99, without_kafka), at_most=BAR_MS),
     ]
+
+
+def stored(database_url: str) -> None:
+    """Raises RuntimeError unless each push that was answered with 202 is a row."""
+    sent = (1 + 2 * ROUNDS) * PER_S * ROUND_S
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("SELECT count(*) FROM pushes").fetchone()
+    if found != (sent,):
+        raise RuntimeError(f"{sent} pushes were accepted, and the database has {found}")
 
 
 def at_each(percent: float, *series: list[Milliseconds]) -> list[Milliseconds]:

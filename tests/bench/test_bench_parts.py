@@ -106,32 +106,40 @@ def minutes(*figures: tuple[float, float, int]) -> list[Minute]:
 
 
 def test_a_soak_holds_when_nothing_grows() -> None:
-    good = rows(minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), (12, 91, 0)), (3.0, 0))
-    assert [one.holds for one in good] == [True] * 6
+    good = rows(minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), (12, 91, 0)), 3.0, 0, 0)
+    assert [one.holds for one in good] == [True] * 7
 
 
 def test_a_soak_that_was_overloaded_from_the_beginning_does_not_hold() -> None:
-    found = rows(minutes((9000, 90, 0), (9000, 90, 0)), (3.0, 0))
+    found = rows(minutes((9000, 90, 0), (9000, 90, 0)), 3.0, 0, 0)
     assert {one.name for one in found if not one.holds} == {
         f"soak, webhook p{percent}, last minute against the first" for percent in (50, 99)
     }
 
 
+def test_a_soak_in_which_a_function_has_no_process_any_more_is_none() -> None:
+    found = minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), (12, 91, 0))
+    found[-1].memory_mb = {}
+    with pytest.raises(RuntimeError, match="api"):
+        rows(found, 3.0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("last", "end", "broken"),
     [
-        ((12.0, 91.0, 1), (3.0, 0), {"soak, webhooks not accepted"}),
-        ((12.0, 100.0, 0), (3.0, 0), {"soak, memory of api, last minute against the third"}),
+        ((12.0, 91.0, 1), (3.0, 0, 0), {"soak, webhooks not accepted"}),
+        ((12.0, 100.0, 0), (3.0, 0, 0), {"soak, memory of api, last minute against the third"}),
         (
             (20.0, 91.0, 0),
-            (3.0, 0),
+            (3.0, 0, 0),
             {f"soak, webhook p{percent}, last minute against the first" for percent in (50, 99)},
         ),
-        ((12.0, 91.0, 0), (3.0, 7), {"soak, lag at the end"}),
+        ((12.0, 91.0, 0), (3.0, 7, 0), {"soak, lag at the end"}),
+        ((12.0, 91.0, 0), (3.0, 0, 2), {"soak, deployments that did not succeed"}),
     ],
 )
 def test_a_soak_breaks_on_each_of_its_bars(
-    last: tuple[float, float, int], end: tuple[float, int], broken: set[str]
+    last: tuple[float, float, int], end: tuple[float, int, int], broken: set[str]
 ) -> None:
-    found = rows(minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), last), end)
+    found = rows(minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), last), *end)
     assert {one.name for one in found if not one.holds} == broken
