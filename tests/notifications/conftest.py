@@ -74,7 +74,7 @@ class Desk:
         self.flows = Notifications(
             database=database,
             publish=lambda _keys: None,
-            slack=Slack(),
+            slack=Slack(world.url),
             mail=Mail("127.0.0.1", world.smtp_port, SENDER),
             vault=world.vault,
             time_scale=1.0,

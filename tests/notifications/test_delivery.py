@@ -58,6 +58,7 @@ def test_a_process_that_dies_before_the_outcome_is_written_sends_again_with_the_
         "STOA_DATABASE_URL": desk.database_url,
         "STOA_VAULT_URL": desk.world.openbao.url,
         "STOA_CHANNELS_VAULT_TOKEN": desk.world.vault_token,
+        "STOA_SLACK_URL": desk.world.url,
     }
     child = subprocess.Popen([sys.executable, "-c", DELIVER], env=environment, stdin=subprocess.PIPE, text=True)
     assert child.stdin
