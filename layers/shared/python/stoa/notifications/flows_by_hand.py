@@ -52,7 +52,7 @@ class Channels:
         """DELETE -> gone, with what was held back for it. Raises NotFound."""
         self._known(tenant)
         with self.database.transaction(tenant) as connection:
-            if not store.remove_channel(connection, name):
+            if not store.remove_channel(connection, name, now()):
                 raise _missing(name)
 
     def _known(self, tenant: str) -> None:
