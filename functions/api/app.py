@@ -24,6 +24,15 @@ from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
 CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+CONTRACT = "compare the request with openapi/stoa.json"
+# what to do about it, and the input at fault, where the framework refuses
+HINTS = {
+    400: "send a JSON object in UTF-8 as the body",
+    404: "openapi/stoa.json lists the paths",
+    405: "use a method that Allow names",
+    413: "send less",
+}
+FIELDS = {400: "body", 413: "body"}
 
 
 def build() -> FastAPI:
@@ -67,14 +76,15 @@ def _invalid(request: Request, error: Exception) -> Response:
     # a name that we do not know says more than the one that is missing for it
     first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
-    return problem(request, 422, "INVALID_REQUEST", f"{where}: {first['msg']}", field=where)
+    return problem(request, 422, "INVALID_REQUEST", f"{where}: {first['msg']}", field=where, hint=CONTRACT)
 
 
 def _http(request: Request, error: Exception) -> Response:
     """What the framework itself refuses; the header Allow of a 405 is kept."""
     assert isinstance(error, HTTPException)  # noqa: S101  registered for it
-    code = CODES.get(error.status_code, "HTTP_ERROR")
-    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+    status = error.status_code
+    code, field, hint = CODES.get(status, "HTTP_ERROR"), FIELDS.get(status), HINTS.get(status)
+    return problem(request, status, code, str(error.detail), field=field, hint=hint, headers=error.headers)
 
 
 def _bug(request: Request, error: Exception) -> Response:

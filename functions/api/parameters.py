@@ -37,7 +37,7 @@ async def no_parameters(request: Request) -> None:
     """For routes that know no query parameter. Raises Refused."""
     for name in request.query_params:
         where = f"query.{name}"
-        raise Refused("INVALID_REQUEST", f"{where}: there is no such parameter", field=where)
+        raise Refused("INVALID_REQUEST", f"{where}: there is no such parameter", field=where, hint="leave it out")
 
 
 def encoded(*position: str) -> str:
@@ -53,7 +53,8 @@ def decoded(cursor: str, shape: re.Pattern[str]) -> tuple[str, ...]:
         text = ""
     found = shape.fullmatch(text)
     if found is None or encoded(text) != cursor:
-        raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
+        hint = "take it from the answer before, or begin without a cursor"
+        raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor", hint=hint)
     return found.groups()
 
 

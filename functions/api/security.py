@@ -43,7 +43,8 @@ def gitlab_delivery(headers: Mapping[str, str], raw: bytes) -> None:
     else:
         genuine = same(settings.webhook_secret, headers.get("x-gitlab-token", ""))
     if not genuine:
-        raise _unauthorized("neither the signature nor X-Gitlab-Token proves that this is our GitLab")
+        detail = "neither the signature nor X-Gitlab-Token proves that this is our GitLab"
+        raise _unauthorized(detail, hint="write our secret into the webhook's settings in GitLab")
 
 
 def signed(secret: Secret, message_id: str, timestamp: str, raw: bytes, header: str, now: float) -> bool:
@@ -67,18 +68,20 @@ def signed(secret: Secret, message_id: str, timestamp: str, raw: bytes, header: 
 
 def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.awx_webhook_secret, x_stoa_token):
-        raise _unauthorized("X-Stoa-Token is not the one that AWX was given")
+        detail = "X-Stoa-Token is not the one that AWX was given"
+        raise _unauthorized(detail, hint="write our token into the headers of AWX's notification template")
 
 
 def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.artefact_token, _bearer(authorization)):
-        raise _unauthorized("only an AWX job may read artefacts")
+        raise _unauthorized("only an AWX job may read artefacts", hint="send Authorization: Bearer with its token")
 
 
 def developer(authorization: Annotated[str, Header()] = "") -> Actor:
     """The static development token; it stands in until identities are verified."""
     if not same(app().settings.dev_token, _bearer(authorization)):
-        raise _unauthorized("send Authorization: Bearer with the development token")
+        detail = "Authorization has no token that is known here"
+        raise _unauthorized(detail, hint="send Authorization: Bearer with the development token")
     return Actor("machine:developer")
 
 
@@ -94,5 +97,5 @@ def _bearer(authorization: str) -> str:
     return authorization.removeprefix(BEARER) if authorization.startswith(BEARER) else ""
 
 
-def _unauthorized(detail: str) -> Refused:
-    return Refused("UNAUTHORIZED", detail, status=401)
+def _unauthorized(detail: str, *, hint: str) -> Refused:
+    return Refused("UNAUTHORIZED", detail, hint=hint, status=401)

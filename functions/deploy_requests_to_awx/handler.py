@@ -3,5 +3,8 @@
 from stoa.entrypoints.kafka import kafka_consumer
 
 handler = kafka_consumer(
-    "deploy_requests_to_awx", lambda app: app.deployments.launch, lambda app: app.deployments.give_up
+    "deploy_requests_to_awx",
+    lambda app: app.deployments.launch,
+    lambda app: app.deployments.give_up,
+    reserve_ms=45_000,  # GitLab's answer or Vault's, then that of AWX
 )

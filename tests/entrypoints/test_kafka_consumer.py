@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -140,6 +141,13 @@ def test_a_system_that_does_not_answer_is_not_asked_for_every_record(bench: Benc
 
 def test_a_function_that_runs_out_of_time_leaves_the_rest_in_order(bench: Bench) -> None:
     assert bench.process(record(1), record(2, "b"), remaining=4_000) == [1, 2]
+
+
+def test_nothing_is_begun_that_could_be_killed_in_the_middle_of_its_call(bench: Bench) -> None:
+    bench.consumer = replace(bench.consumer, reserve_ms=45_000)
+    assert bench.process(record(1), remaining=44_000) == [1]
+    assert bench.process(record(1), remaining=46_000) == []
+    assert bench.done == [1]
 
 
 def test_without_partial_answers_a_failure_raises(database: Database) -> None:

@@ -24,17 +24,17 @@ def handler(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def test_a_tick_runs_on_a_schedule_and_not_on_records(handler: Any) -> None:
-    ticks: list[App] = []
-    handle = handler(lambda app: lambda: ticks.append(app))
+    ticks: list[int] = []
+    handle = handler(lambda _: lambda remaining_ms: ticks.append(remaining_ms()))
     assert handle({"records": {}}, Context()) == {"batchItemFailures": []}
     assert ticks == []
     assert handle({}, Context()) == {"released": 0}
-    assert len(ticks) == 1
+    assert ticks == [60_000]
 
 
 def test_a_tick_that_meets_an_outage_is_logged_and_any_other_error_is_raised(handler: Any) -> None:
     def raises(error: Exception) -> Any:
-        def tick() -> None:
+        def tick(_remaining_ms: Any) -> None:
             raise error
 
         return handler(lambda _: tick)

@@ -68,7 +68,19 @@ def test_a_tenant_that_nobody_registered_and_a_channel_that_is_not_there_are_a_4
 
 def test_nobody_comes_near_without_the_token(tenants: Any) -> None:
     for method in ("GET", "PUT", "DELETE"):
-        assert tenants.ask(method, TEAM, Authorization="Bearer wrong").status_code == 401
+        answer = tenants.ask(method, TEAM, Authorization="Bearer wrong")
+        assert (answer.status_code, "Bearer" in answer.json()["hint"]) == (401, True)
+
+
+@pytest.mark.parametrize("body", [b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"[]", b'"x"', b""])
+def test_a_body_that_cannot_be_read_is_refused_with_its_code_its_field_and_what_to_do(
+    tenants: Any, body: bytes
+) -> None:
+    answer = tenants.ask("PUT", TEAM, data=body, **{"Content-Type": "application/json"})
+    said = answer.json()
+    assert (answer.status_code, said["code"]) in ((400, "BAD_REQUEST"), (422, "INVALID_REQUEST"))
+    assert said["field"].startswith("body")
+    assert said["hint"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +106,8 @@ def test_nobody_comes_near_without_the_token(tenants: Any) -> None:
 def test_a_target_is_one_that_may_be_kept_and_a_body_has_nothing_else(tenants: Any, change: Any, code: str) -> None:
     answer = put(tenants, TEAM, {**SLACK, **change})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.json()["field"]
+    assert answer.json()["hint"]
     assert "do-not-say-this" not in answer.text + json.dumps(tenants.log())
 
 

@@ -96,6 +96,7 @@ def test_pages_of_what_is_served_hold_each_once_in_one_order(listed: Any, limit:
 def test_a_cursor_that_was_never_handed_out_is_refused(listed: Any, path: str, given: str) -> None:
     answer = listed.get(f"{path}?cursor={given}")
     assert (answer.status_code, answer.json()["code"]) == (422, "BAD_CURSOR")
+    assert (answer.json()["field"], "cursor" in answer.json()["hint"]) == ("cursor", True)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

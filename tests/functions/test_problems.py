@@ -53,6 +53,7 @@ def is_problem(answer: requests.Response, status: int, code: str, trace: str | N
 )
 def test_a_refusal_names_its_code_and_its_trace(api: Any, method: str, path: str, status: int, code: str) -> None:
     is_problem(api.ask(method, path, traceparent=PARENT), status, code, TRACE)
+    assert ("hint" in api.ask(method, path).json()) is (path != "/v1/deployments/dep-unknown")
     is_problem(api.ask(method, path), status, code)
 
 

@@ -74,7 +74,7 @@ class Desk:
         self.flows = Notifications(
             database=database,
             publish=lambda _keys: None,
-            slack=Slack(),
+            slack=Slack(world.url),
             mail=Mail("127.0.0.1", world.smtp_port, SENDER),
             vault=world.vault,
             time_scale=1.0,
@@ -105,6 +105,9 @@ class Desk:
 
     def answers(self, word: str | None, name: str = "team") -> None:
         self.world.put(f"webhooks/{self.mark}-{name}", answer=word)
+
+    def digests(self) -> int:
+        return self.flows.send_digests(lambda: 60_000)
 
     def result(self, status: str = "failed", **fields: Any) -> Message:
         number = next(NUMBERS)

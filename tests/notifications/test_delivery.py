@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from stoa.entrypoints.kafka import Consumer
 from stoa.kernel.envelope import decode
 from stoa.kernel.errors import NotFound, Refused, Transient
-from stoa.notifications.model import TRIES
 
 DELIVER = """\
 import json, os, sys
@@ -58,6 +56,7 @@ def test_a_process_that_dies_before_the_outcome_is_written_sends_again_with_the_
         "STOA_DATABASE_URL": desk.database_url,
         "STOA_VAULT_URL": desk.world.openbao.url,
         "STOA_CHANNELS_VAULT_TOKEN": desk.world.vault_token,
+        "STOA_SLACK_URL": desk.world.url,
     }
     child = subprocess.Popen([sys.executable, "-c", DELIVER], env=environment, stdin=subprocess.PIPE, text=True)
     assert child.stdin
@@ -107,46 +106,16 @@ def test_a_channel_rests_as_long_as_slack_asks_and_others_go_on(desk: Any) -> No
     assert (len(desk.arrived()), len(desk.arrived("other"))) == (2, 1)
 
 
-def test_a_provider_that_never_takes_a_message_ends_it_after_so_many_tries(desk: Any) -> None:
+def test_vault_is_not_asked_for_a_message_that_only_rests(desk: Any) -> None:
     desk.slack()
-    desk.at_speed(1e6)
-    desk.answers("rollup_error")
     (message,) = desk.told()
-    for _ in range(TRIES - 1):
-        with pytest.raises(Transient, match="500"):
-            desk.flows.deliver(message)
-    with pytest.raises(Refused) as refused:
+    desk.answers("rollup_error")
+    with pytest.raises(Transient, match="500"):
         desk.flows.deliver(message)
-    assert refused.value.code == "NOT_DELIVERED"
-    assert desk.states() == {message.id: "refused"}
-    assert desk.channels.read(desk.tenant, "team").enabled
-    desk.answers(None)
-    desk.flows.deliver(message)  # a person asks again for what is in the dead-letter topic
-    assert desk.states() == {message.id: "sent"}
-
-
-@pytest.mark.parametrize("word", ["action_prohibited", "no_service", "channel_is_archived"])
-def test_a_channel_that_slack_closed_is_disabled_until_a_person_enables_it(desk: Any, word: str) -> None:
-    channel = desk.slack()
-    desk.answers(word)
-    dead: list[Any] = []
-    records = desk.records(desk.result(), desk.result())
-    consumer = Consumer("notifications_to_people", desk.database, dead.extend, desk.flows.deliver, None, True, 1000.0)
-    answer = consumer.process({"records": {"notifications-0": records}}, lambda: 60_000)
-    assert answer == {"batchItemFailures": []}
-    assert [(row.topic, row.headers["dlq_code"]) for row in dead] == [
-        ("notifications.dlq", "SLACK_REFUSED"),
-        ("notifications.dlq", "CHANNEL_DISABLED"),
-    ]
-    read = desk.channels.read(desk.tenant, "team")
-    assert not read.enabled
-    assert word in str(read.disabled_reason)
-    assert desk.told() == [], "nothing is written for a channel that is disabled"
-    desk.answers(None)
-    desk.channels.put(desk.tenant, "team", "slack", channel.target, channel.messages, enabled=True)
-    again = desk.told()
-    desk.flows.deliver(again[0])
-    assert len(desk.arrived()) == 1
+    desk.world.vault_token, token = "wrong", desk.world.vault_token
+    with pytest.raises(Transient, match="rests"):
+        desk.flows.deliver(message)
+    desk.world.vault_token = token
 
 
 def test_a_message_that_slack_cannot_read_is_refused_and_its_channel_goes_on(desk: Any) -> None:
@@ -185,19 +154,6 @@ def test_what_a_mail_server_says_decides_as_well(desk: Any, at: str, reply: str,
         assert len(desk.arrived("mail")) == 1
 
 
-def test_without_its_secret_nothing_is_tried_and_without_vault_it_waits(desk: Any) -> None:
-    desk.slack(target=f"vault:channels/{desk.tenant}/elsewhere#url")
-    (message,) = desk.told()
-    with pytest.raises(Refused) as refused:
-        desk.flows.deliver(message)
-    assert refused.value.code == "SECRET_UNREADABLE"
-    desk.world.vault_token, token = "wrong", desk.world.vault_token
-    with pytest.raises(Transient, match="vault"):
-        desk.flows.deliver(message)
-    desk.world.vault_token = token
-    assert desk.states() == {}
-
-
 def test_a_channel_that_is_gone_or_turned_off_by_a_person_gets_nothing_and_nothing_waits_for_it(desk: Any) -> None:
     desk.slack()
     (first,) = desk.told()
@@ -220,6 +176,7 @@ def test_a_channel_that_is_gone_or_turned_off_by_a_person_gets_nothing_and_nothi
         ("template", "../../../etc/passwd"),
         ("template", "digest"),
         ("template", ["deploy_failed"]),
+        ("channel_id", None),
         ("data", None),
         ("type", "digest"),
     ],

@@ -1,11 +1,19 @@
 """A flood becomes one digest, which a dying process neither loses nor sends for messages that were sent."""
 
 import json
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from stoa.kernel.clock import now
+from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
+from stoa.kernel.settings import Secret
+from stoa.notifications import events, store
+from stoa.notifications.flows_by_hand import Channels
 from stoa.notifications.model import FLOOD, LINES
 
 
@@ -20,13 +28,13 @@ def test_what_is_above_the_limit_comes_as_one_digest_a_window_later(desk: Any) -
     desk.slack()
     told = flood(desk, FLOOD + LINES + 5)
     assert len(desk.arrived()) == FLOOD
-    desk.flows.send_digests()
+    desk.digests()
     for message in told:
         desk.flows.deliver(message)
     assert len(desk.arrived()) == FLOOD, "the window is not over, and nothing is sent again"
     desk.age(61)
-    assert desk.flows.send_digests() == 1
-    desk.flows.send_digests()
+    assert desk.digests() == 1
+    desk.digests()
     *_, digest = desk.arrived()
     assert len(desk.arrived()) == FLOOD + 1
     text = json.dumps(digest)
@@ -60,16 +68,16 @@ def test_a_digest_whose_answer_was_lost_comes_again_as_it_was_with_its_own_event
     desk.age(61)
     desk.world.put("faults", mode="drop", path="/services/", count=1)
     with pytest.raises(Transient):
-        desk.flows.send_digests()
+        desk.digests()
     flood(desk, 1)  # held for the next digest: this one is what it was
     desk.age(61)
-    desk.flows.send_digests()
+    desk.digests()
     first, again = desk.arrived()[FLOOD:]
     assert first == again
     assert first["text"].startswith("2 messages")
     assert list(desk.states().values()).count("held") == 1
     desk.age(61)
-    desk.flows.send_digests()
+    desk.digests()
     assert desk.arrived()[-1]["text"].startswith("1 messages")
 
 
@@ -77,13 +85,13 @@ def test_a_digest_that_is_under_way_is_not_sent_by_another_process(desk: Any) ->
     desk.slack()
     flood(desk, FLOOD + 1)
     desk.age(61)
-    desk.flows.send_digests()
+    desk.digests()
     with desk.database.transaction(desk.tenant) as connection:
         connection.execute("UPDATE notifications SET state = 'sending' WHERE type = 'digest'")
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD + 1
     desk.age(61)
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD + 2
 
 
@@ -92,13 +100,13 @@ def test_a_channel_that_refuses_its_digest_is_disabled_and_gets_it_when_a_person
     flood(desk, FLOOD + 2)
     desk.age(61)
     desk.answers("invalid_payload")
-    assert desk.flows.send_digests() == 0
+    assert desk.digests() == 0
     assert not desk.channels.read(desk.tenant, "team").enabled
     desk.answers(None)
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD
     desk.channels.put(desk.tenant, "team", "slack", channel.target, channel.messages, enabled=True)
-    desk.flows.send_digests()
+    desk.digests()
     assert desk.arrived()[-1]["text"].startswith("2 messages")
 
 
@@ -109,12 +117,12 @@ def test_a_digest_waits_for_the_rest_of_its_channel_and_others_do_not_wait_for_i
     desk.age(61)
     desk.world.put("faults", mode="fail", status=429, path="/services/", count=1)
     with pytest.raises(Transient):
-        desk.flows.send_digests()
+        desk.digests()
     assert (len(desk.arrived()), len(desk.arrived("zoo"))) == (FLOOD, FLOOD + 1)
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD
     desk.age(1.1)
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD + 1
 
 
@@ -124,11 +132,72 @@ def test_what_was_held_back_goes_with_its_channel_and_so_does_a_digest_that_was_
     desk.age(61)
     desk.world.put("faults", mode="fail", path="/services/", count=1)
     with pytest.raises(Transient):
-        desk.flows.send_digests()
+        desk.digests()
     flood(desk, 1)
     desk.channels.remove(desk.tenant, "team")
     desk.slack()
     desk.age(61)
-    desk.flows.send_digests()
+    desk.digests()
     assert len(desk.arrived()) == FLOOD
     assert sorted(desk.states().values()) == ["dropped"] * 3 + ["sent"] * FLOOD
+
+
+def test_a_message_that_is_held_back_while_its_channel_is_removed_is_not_in_a_digest_of_its_successor(
+    desk: Any,
+) -> None:
+    desk.slack()
+    flood(desk, FLOOD)
+    (message,) = desk.told()
+    other = Database(Secret(desk.database_url), "stoa_worker")
+    removing = threading.Thread(target=lambda: Channels(other).remove(desk.tenant, "team"))
+    with desk.database.transaction(desk.tenant) as connection:  # as the flow holds it back
+        store.channel(connection, "team", lock=True)
+        store.hold(connection, events.read(message), "line", now())
+        removing.start()
+        time.sleep(0.3)  # it waits for the lock now
+    removing.join()
+    other.close()
+    assert desk.states()[message.id] == "dropped"
+
+
+def test_channels_that_always_fail_hold_up_the_digests_of_others_for_one_tick(desk: Any) -> None:
+    for name in ("aaa", "bbb", "zoo"):
+        desk.slack(name)
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    for name in ("aaa", "bbb"):
+        desk.answers("rollup_error", name)
+    for _ in range(2):
+        with suppress(Transient):
+            desk.digests()
+        desk.age(61)
+    assert len(desk.arrived("zoo")) == FLOOD + 1
+    for name in ("aaa", "bbb"):
+        desk.channels.remove(desk.tenant, name)
+
+
+def test_a_bug_that_one_channel_meets_is_logged_and_the_next_one_gets_its_digest(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.slack("bug")
+    desk.slack("zoo")
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    post = desk.flows.slack.post
+
+    def fails(address: Secret, message: Any) -> None:
+        if "to bug" in message["text"]:
+            raise ZeroDivisionError
+        post(address, message)
+
+    monkeypatch.setattr(desk.flows.slack, "post", fails)
+    assert desk.digests() == 1
+    assert len(desk.arrived("zoo")) == FLOOD + 1
+
+
+def test_no_digest_is_begun_that_could_not_end_before_the_process_does(desk: Any) -> None:
+    desk.slack()
+    flood(desk, FLOOD + 1)
+    desk.age(61)
+    assert desk.flows.send_digests(lambda: 44_000) == 0
+    assert len(desk.arrived()) == FLOOD

@@ -33,6 +33,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
         "STOA_VAULT_URL": world.openbao.url,
         "STOA_CHANNELS_VAULT_TOKEN": world.vault_token,
         "STOA_DEV_TOKEN": "dev-token",
+        "STOA_SLACK_URL": world.url,
         "STOA_SMTP_HOST": "127.0.0.1",
         "STOA_SMTP_PORT": str(world.smtp_port),
         "STOA_MAIL_FROM": "stoa@stoa.local",

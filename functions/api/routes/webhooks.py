@@ -101,7 +101,8 @@ def _parsed(kind: Any, raw: bytes) -> Any:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Refused("INVALID_PAYLOAD", f"{where}: {first['msg']}", field=where) from error
+        hint = "send the body that this kind of event has"
+        raise Refused("INVALID_PAYLOAD", f"{where}: {first['msg']}", field=where, hint=hint) from error
 
 
 def _delivery_id(headers: Mapping[str, str], raw: bytes) -> str:

@@ -125,7 +125,7 @@ class App:
         return Notifications(
             database=self.database,
             publish=self.publisher.soon,
-            slack=Slack(),
+            slack=Slack(read.slack_url),
             mail=Mail(read.smtp_host, read.smtp_port, read.mail_from),
             vault=lambda: Vault(read.vault_url, read.channels_vault_token),
             time_scale=read.time_scale,

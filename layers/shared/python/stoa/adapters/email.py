@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from functools import cached_property
 from typing import Any
 
+from stoa.adapters.deadline import Deadline
 from stoa.kernel import clock
 from stoa.kernel.errors import Refused, Transient
 
@@ -27,13 +28,15 @@ ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 class Mail:
-    """`sender` is the address in From. One recipient per message: nobody sees who else got it."""
+    """`sender` is the address in From. One recipient per message: nobody sees who else got it. By SMTP a mail is sent
+    within `deadline_s`, or not at all."""
 
-    def __init__(self, host: str, port: int, sender: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, host: str, port: int, sender: str, *, timeout_s: float = 5.0, deadline_s: float = 20.0) -> None:
         self._host = host
         self._port = port
         self._sender = sender
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
 
     def send(self, to: str, subject: str, body: str, event_id: str) -> None:
         """Sends once. Raises Transient, and Refused: with status 410 when there is no such mailbox."""
@@ -61,12 +64,21 @@ class Mail:
         return made
 
     def _by_smtp(self, message: EmailMessage, to: str) -> None:
+        deadline = Deadline(self._deadline_s)
+        # a name of our own, because smtplib would ask the resolver for one
+        smtp = smtplib.SMTP(local_hostname=self._domain, timeout=self._timeout_s)
+        with deadline.cuts(lambda: smtp.sock):
+            try:
+                smtp.connect(self._host, self._port)
+            except (OSError, smtplib.SMTPException) as error:
+                smtp.close()
+                raise Transient("mail", type(error).__name__, sent=False) from error
+            self._send_mail(smtp, message, to, deadline)
+
+    def _send_mail(self, smtp: smtplib.SMTP, message: EmailMessage, to: str, deadline: Deadline) -> None:
         try:
-            # a name of our own, because smtplib would ask the resolver for one
-            smtp = smtplib.SMTP(self._host, self._port, local_hostname=self._domain, timeout=self._timeout_s)
-        except (OSError, smtplib.SMTPException) as error:
-            raise Transient("mail", type(error).__name__, sent=False) from error
-        try:
+            if deadline.over:
+                raise Transient("mail", "no connection in time", sent=False)
             smtp.send_message(message, self._sender, [to])
         except smtplib.SMTPRecipientsRefused as error:
             raise _answered(*error.recipients[to], gone=NO_MAILBOX) from error

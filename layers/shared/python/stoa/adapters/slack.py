@@ -4,16 +4,15 @@ Sources: https://docs.slack.dev "Sending messages using incoming webhooks", "For
 """
 
 import json
-import logging
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
 
+from stoa.adapters.deadline import Deadline
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
-
-if TYPE_CHECKING:
-    import requests
 
 # characters that Slack takes in a place of a message, after escaping
 HEADER, SECTION, FIELD = 150, 3_000, 2_000
@@ -24,7 +23,11 @@ CODE = re.compile(r"[a-z_]{1,60}")
 DEFAULT_REST_S = 1.0
 LONGEST_REST_S = 86_400.0
 
-logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)  # below, it writes the path of each request
+PRINTABLE = re.compile(r"[\x21-\x7e]+")
+KIND = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
+SAID_AT_MOST = 2_048  # bytes; Slack says one word
+PASSES = frozenset({408, 425, 429})  # of the 4xx, those that say nothing against the message
+CLASSES: Mapping[str, type[HTTPConnection]] = {"https": HTTPSConnection, "http": HTTPConnection}
 
 
 def escaped(text: str) -> str:
@@ -38,48 +41,83 @@ def fitted(text: str, limit: int) -> str:
 
 
 class Slack:
-    """Two calls with one message post it twice: Slack does not compare them."""
+    """Two calls with one message post it twice: Slack does not compare them. `url` is where every webhook is: an
+    address elsewhere would have us post into a network that its writer cannot reach himself.
 
-    def __init__(self, *, timeout_s: float = 10.0) -> None:
+    A call ends after `deadline_s`, whatever the other side does; nothing is sent later. `timeout_s` is for each of its
+    steps.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 10.0, deadline_s: float = 20.0) -> None:
+        self._url = url
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
 
     def post(self, url: Secret, message: Mapping[str, Any]) -> None:
         """Posts once. Raises Transient, with `retry_after_s` where Slack asks for a rest, and Refused with the status
         of an answer that will not change (400 for this message; 403, 404, 410 for every one)."""
-        import requests  # noqa: PLC0415  only what sends pays for it
-
+        kind = CLASSES.get(urlsplit(self._url).scheme)
+        if kind is None:
+            raise Transient("slack", "STOA_SLACK_URL is no web address", alarm=True, sent=False)
+        address = url.reveal()
+        if not address.startswith(f"{self._url}/") or not PRINTABLE.fullmatch(address):
+            detail, hint = f"the secret of the channel holds no address of {self._url}/", "write the webhook's to Vault"
+            raise Refused("SLACK_BAD_ADDRESS", detail, hint=hint, status=404)
+        deadline = Deadline(self._deadline_s)
+        # not by requests, whose timeouts are between two bytes, and whose errors quote the address
+        connection = kind(urlsplit(self._url).netloc, timeout=self._timeout_s)
         try:
-            answer = requests.post(
-                url.reveal(),
-                data=json.dumps(message).encode(),
-                headers={"Content-Type": "application/json; charset=utf-8"},
-                timeout=self._timeout_s,
-                allow_redirects=False,
-            )
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            # from None, here and below: what requests says quotes the address
-            raise Refused("SLACK_BAD_ADDRESS", "the secret of the channel holds no web address", status=404) from None
-        except requests.ConnectTimeout:
-            raise Transient("slack", "no connection in time", sent=False) from None
-        except requests.RequestException as error:
-            raise Transient("slack", type(error).__name__) from None
-        _judge(answer)
+            self._connect(connection, deadline)
+            _exchange(connection, address.removeprefix(self._url), json.dumps(message).encode(), deadline)
+        finally:
+            connection.close()
+
+    def _connect(self, connection: HTTPConnection, deadline: Deadline) -> None:
+        """Nothing was sent when this fails."""
+        try:
+            connection.connect()
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that cannot be one
+            raise Transient("slack", f"no connection: {type(error).__name__}", sent=False) from error
+        if deadline.over:
+            raise Transient("slack", "no connection in time", sent=False)
 
 
-def _judge(answer: "requests.Response") -> None:
-    status, said = answer.status_code, answer.text.strip()
+def _exchange(connection: HTTPConnection, target: str, body: bytes, deadline: Deadline) -> None:
+    sock = connection.sock  # the connection forgets it when the answer is the last one
+    with deadline.cuts(lambda: sock):
+        try:
+            connection.request("POST", target, body, {"Content-Type": "application/json; charset=utf-8"})
+            answer = connection.getresponse()
+            said = answer.read(SAID_AT_MOST)
+        except (OSError, HTTPException) as error:
+            # from None: some of these quote the address
+            raise Transient("slack", "no answer in time" if deadline.over else type(error).__name__) from None
+    if deadline.over or (answer.length and len(said) < SAID_AT_MOST):
+        raise Transient("slack", "its answer was cut off")
+    _judge(answer, said.decode("utf-8", "replace").strip())
+
+
+def _judge(answer: HTTPResponse, said: str) -> None:
+    """A success that is not Slack's is no outage: what took the message would get it again and again."""
+    status = answer.status
     if status == 200 and said == "ok":
         return
-    if status == 429:
-        raise Transient("slack", "answered 429", retry_after_s=_rest_s(answer.headers.get("Retry-After", "")))
-    if 400 <= status < 500:
-        code = said if CODE.fullmatch(said) else "without a reason"
-        raise Refused("SLACK_REFUSED", f"Slack answered {status} {code}", status=status)
-    raise Transient("slack", f"answered {status}")
+    if status in PASSES or not 200 <= status < 500 or 300 <= status < 400:
+        raise Transient("slack", f"answered {status}", retry_after_s=_rest_s(answer))
+    if status < 300:
+        kind = (answer.headers.get_content_type() or "").lower()
+        shown = kind if KIND.fullmatch(kind) else "something"
+        detail = f"what answers there is no webhook of Slack: {status}, and {shown} instead of ok"
+        raise Refused("SLACK_UNKNOWN_ANSWER", detail, hint="correct the address in the channel's secret")
+    code = said if CODE.fullmatch(said) else "without a reason"
+    raise Refused("SLACK_REFUSED", f"Slack answered {status} {code}", status=status)
 
 
-def _rest_s(header: str) -> float:
-    """Whole seconds, as Slack writes it."""
+def _rest_s(answer: HTTPResponse) -> float | None:
+    """How long to rest, in whole seconds as Slack writes it; None where it asks for no rest."""
+    header = answer.headers.get("Retry-After", "")
+    if answer.status not in (429, 503):
+        return None
     if header.isascii() and header.isdigit() and len(header) < 10:
         return min(max(float(header), DEFAULT_REST_S), LONGEST_REST_S)
-    return DEFAULT_REST_S
+    return DEFAULT_REST_S if answer.status == 429 else None

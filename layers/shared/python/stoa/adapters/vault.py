@@ -95,7 +95,10 @@ def read_secret(url: str, token: Secret, reference: str) -> SecretValue:
         raise Transient("vault", f"{status}: the token is not accepted", alarm=True)
     if status >= 500 or status == 429 or 300 <= status < 400:
         raise Transient("vault", f"answered {status}")
-    found = _data(_json(answer)) if status == 200 else {}
+    body = _json(answer)
+    if not isinstance(body, dict):  # of something before Vault: it says nothing of the secret
+        raise Transient("vault", f"answered {status} with something that Vault does not say")
+    found = _data(body) if status == 200 else {}
     if not isinstance(found.get("data"), dict) or not isinstance(found["data"].get(key), str):
         hint = "write the key to Vault as text, or correct the reference"
         raise Refused("SECRET_UNREADABLE", f"{reference} cannot be read ({status})", hint=hint)

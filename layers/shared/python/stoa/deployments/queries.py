@@ -48,7 +48,8 @@ class DeploymentQueries:
             if after is None:
                 return Changed(newest, [], store.unfinished(connection, tenant))
             if after > newest:  # of another database: going on from there would miss everything
-                raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor")
+                hint = "begin without a cursor"
+                raise Refused("BAD_CURSOR", "the cursor is none that this API gave out", field="cursor", hint=hint)
             listed = changes.since(connection, tenant, after, limit, [KIND])
             rows = store.some(connection, [change.entity_id for change in listed])
             # one that is there no more is nothing to show; the cursor passes it

@@ -8,6 +8,7 @@ from typing import Any
 
 from stoa.kernel.errors import Transient
 
+# for flows that call nothing but the database, which a killed process leaves as it was
 RESERVE_MS = 5_000
 SYSTEM_IS_DOWN_AFTER = 2
 
@@ -20,7 +21,8 @@ class Batch:
     """What one invocation learned: which keys wait, which systems do not answer.
 
     When a system failed several keys, one key more is tried, a different one each time: if that one goes on, the
-    others were at fault and not the system.
+    others were at fault and not the system. With less than `reserve_ms` left, nothing is begun: it could be killed in
+    the middle of a call.
     """
 
     remaining_ms: Callable[[], int]
@@ -29,10 +31,11 @@ class Batch:
     blocked: set[Lane] = field(default_factory=set)
     down: Counter[str] = field(default_factory=Counter)
     probe: Lane | None = None
+    reserve_ms: int = RESERVE_MS
 
     @property
     def out_of_time(self) -> bool:
-        return self.remaining_ms() < RESERVE_MS
+        return self.remaining_ms() < self.reserve_ms
 
     @property
     def no_use(self) -> bool:

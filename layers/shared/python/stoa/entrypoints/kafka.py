@@ -25,13 +25,16 @@ MAX_TRIES = 5
 WAIT_S = 2.0
 PARKED_AT_ONCE = 100
 
+RemainingMs = Callable[[], int]
+Tick = Callable[[RemainingMs], object]
 Handle = Callable[[Message], None]
 GiveUp = Callable[[Message, Refused], None]
 
 
 @dataclass(frozen=True)
 class Consumer:
-    """One function's way through its records. `partial` says whether its mapping takes partial answers."""
+    """One function's way through its records. `partial` says whether its mapping takes partial answers; `reserve_ms`
+    is at least as long as the calls that one record may make."""
 
     function: str
     database: Database
@@ -40,11 +43,12 @@ class Consumer:
     give_up: GiveUp | None
     partial: bool
     time_scale: float = 1.0
+    reserve_ms: int = RESERVE_MS
 
     def process(self, event: Record, remaining_ms: Callable[[], int]) -> dict[str, Any]:
         """Answers with `batchItemFailures`; raises RuntimeError instead where that is not understood."""
         ordered = [r for rs in event["records"].values() for r in sorted(rs, key=lambda r: int(r["offset"]))]
-        batch = Batch(remaining_ms, [lane_of(record) for record in ordered])
+        batch = Batch(remaining_ms, [lane_of(record) for record in ordered], reserve_ms=self.reserve_ms)
         for record in ordered:
             del batch.ahead[0]
             self._one(record, batch)
@@ -58,7 +62,7 @@ class Consumer:
 
     def retry_parked(self, remaining_ms: Callable[[], int]) -> int:
         """Goes on with what was parked for its key, in order; returns how many records were done."""
-        batch, done = Batch(remaining_ms), 0
+        batch, done = Batch(remaining_ms, reserve_ms=self.reserve_ms), 0
         with self.database.transaction() as connection:
             heads = inbox.parked_heads(connection, f"{self.function}.", PARKED_AT_ONCE)
         for first in heads:
@@ -197,7 +201,7 @@ class Consumer:
 
     def _wait(self, batch: Batch) -> None:
         """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
-        spare_s = (batch.remaining_ms() - RESERVE_MS) / 1000
+        spare_s = (batch.remaining_ms() - self.reserve_ms) / 1000
         clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
 
 
@@ -213,7 +217,8 @@ def kafka_consumer(
     give_up: Callable[[App], GiveUp] | None = None,
     *,
     partial: bool = True,
-    tick: Callable[[App], Callable[[], object]] | None = None,
+    tick: Callable[[App], Tick] | None = None,
+    reserve_ms: int = RESERVE_MS,
 ) -> Callable[[Record, Any], dict[str, Any]]:
     """The handler of a function: a Kafka batch is processed, a scheduled event retries what is parked, then ticks."""
 
@@ -228,6 +233,7 @@ def kafka_consumer(
             give_up=give_up(built) if give_up else None,
             partial=partial,
             time_scale=built.settings.time_scale,
+            reserve_ms=reserve_ms,
         )
 
     def handler(event: Record, context: Any) -> dict[str, Any]:
@@ -236,7 +242,7 @@ def kafka_consumer(
                 return consumer().process(event, context.get_remaining_time_in_millis)
             released = consumer().retry_parked(context.get_remaining_time_in_millis)
             if tick is not None:
-                _tick(function, tick(app()))
+                _tick(function, tick(app()), context.get_remaining_time_in_millis)
             return {"released": released}
         finally:
             metrics.flush()
@@ -244,10 +250,10 @@ def kafka_consumer(
     return handler
 
 
-def _tick(function: str, flow: Callable[[], object]) -> None:
+def _tick(function: str, flow: Tick, remaining_ms: RemainingMs) -> None:
     """One that meets an outage is logged; the next one does the work."""
     unbind()
     try:
-        flow()
+        flow(remaining_ms)
     except Transient as error:
         log.warning("tick.waits", function=function, system=error.system, detail=error.detail, alarm=error.alarm)

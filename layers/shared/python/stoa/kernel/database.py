@@ -58,7 +58,8 @@ class Database:
             self.close()
             raise Transient("database", type(error).__name__) from error
         except psycopg.DataError as error:
-            raise Refused("INVALID_VALUE", "a value holds what cannot be stored, such as a NUL character") from error
+            detail, hint = "a value holds what cannot be stored, such as a NUL character", "leave it out"
+            raise Refused("INVALID_VALUE", detail, hint=hint) from error
 
     def ready(self) -> bool:
         """Whether a statement gets through, to a server that takes writes."""

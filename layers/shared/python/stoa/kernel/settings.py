@@ -30,7 +30,7 @@ class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
 
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
-    `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
+    `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
 
@@ -57,6 +57,7 @@ class Settings:
     opensearch_password: Secret
     archive_bucket: str
     s3_endpoint: str
+    slack_url: str
     smtp_host: str
     smtp_port: int
     mail_from: str
@@ -72,6 +73,7 @@ class Settings:
 
 DEFAULTS = {
     "database_role": "stoa_worker",
+    "slack_url": "https://hooks.slack.com",
     "smtp_port": "25",
     "time_scale": "1",
     "awx_timeout_s": "10",

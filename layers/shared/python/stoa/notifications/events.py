@@ -11,7 +11,7 @@ from stoa.kernel.envelope import Event, Message
 from stoa.kernel.errors import Refused
 from stoa.kernel.identity import SYSTEM
 from stoa.notifications import templates
-from stoa.notifications.model import TYPES, MessageType
+from stoa.notifications.model import TYPES, Channel, MessageType
 
 NOTIFICATIONS = "notifications"
 WANTED = "stoa.notification.wanted"
@@ -46,13 +46,15 @@ class DeployEnded(TypedDict):
 
 
 class NotificationWanted(TypedDict):
-    """Value on notifications. `recipients` has the name of one channel of the tenant; `template` is a file of
-    stoa/notifications/templates without its endings; `caused_by` is the event that it tells of."""
+    """Value on notifications. `recipients` has the name of one channel of the tenant, and `channel_id` says which of
+    that name; `template` is a file of stoa/notifications/templates without its endings; `caused_by` is the event that
+    it tells of."""
 
     trace_id: str
     tenant: str
     type: MessageType
     recipients: list[str]
+    channel_id: str
     template: str
     caused_by: str
     data: DeployEnded
@@ -60,11 +62,13 @@ class NotificationWanted(TypedDict):
 
 @dataclass(frozen=True)
 class Told:
-    """A message as its consumer needs it."""
+    """A message as its consumer needs it. `record` is where it stands in its topic."""
 
     event_id: str
     tenant: str
     channel: str
+    channel_id: str
+    record: str
     type: str
     template: str
     trace_id: str
@@ -76,7 +80,7 @@ def of_result(status: str) -> MessageType:
     return next(known for known in TYPES if known == f"deploy_{status}")
 
 
-def of_deployment(message: Message, value: Mapping[str, Any], channel: str, at: datetime) -> Event:
+def of_deployment(message: Message, value: Mapping[str, Any], channel: Channel, at: datetime) -> Event:
     """The message about a deploy result to one channel."""
     kind = of_result(value["status"])
     data: DeployEnded = {
@@ -97,12 +101,13 @@ def of_deployment(message: Message, value: Mapping[str, Any], channel: str, at: 
         "trace_id": message.trace_id,
         "tenant": message.tenant,
         "type": kind,
-        "recipients": [channel],
+        "recipients": [channel.name],
+        "channel_id": channel.id,
         "template": kind,
         "caused_by": message.id,
         "data": data,
     }
-    key = f"{message.tenant}/{channel}"
+    key = channel.key
     return Event(
         topic=NOTIFICATIONS,
         key=key,
@@ -120,7 +125,7 @@ def read(message: Message) -> Told:
     """Raises Refused for what no channel can be told."""
     value = message.data
     recipients, data = value.get("recipients"), value.get("data")
-    wrong = [name for name in ("template", "trace_id") if not isinstance(value.get(name), str)]
+    wrong = [name for name in ("template", "trace_id", "channel_id") if not isinstance(value.get(name), str)]
     if value.get("type") not in TYPES:
         wrong.append("type")
     if not isinstance(data, dict):
@@ -141,6 +146,8 @@ def read(message: Message) -> Told:
         event_id=message.id,
         tenant=message.tenant,
         channel=recipients[0],
+        channel_id=value["channel_id"],
+        record=f"{message.position.partition}/{message.position.offset}",
         type=value["type"],
         template=value["template"],
         trace_id=value["trace_id"],

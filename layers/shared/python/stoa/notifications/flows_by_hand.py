@@ -44,7 +44,8 @@ class Channels:
         with self.database.transaction(tenant) as connection:
             there = {c.name for c in store.channels(connection)}
             if len(there | {name}) > MOST:
-                raise Refused("TOO_MANY_CHANNELS", f"a tenant has at most {MOST} channels", status=409)
+                detail, hint = f"a tenant has at most {MOST} channels", "remove one first"
+                raise Refused("TOO_MANY_CHANNELS", detail, hint=hint, status=409)
             store.put_channel(connection, made)
         return made
 
@@ -52,7 +53,7 @@ class Channels:
         """DELETE -> gone, with what was held back for it. Raises NotFound."""
         self._known(tenant)
         with self.database.transaction(tenant) as connection:
-            if not store.remove_channel(connection, name):
+            if not store.remove_channel(connection, name, now()):
                 raise _missing(name)
 
     def _known(self, tenant: str) -> None:
@@ -72,7 +73,8 @@ def _check(tenant: str, name: str, kind: Kind, target: str) -> None:
             f" and send vault:channels/{tenant}/{name}#url",
         )
     if kind == "email" and not model.ADDRESS.fullmatch(target):
-        raise Refused("BAD_TARGET", "the target of an e-mail channel is one plain address", field="target")
+        detail, hint = "the target of an e-mail channel is one plain address", "send one like team@example.com"
+        raise Refused("BAD_TARGET", detail, field="target", hint=hint)
 
 
 def _missing(name: str) -> NotFound:

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
+
+from stoa.kernel.errors import Refused
 
 Kind = Literal["slack", "email"]
 MessageType = Literal["deploy_success", "deploy_failed", "deploy_superseded", "deploy_cancelled"]
@@ -21,8 +23,10 @@ LINES = 15
 TRIES = 21
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 900.0
-# longer than any call takes, connection and answer: until then a try without an outcome may still be under way
+# longer than any call takes, by the deadlines of both adapters: until then one without an outcome may be under way
 CALL_S = 60.0
+# what sending one message may take: Vault's answer, then the provider's
+SENDING_S = 45.0
 
 # answers after which a channel takes nothing more, whatever the message
 CLOSED = frozenset({403, 404, 410})
@@ -39,7 +43,8 @@ Step = Literal["done", "hold", "wait", "send"]
 @dataclass(frozen=True)
 class Channel:
     """`target` is a Vault reference for Slack, an address for e-mail; `disabled_reason` is set when the provider
-    would not take any more, and only a person takes it off."""
+    would not take any more, and only a person takes it off. The database gives the `id`; a later channel of the same
+    name has another."""
 
     tenant: str
     name: str
@@ -50,10 +55,16 @@ class Channel:
     updated_at: datetime
     disabled_reason: str | None = None
     rests_until: datetime | None = None
+    id: str = ""
 
     @property
     def key(self) -> str:
         return f"{self.tenant}/{self.name}"
+
+    @property
+    def is_off(self) -> bool:
+        """A person turned it off."""
+        return not self.enabled and self.disabled_reason is None
 
     def rests(self, now: datetime) -> bool:
         return self.rests_until is not None and self.rests_until > now
@@ -61,16 +72,26 @@ class Channel:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a message: a message that was never seen has none."""
+    """What is known of a message: a message that was never seen has none. `record` is where the one stands that was
+    read last; `error` is the problem of a refused one."""
 
     event_id: str
     state: str
     tries: int
     tried_at: datetime | None
+    record: str | None
+    error: dict[str, Any] | None
 
     @property
     def ended(self) -> bool:
         return self.state in ("sent", "held", "digested", "dropped")
+
+    def refusal(self, record: str) -> Refused | None:
+        """Why this record was refused before; None for one that was not, or that a person sent again."""
+        if self.state != "refused" or self.record != record:
+            return None
+        said = self.error or {}
+        return Refused(said.get("code", "REFUSED"), said.get("detail", ""), hint=said.get("hint"))
 
     def under_way(self, now: datetime) -> bool:
         """Whether somebody may be sending it at this moment."""

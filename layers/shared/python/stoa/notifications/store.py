@@ -10,8 +10,9 @@ from stoa.kernel.database import Connection, Row
 from stoa.notifications.events import Told
 from stoa.notifications.model import DIGEST, Channel, Entry, Notice
 
-_CHANNEL = "tenant, name, kind, target, messages, enabled, updated_at, disabled_reason, rests_until"
-_ENTRY = "event_id, state, tries, tried_at"
+_WRITTEN = "tenant, name, kind, target, messages, enabled, updated_at, disabled_reason, rests_until"
+_CHANNEL = f"{_WRITTEN}, id"
+_ENTRY = "event_id, state, tries, tried_at, record, error"
 
 
 def channels(connection: Connection) -> list[Channel]:
@@ -30,7 +31,7 @@ def channel(connection: Connection, name: str, *, lock: bool = False) -> Channel
 def put_channel(connection: Connection, c: Channel) -> None:
     """Writes all of it: whoever does wants no rest and no reason of before."""
     connection.execute(
-        f"INSERT INTO notification_channels ({_CHANNEL}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"INSERT INTO notification_channels ({_WRITTEN}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (tenant, name) DO UPDATE SET kind = excluded.kind, target = excluded.target,"
         " messages = excluded.messages, enabled = excluded.enabled, updated_at = excluded.updated_at,"
         " disabled_reason = excluded.disabled_reason, rests_until = excluded.rests_until",
@@ -41,27 +42,42 @@ def put_channel(connection: Connection, c: Channel) -> None:
     )  # fmt: skip
 
 
-def remove_channel(connection: Connection, name: str) -> bool:
-    """With what it still held back: a later channel of this name is another one."""
-    connection.execute(
-        "UPDATE notifications SET state = 'dropped' WHERE channel = %s"
-        " AND (state = 'held' OR type = %s AND state IN ('sending', 'waiting'))",
-        (name, DIGEST),
-    )
+def remove_channel(connection: Connection, name: str, at: datetime) -> bool:
+    """With all that has no end yet: a later channel of this name is another one. The channel first, whose lock those
+    have who decide about it: what they commit is seen afterwards."""
     done = connection.execute("DELETE FROM notification_channels WHERE name = %s", (name,))
+    connection.execute(
+        "UPDATE notifications SET state = 'dropped', ended_at = %s WHERE channel = %s"
+        " AND state IN ('sending', 'waiting', 'held')",
+        (at, name),
+    )
     return done.rowcount == 1
 
 
-def disable(connection: Connection, name: str, reason: str, at: datetime) -> None:
-    connection.execute(
+def disable(connection: Connection, c: Channel, reason: str, at: datetime) -> bool:
+    """False when it is not the channel any more that was read: the reason was one against that."""
+    done = connection.execute(
         "UPDATE notification_channels SET enabled = false, disabled_reason = %s, rests_until = NULL, updated_at = %s"
-        " WHERE name = %s",
-        (reason, at, name),
+        " WHERE (name, updated_at) = (%s, %s)",
+        (reason, at, c.name, c.updated_at),
+    )
+    return done.rowcount == 1
+
+
+def rest(connection: Connection, c: Channel, until: datetime) -> None:
+    """Unless it was changed since it was read."""
+    connection.execute(
+        "UPDATE notification_channels SET rests_until = %s WHERE (name, updated_at) = (%s, %s)",
+        (until, c.name, c.updated_at),
     )
 
 
-def rest(connection: Connection, name: str, until: datetime) -> None:
-    connection.execute("UPDATE notification_channels SET rests_until = %s WHERE name = %s", (until, name))
+def looks(connection: Connection, name: str, at: datetime) -> Channel | None:
+    """The channel, whose digest is tried now."""
+    row = connection.execute(
+        f"UPDATE notification_channels SET looked_at = %s WHERE name = %s RETURNING {_CHANNEL}", (at, name)
+    ).fetchone()
+    return _channel(row) if row else None
 
 
 def entry(connection: Connection, event_id: str) -> Entry | None:
@@ -88,20 +104,22 @@ def held_since(connection: Connection, name: str) -> datetime | None:
 
 def hold(connection: Connection, told: Told, line: str, now: datetime) -> None:
     connection.execute(
-        "INSERT INTO notifications (tenant, event_id, channel, type, trace_id, line, state, taken_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, 'held', %s)",
-        (told.tenant, told.event_id, told.channel, told.type, told.trace_id, line, now),
+        "INSERT INTO notifications (tenant, event_id, channel, type, trace_id, line, state, record, taken_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, 'held', %s, %s)",
+        (told.tenant, told.event_id, told.channel, told.type, told.trace_id, line, told.record, now),
     )
 
 
 def begin(connection: Connection, told: Told, line: str, now: datetime) -> int:
-    """The intent to send, written before the call; returns which try it is."""
+    """The intent to send, written before the call; returns which try it is, and begins anew for one that was refused
+    and that a person sent again."""
     row = connection.execute(
         "INSERT INTO notifications AS n"
-        " (tenant, event_id, channel, type, trace_id, line, state, tries, taken_at, tried_at)"
-        " VALUES (%(tenant)s, %(id)s, %(channel)s, %(type)s, %(trace)s, %(line)s, 'sending', 1, %(now)s, %(now)s)"
-        " ON CONFLICT (tenant, event_id) DO UPDATE SET state = 'sending', tries = n.tries + 1, tried_at = %(now)s,"
-        " ended_at = NULL, error = NULL RETURNING tries",
+        " (tenant, event_id, channel, type, trace_id, line, state, tries, record, taken_at, tried_at) VALUES"
+        " (%(tenant)s, %(id)s, %(channel)s, %(type)s, %(trace)s, %(line)s, 'sending', 1, %(record)s, %(now)s, %(now)s)"
+        " ON CONFLICT (tenant, event_id) DO UPDATE SET state = 'sending', tried_at = %(now)s, record = %(record)s,"
+        " tries = CASE WHEN n.state = 'refused' THEN 1 ELSE n.tries + 1 END, ended_at = NULL, error = NULL"
+        " RETURNING tries",
         {
             "tenant": told.tenant,
             "id": told.event_id,
@@ -109,6 +127,7 @@ def begin(connection: Connection, told: Told, line: str, now: datetime) -> int:
             "type": told.type,
             "trace": told.trace_id,
             "line": line,
+            "record": told.record,
             "now": now,
         },
     ).fetchone()
@@ -150,6 +169,36 @@ def refused(connection: Connection, event_id: str, problem: Mapping[str, Any], a
     connection.execute("UPDATE notifications SET digest_id = NULL WHERE digest_id = %s", (event_id,))
 
 
+def give_up(connection: Connection, told: Told, problem: Mapping[str, Any], at: datetime) -> None:
+    """The end of a message that was perhaps never tried; one that has an end keeps it."""
+    connection.execute(
+        "INSERT INTO notifications AS n"
+        " (tenant, event_id, channel, type, trace_id, line, state, record, taken_at, ended_at, error)"
+        " VALUES (%(tenant)s, %(id)s, %(channel)s, %(type)s, %(trace)s, '', 'refused', %(record)s, %(at)s, %(at)s,"
+        " %(error)s) ON CONFLICT (tenant, event_id) DO UPDATE SET state = 'refused', record = %(record)s,"
+        " ended_at = %(at)s, error = %(error)s WHERE n.state IN ('sending', 'waiting')",
+        {
+            "tenant": told.tenant,
+            "id": told.event_id,
+            "channel": told.channel,
+            "type": told.type,
+            "trace": told.trace_id,
+            "record": told.record,
+            "at": at,
+            "error": Jsonb(dict(problem)),
+        },
+    )
+
+
+def drop(connection: Connection, event_id: str, at: datetime) -> None:
+    """The end of a message that nobody wants any more, when it was tried before."""
+    connection.execute(
+        "UPDATE notifications SET state = 'dropped', ended_at = %s WHERE event_id = %s"
+        " AND state IN ('sending', 'waiting')",
+        (at, event_id),
+    )
+
+
 def unfinished_digest(connection: Connection, name: str) -> Entry | None:
     row = connection.execute(
         f"SELECT {_ENTRY} FROM notifications WHERE channel = %s AND type = %s AND state IN ('sending', 'waiting')",
@@ -185,16 +234,18 @@ def gathered(connection: Connection, digest_id: str, limit: int) -> tuple[dict[s
 
 
 def with_digests(connection: Connection, before: datetime, now: datetime) -> list[tuple[str, str]]:
-    """Tenant and name of every channel whose digest is due. For the role that may read every tenant."""
+    """Tenant and name of every channel whose digest is due, the one not tried for the longest first. For the role that
+    may read every tenant."""
     rows = connection.execute(
-        "SELECT DISTINCT n.tenant, n.channel FROM notifications AS n JOIN notification_channels AS c"
-        " ON (c.tenant, c.name) = (n.tenant, n.channel)"
+        "SELECT c.tenant, c.name FROM notification_channels AS c"
         " WHERE c.enabled AND (c.rests_until IS NULL OR c.rests_until <= %(now)s)"
+        " AND EXISTS (SELECT 1 FROM notifications AS n WHERE (n.tenant, n.channel) = (c.tenant, c.name)"
         " AND n.state IN ('sending', 'waiting', 'held') AND (n.type = %(digest)s"
-        " OR n.state = 'held' AND n.digest_id IS NULL AND n.taken_at <= %(before)s) ORDER BY 1, 2",
+        " OR n.state = 'held' AND n.digest_id IS NULL AND n.taken_at <= %(before)s))"
+        " ORDER BY c.looked_at NULLS FIRST, c.tenant, c.name",
         {"digest": DIGEST, "before": before, "now": now},
     )
-    return [(row["tenant"], row["channel"]) for row in rows]
+    return [(row["tenant"], row["name"]) for row in rows]
 
 
 def _channel(row: Row) -> Channel:
