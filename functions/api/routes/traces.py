@@ -21,7 +21,9 @@ router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
-SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
+SYNC_STATUS = {
+    "succeeded": "success", "removed": "success", "failed": "failed", "refused": "failed", "superseded": "skipped",
+}  # fmt: skip
 NOTICE_STATUS = {"sent": "success", "digested": "success", "refused": "failed", "dropped": "skipped"}
 
 
