@@ -59,9 +59,13 @@ def looks(connection: Connection, r: Rollout, at: datetime) -> None:
     connection.execute("UPDATE rollouts SET looked_at = %s WHERE (tenant, api) = (%s, %s)", (at, r.tenant, r.api))
 
 
-def of_trace(connection: Connection, trace_id: str) -> list[Rollout]:
+def of_trace(connection: Connection, trace_id: str, tenant: str | None) -> list[Rollout]:
     """A row that a newer event took over is not in the trace of the older one any more."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM rollouts WHERE trace_id = %s ORDER BY tenant, api", (trace_id,))
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM rollouts WHERE trace_id = %(trace)s"
+        " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY tenant, api",
+        {"trace": trace_id, "tenant": tenant},
+    )
     return [_rollout(row) for row in rows]
 
 
