@@ -72,14 +72,26 @@ def test_a_tick_looks_at_as_many_as_there_is_time_for(tell: Tell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "alarm"), [(401, True), (403, True), (429, False), (500, False), (502, False), (503, False)]
+    ("status", "alarm", "rest_s"),
+    [
+        (401, True, None),
+        (403, True, None),
+        (408, False, None),
+        (425, False, None),
+        (429, False, 7),
+        (500, False, None),
+        (502, False, None),
+        (503, False, 7),
+    ],
 )
-def test_an_argocd_that_is_away_or_says_no_to_our_token_is_waited_for(story: Any, status: int, alarm: bool) -> None:
+def test_an_argocd_that_is_away_or_says_no_to_our_token_is_waited_for(
+    story: Any, status: int, alarm: bool, rest_s: float | None
+) -> None:
     mode = {"mode": "down"} if status == 502 else {"mode": "fail", "status": status}
     story.kit.put("faults", **mode, path="applications")
     waits = story.waits(story.created())
     story.kit.put("faults", mode="ok")
-    assert (waits.system, waits.alarm) == ("argocd", alarm)
+    assert (waits.system, waits.alarm, waits.retry_after_s) == ("argocd", alarm, rest_s)
     wrong = Rollouts(story.database, ArgoCd(story.kit.url, Secret("wrong")))
     with pytest.raises(Transient) as caught:
         wrong.sync(story.created())

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import requests
 
+from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -101,7 +102,7 @@ def _body(answer: requests.Response, name: str) -> dict[str, Any]:
     if (status, said.get("code")) in ((400, PRECONDITION), (404, NOT_FOUND)):
         raise Transient(one, message)
     if status == 404 or status < 400 or status >= 500 or status in RETRY_STATUS:
-        raise Transient("argocd", f"answered {status}: {message}")
+        raise Transient("argocd", f"answered {status}: {message}", retry_after_s=seconds(status, answer.headers))
     raise Refused("ARGOCD_REFUSED", f"answered {status}: {message}", status=status)
 
 
