@@ -6,6 +6,6 @@ handler = kafka_consumer(
     "api_events_to_argocd",
     lambda app: app.rollouts.sync,
     lambda app: app.rollouts.give_up,
-    tick=lambda app: lambda _remaining_ms: app.rollouts.follow(),
+    tick=lambda app: app.rollouts.follow,
     reserve_ms=45_000,  # the application is read, then synced
 )

@@ -5,12 +5,14 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from stoa.adapters.s3 import Bucket
 from stoa.archive import model
-from stoa.archive.flows import Archive
+from stoa.archive.flows import AnotherHistory, Archive
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.settings import Secret
@@ -97,6 +99,52 @@ def test_a_gap_that_compaction_left_is_no_error(worker: Archive) -> None:
     worker.keep([record(5), record(9)])
     worker.keep([record(12)])
     assert offsets(worker.bucket) == [5, 9, 12]
+
+
+def event(offset: int, ce_id: str, **more: Any) -> dict[str, Any]:
+    return record(offset, headers=[{"ce_id": list(ce_id.encode())}], **more)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        [event(n, f"new-{n}", timestamp=TEN + HOUR_MS) for n in range(5)],
+        [event(n, f"new-{n}") for n in range(5)],
+        [event(n, f"old-{n}", timestamp=TEN + 1) for n in range(5)],
+        [event(n, f"new-{n}") for n in range(8, 12)],
+    ],
+)
+def test_a_topic_that_begins_again_stops_its_partition_until_a_person_says_so(
+    worker: Archive, database_url: str, again: list[dict[str, Any]]
+) -> None:
+    worker.keep([event(n, f"old-{n}") for n in range(10)])
+    for _ in range(2):
+        with pytest.raises(AnotherHistory, match=f"deploy-results/0 at {again[0]['offset']}") as stopped:
+            worker.keep([*again, record(0, partition=3)])
+        assert stopped.value.alarm
+        assert offsets(worker.bucket) == [*range(10), 0], "the other partition goes on"
+    with psycopg.connect(database_url) as admin:
+        admin.execute(begin_again(), {"topic": TOPIC, "partition": 0})
+    worker.keep(again)
+    worker.keep(again)
+    kept = [line["headers"].get("ce_id") for line in lines(worker.bucket) if line["partition"] == 0]
+    told = [bytes(one["headers"][0]["ce_id"]).decode() for one in again]
+    assert sorted(kept) == sorted([f"old-{n}" for n in range(10)] + told)
+
+
+def test_offsets_that_come_after_later_ones_are_not_taken_for_kept(worker: Archive) -> None:
+    worker.keep([record(n) for n in range(50, 60)])
+    for first in (0, 49):
+        with pytest.raises(AnotherHistory):
+            worker.keep([record(n) for n in range(first, 60)])
+
+
+def begin_again() -> str:
+    """The statement of the runbook."""
+    page = (Path(__file__).resolve().parents[2] / "docs/runbooks.md").read_text()
+    found = re.search(r"`(UPDATE archive_ledger [^`]*)`", page)
+    assert found
+    return found[1].replace("'TOPIC'", "%(topic)s").replace("partition = N", "partition = %(partition)s")
 
 
 def crash_at(bucket: Bucket, event: str) -> None:

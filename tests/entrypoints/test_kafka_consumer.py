@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stoa.entrypoints.kafka import MAX_TRIES, Consumer
+from stoa.kernel import clock
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import Refused, Transient
@@ -137,6 +138,21 @@ def test_a_system_that_does_not_answer_is_not_asked_for_every_record(bench: Benc
     assert bench.process(*(record(n, f"k{n}") for n in range(8))) == list(range(8))
     assert asked[:2] == [0, 1]
     assert len(asked) == 3, "one more is asked, to learn whether it is the system or these two"
+
+
+def test_a_system_that_fails_everybody_has_the_rest_that_it_asks_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(clock, "sleep", slept.append)
+
+    def busy(message: Message) -> None:
+        raise Transient("awx" if message.data["n"] < 9 else "channel", "busy", retry_after_s=7)
+
+    bench.behave = busy
+    bench.process(record(1, "a"), record(2, "b"))
+    bench.process(record(9, "c"))
+    assert slept == [7, pytest.approx(0.002)], "of one that fails for one key only nobody is to wait"
 
 
 def test_a_function_that_runs_out_of_time_leaves_the_rest_in_order(bench: Bench) -> None:

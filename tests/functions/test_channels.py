@@ -36,6 +36,26 @@ def test_a_channel_is_made_read_replaced_listed_and_removed(tenants: Any) -> Non
     assert tenants.get("/v1/tenants/tenant-a/channels").json() == {"items": []}
 
 
+def test_what_a_person_does_to_a_channel_is_on_the_audit_log_without_its_target(tenants: Any) -> None:
+    path = "/v1/tenants/tenant-a/channels/heard"
+    address = {**MAIL, "target": "someone@example.com"}
+    for wanted in (MAIL, {**address, "enabled": False}):
+        assert put(tenants, path, wanted).status_code == 200
+    assert put(tenants, path, {**SLACK, "target": "https://hooks.slack.example/T/B/secret"}).status_code == 422
+    assert [tenants.ask("DELETE", path).status_code for _ in range(2)] == [204, 404]
+    rows = tenants.rows("SELECT value FROM outbox WHERE topic = 'audit-log' ORDER BY seq")
+    said = [one for row in rows if (one := json.loads(bytes(row["value"])))["resource"] == "channels/tenant-a/heard"]
+    assert [(one["action"], one["actor"], one["tenant"], one["ip"]) for one in said] == [
+        (f"CHANNEL_{verb}", "machine:developer", "tenant-a", "127.0.0.1") for verb in ("CREATED", "REPLACED", "REMOVED")
+    ]
+    on = {"kind": "email", "messages": ["deploy_success", "deploy_failed"], "enabled": True}
+    off = {**on, "enabled": False}
+    assert [one["before"] for one in said] == [None, on, off]
+    assert [one["after"] for one in said] == [{**on, "target_changed": True}, {**off, "target_changed": True}, None]
+    assert all(one["trace_id"].startswith("trc-") for one in said)
+    assert "example.com" not in json.dumps(said)
+
+
 def test_a_channel_that_was_disabled_is_as_good_as_new_after_a_put(tenants: Any) -> None:
     put(tenants, TEAM, SLACK)
     tenants.rows(

@@ -177,3 +177,39 @@ def test_without_the_index_the_list_still_answers(shop: Shop) -> None:
     assert shop.ids("") == shop.newest_first
     shop.server.start()
     assert shop.ids("/search?q=x") == [], "an index that was lost finds nothing"
+
+
+def test_a_tenant_is_shown_its_own_part_of_a_trace_and_no_other(shop: Shop) -> None:
+    """Two traces that two tenants share, one begun with a push and one without; the one without began with another."""
+    ours, shared = "tenant-ours", [f"trc-{n:032x}" for n in (0xAA, 0xAB)]
+    made = []
+    for n, trace_id in enumerate(shared):
+        for late, tenant in enumerate(("tenant-theirs", ours)):
+            at = NOON - timedelta(days=1, minutes=n) + timedelta(minutes=5 * late)
+            made.append(deployment(at=at, lane=Lane(tenant, "shared", "dev"), trace_id=trace_id))
+    shop._store([push(shared[0], "f" * 40, NOON - timedelta(days=1))], made)
+    for tenant in ("tenant-theirs", ours):
+        shop.api.rows(
+            "INSERT INTO rollouts (tenant, api, generation, revision, trace_id, state, started_at)"
+            " VALUES (%s, 'shared', 1, 'r', %s, 'waiting', now())", tenant, shared[0],
+        )  # fmt: skip
+        shop.api.rows(
+            "INSERT INTO notifications (tenant, event_id, channel, type, trace_id, line, state, taken_at)"
+            " VALUES (%s, 'e', 'team', 'deploy_failed', %s, '', 'sent', now())", tenant, shared[0],
+        )  # fmt: skip
+    lists = [shop.pages(f"/v1/traces?tenant={ours}", limit) for limit in (1, 200)]
+    assert [[item["trace_id"] for item in items] for items in lists] == [[shared[1], shared[0]]] * 2
+    assert [d["tenant"] for items in lists for item in items for d in item["deployments"]] == [ours] * 4
+    whole = shop.api.get(f"/v1/traces/{shared[0]}?tenant={ours}").json()
+    assert [d["tenant"] for d in whole["deployments"]] == [ours]
+    names = [step["name"] for step in whole["timeline"]]
+    assert (names.count("argocd_sync"), names.count("notify"), names.count("webhook_received")) == (1, 1, 1)
+    assert len(shop.api.get(f"/v1/traces/{shared[0]}").json()["deployments"]) == 2
+    assert shop.api.get(f"/v1/traces/{EMPTY_PUSH}?tenant={ours}").status_code == 404
+    assert shop.api.get(f"/v1/traces/{shared[0]}?tenants={ours}").status_code == 422
+    events = [event for one in made for event in asked_and_ended(one)]
+    assert Search(OpenSearch(shop.server.url, "", Secret(""))).index([record(e) for e in events]) == []
+    found = shop.api.get(f"/v1/traces/search?q=shared&tenant={ours}").json()["items"]
+    assert {(item["trace_id"], d["tenant"]) for item in found for d in item["deployments"]} == {
+        (trace_id, ours) for trace_id in shared
+    }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,7 +80,14 @@ class Desk:
             vault=world.vault,
             time_scale=1.0,
         )
-        self.channels = Channels(database)
+        by_hand, who = Channels(database, lambda _keys: None), {"actor": "user:1", "trace_id": "trc-1"}
+        # what every test does as the same person
+        self.channels: Any = SimpleNamespace(
+            all=by_hand.all,
+            read=by_hand.read,
+            put=lambda *given, **wanted: by_hand.put(*given, **{**who, **wanted}),
+            remove=lambda *given: by_hand.remove(*given, **who),
+        )
         self.mark = uuid.uuid4().hex[:8]
         self.tenant = f"tenant-{self.mark}"
         self._read = 0
@@ -94,11 +102,13 @@ class Desk:
         hook = self.world.put(f"webhooks/{self.mark}-{name}")
         self.secret(name, url=hook["url"])
         asked = {"target": f"vault:channels/{self.tenant}/{name}#url", "messages": ["deploy_success", "deploy_failed"]}
-        return self.channels.put(self.tenant, name, **{"kind": "slack", "enabled": True, **asked, **wanted})
+        made: Channel = self.channels.put(self.tenant, name, **{"kind": "slack", "enabled": True, **asked, **wanted})
+        return made
 
     def mail(self, name: str = "mail", **wanted: Any) -> Channel:
         asked = {"target": f"{self.mark}@example.com", "messages": ["deploy_success", "deploy_failed"]}
-        return self.channels.put(self.tenant, name, **{"kind": "email", "enabled": True, **asked, **wanted})
+        made: Channel = self.channels.put(self.tenant, name, **{"kind": "email", "enabled": True, **asked, **wanted})
+        return made
 
     def secret(self, name: str, **values: str) -> None:
         write_secret(self.world.openbao.url, self.world.openbao.token, f"channels/{self.tenant}/{name}", values)
@@ -145,7 +155,8 @@ class Desk:
         with self.database.transaction() as connection:
             rows = list(
                 connection.execute(
-                    "SELECT * FROM outbox WHERE seq > %s AND headers->>'ce_tenant' = %s ORDER BY seq",
+                    "SELECT * FROM outbox WHERE seq > %s AND headers->>'ce_tenant' = %s"
+                    " AND topic = 'notifications' ORDER BY seq",
                     (self._read, self.tenant),
                 )
             )

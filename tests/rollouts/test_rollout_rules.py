@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from stoa.adapters.argocd import Application, Operation
-from stoa.rollouts.model import Patience, Rollout, seen, uncompared, works_on
+from stoa.adapters.argocd import Application, Deployed, Operation
+from stoa.rollouts.model import Patience, Rollout, asked, seen, uncompared, works_on
 
 T0 = datetime(2026, 3, 1, 12, 0, 0, 400_000, UTC)
 PATIENCE = Patience(timedelta(hours=24), timedelta(minutes=30), timedelta(minutes=5))
 OURS, OTHER = "a" * 40, "b" * 40
-ASKED = Rollout("tenant-a", "orders", 1, OURS, "trc-1", "syncing", T0, asked_at=T0)
 
 
 def at(seconds: float) -> datetime:
@@ -23,8 +22,11 @@ def second(seconds: float) -> datetime:
     return at(seconds).replace(microsecond=0)
 
 
+# the controller's clock may be minutes from ours: only what it showed before counts
+BEFORE = second(-200)
+ASKED = Rollout("tenant-a", "orders", 1, OURS, "trc-1", "syncing", T0, T0, operation_before=BEFORE, history_before=4)
 DONE = Operation("Succeeded", "ok", OURS, second(0), second(10))
-HEALTHY = Application(None, DONE, None, "Synced", OURS, "Healthy", second(11), second(20))
+HEALTHY = Application(None, DONE, None, "Synced", OURS, "Healthy", second(11))
 
 
 def looked(r: Rollout = ASKED, when: float = 20, operation: dict[str, Any] | None = None, **app: Any) -> Rollout:
@@ -44,10 +46,11 @@ def test_it_ended_well() -> None:
         {"requested": OTHER},
         {"operation": {"phase": "Running", "finished_at": None}},
         {"operation": {"phase": "Terminating", "finished_at": None}},
-        {"operation": {"started_at": second(-1)}},
+        {"operation": {"started_at": BEFORE}},
+        {"operation": {"started_at": BEFORE}, "history": (Deployed(4, OURS), Deployed(5, OTHER))},
         {"operation": {"started_at": None}},
-        {"operation": {"phase": "Failed", "started_at": second(-1)}},
-        {"operation": {"revision": OTHER, "started_at": second(-1)}},
+        {"operation": {"phase": "Failed", "started_at": BEFORE}},
+        {"operation": {"revision": OTHER, "started_at": BEFORE}},
         {"reconciled_at": None},
         {"reconciled_at": second(10)},
         {"health": "Progressing"},
@@ -58,6 +61,16 @@ def test_it_ended_well() -> None:
 def test_it_has_not_ended_but_will_not_be_waited_for_for_ever(look: dict[str, Any]) -> None:
     assert looked(**look).state == "syncing"
     assert looked(**look, when=24 * 3600 + 10, r=replace(ASKED, degraded_since=at(0))).state == "failed"
+
+
+@pytest.mark.parametrize("started", [BEFORE - timedelta(hours=1), second(-60), second(60)])
+def test_whatever_its_clock_says_an_operation_that_was_not_there_before_is_ours(started: datetime) -> None:
+    assert looked(operation={"started_at": started}).state == "succeeded"
+    assert looked(operation={"started_at": started, "revision": OTHER}).state == "superseded"
+
+
+def test_two_operations_of_one_second_are_told_apart_by_their_success() -> None:
+    assert looked(operation={"started_at": BEFORE}, history=(Deployed(5, OURS),)).state == "succeeded"
 
 
 def test_an_operation_without_a_state_is_waited_for() -> None:
@@ -92,18 +105,27 @@ def test_progressing_is_normal_for_half_an_hour() -> None:
 
 
 def test_an_earlier_call_is_found_before_it_is_repeated() -> None:
+    before = replace(HEALTHY, operation=replace(DONE, started_at=BEFORE), history=(Deployed(4, OURS),))
     pending = replace(HEALTHY, requested=OURS, operation=None)
-    assert works_on(pending, OURS, T0)
-    assert not works_on(pending, OTHER, T0)
-    assert works_on(replace(HEALTHY, requested=OURS, operation=replace(DONE, phase="Running")), OURS, T0)
-    assert works_on(HEALTHY, OURS, T0)
-    assert not works_on(HEALTHY, OURS, at(1))
-    assert not works_on(replace(HEALTHY, operation=None), OURS, T0)
+    rolled_back = replace(DONE, revision=OTHER)
+    assert works_on(pending, ASKED)
+    assert not works_on(replace(pending, requested=OTHER), ASKED)
+    assert works_on(replace(HEALTHY, requested=OURS, operation=replace(DONE, phase="Running")), ASKED)
+    assert works_on(HEALTHY, ASKED)
+    assert not works_on(before, ASKED)
+    assert not works_on(replace(HEALTHY, operation=None), ASKED)
+    done_since = (*before.history, Deployed(5, OURS), Deployed(6, OTHER))
+    assert works_on(replace(before, operation=rolled_back, history=done_since), ASKED), "somebody came after it"
+    assert works_on(replace(pending, requested=OTHER, history=done_since), ASKED), "somebody is about to"
+    assert not works_on(replace(before, operation=rolled_back, history=(*before.history, Deployed(5, OTHER))), ASKED)
+    assert asked(ASKED, replace(before, history=done_since), at(9)) == replace(
+        ASKED, asked_at=at(9), operation_before=BEFORE, history_before=6
+    )
 
 
 def test_automatic_sync_is_over_when_it_was_compared_since_and_is_synced() -> None:
     automatic = replace(ASKED, state="automatic")
-    idle = replace(HEALTHY, target="main", sync_revision=OTHER, operation=replace(DONE, started_at=second(-60)))
+    idle = replace(HEALTHY, target="main", sync_revision=OTHER, operation=replace(DONE, started_at=BEFORE))
     assert uncompared(automatic, replace(idle, reconciled_at=second(0)))
     found = seen(automatic, idle, at(20), PATIENCE)
     assert (found.state, found.detail) == ("succeeded", f"Healthy at {OTHER}"), "it may have come to a later commit"

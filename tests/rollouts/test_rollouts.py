@@ -1,7 +1,6 @@
 """Events about APIs against a strict Argo CD: waits, repeats, deaths, conflicts, windows, any order of topics."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -10,15 +9,9 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stoa.adapters.argocd import ArgoCd
-from stoa.bootstrap import App
-from stoa.entrypoints import kafka as entrypoint
-from stoa.entrypoints.kafka import Consumer
 from stoa.kernel.errors import Refused, Transient
-from stoa.kernel.settings import Secret, from_environment
-from stoa.rollouts.flows import Rollouts
 from stoa.rollouts.queries import RolloutQueries
-from tests.emulators.argocd.kit import TOKEN, Kit, sha
+from tests.emulators.argocd.kit import Kit, sha
 
 Tell = Callable[..., Any]
 
@@ -67,6 +60,34 @@ def test_a_call_without_an_answer_is_looked_up(story: Any) -> None:
     story.rollouts.sync(message)
     assert story.end()[0] == "succeeded"
     assert story.synced == [message.data["commit"]]
+
+
+def test_a_call_without_an_answer_undoes_no_rollback_that_came_after_it(story: Any) -> None:
+    first, second = story.created(1), story.message("api-updated", 2)
+    story.rollouts.sync(first)
+    story.end()
+    story.kit.put("faults", mode="drop", path="POST .*/sync$", count=1)
+    story.waits(second)
+    story.kit.later()
+    story.kit.sync(story.app, first.data["commit"])
+    story.rollouts.sync(second)
+    assert story.end() == ("superseded", f"another operation, at {first.data['commit']}, came after it")
+    assert story.synced == [message.data["commit"] for message in (first, second, first)]
+
+
+def test_a_controller_with_another_clock_is_followed_all_the_same(tell: Tell, kit: Kit) -> None:
+    """The emulator's `Date` stays that of this machine."""
+    ahead = kit.ahead_s
+    kit.later(-ahead - 3600)
+    story = tell()
+    message = story.created()
+    kit.put("faults", mode="drop", path="POST .*/sync$", count=1)
+    story.waits(message)
+    kit.later()
+    story.rollouts.sync(message)
+    assert story.end()[0] == "succeeded"
+    assert story.synced == [message.data["commit"]]
+    kit.later(ahead + 3600)
 
 
 class Killed(BaseException):
@@ -184,47 +205,25 @@ def test_automatic_sync_is_made_to_look_and_left_to_it(tell: Tell) -> None:
     assert len(story.synced) == 2, "there was nothing to do"
 
 
-def test_closed_windows_hold_up_nobody_else(tell: Tell) -> None:
-    stories = [tell() for _ in range(5)]
-    closed, opened = stories[:4], stories[4]
-    opened.kit.put("windows", **{story.tenant: True for story in closed})
-    waits = closed[0].waits(closed[0].created())
-    assert (waits.detail, waits.alarm) == ("a sync window is closed: cannot sync: blocked by sync window", False)
-    rollouts = opened.rollouts
-    consumer = Consumer("c", opened.database, lambda _rows: None, rollouts.sync, rollouts.give_up, True, 1000.0)
-    event = {"records": {"api-created-0": [story.record(story.created()) for story in stories]}}
-    assert len(consumer.process(event, lambda: 60_000)["batchItemFailures"]) == 4
-    opened.kit.put("windows")
-    assert consumer.process(event, lambda: 60_000) == {"batchItemFailures": []}
-    opened.kit.later()
-    assert [len(story.synced) for story in stories] == [1] * 5
-
-
-@pytest.mark.parametrize(
-    ("status", "alarm"), [(401, True), (403, True), (429, False), (500, False), (502, False), (503, False)]
-)
-def test_an_argocd_that_is_away_or_says_no_to_our_token_is_waited_for(story: Any, status: int, alarm: bool) -> None:
-    mode = {"mode": "down"} if status == 502 else {"mode": "fail", "status": status}
-    story.kit.put("faults", **mode, path="applications")
-    waits = story.waits(story.created())
-    story.kit.put("faults", mode="ok")
-    assert (waits.system, waits.alarm) == ("argocd", alarm)
-    wrong = Rollouts(story.database, ArgoCd(story.kit.url, Secret("wrong")))
-    with pytest.raises(Transient) as caught:
-        wrong.sync(story.created())
-    assert caught.value.alarm
-    assert "wrong" not in str(caught.value)
-
-
-def test_a_record_that_is_given_up_says_so(story: Any) -> None:
+def test_a_record_that_is_given_up_says_so_and_its_replay_is_done(story: Any) -> None:
     story.kit.put("faults", mode="fail", status=400, path="sync$", count=1)
     message = story.created()
     with pytest.raises(Refused) as refused:
         story.rollouts.sync(message)
     story.rollouts.give_up(message, refused.value)
-    assert story.row["state"] == "failed"
+    assert story.state == ("refused", refused.value.detail)
     story.rollouts.sync(message)
-    assert story.synced == []
+    assert story.end()[0] == "succeeded"
+    story.rollouts.give_up(message, refused.value)
+    story.rollouts.sync(message)
+    story.kit.later()
+    assert story.synced == [message.data["commit"]]
+    story.kit.put(f"applications/{story.application}", outcome="Failed")
+    again = story.message("api-updated", 2)
+    story.rollouts.sync(again)
+    assert story.end()[0] == "failed"
+    story.rollouts.sync(again)
+    assert story.state[0] == "failed", "Argo CD's own verdict stays"
 
 
 @pytest.mark.parametrize(
@@ -265,24 +264,3 @@ def test_topics_in_any_order_end_with_the_newest_event(tell: Tell, topics: list[
         assert (state, story.synced[-1]) == ("succeeded", newest.data["commit"])
     order = [messages.index(next(m for m in messages if m.data["commit"] == revision)) for revision in story.synced]
     assert order == sorted(set(order)), "an older commit over a newer one, or one twice"
-
-
-def test_a_tick_follows_and_an_outage_only_puts_it_off(
-    story: Any, database_url: str, kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from functions.api_events_to_argocd.handler import handler
-
-    environment = {"STOA_DATABASE_URL": database_url, "STOA_ARGOCD_URL": kit.url, "STOA_ARGOCD_TOKEN": TOKEN}
-    app = App(from_environment(environment), publish_wait_s=0)
-    monkeypatch.setattr(entrypoint, "app", lambda: app)
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-    event = {"records": {"api-created-0": [story.record(story.created())]}}
-    assert handler(event, context) == {"batchItemFailures": []}
-    kit.later()
-    kit.put("faults", mode="down", path="applications")
-    assert handler({"time": "now"}, context) == {"released": 0}
-    kit.put("faults", mode="ok")
-    assert app.rollout_queries.of_trace(f"trc-{story.tenant}")[0].state == "syncing"
-    assert handler({"time": "now"}, context) == {"released": 0}
-    assert app.rollout_queries.of_trace(f"trc-{story.tenant}")[0].state == "succeeded"
-    app.database.close()

@@ -69,6 +69,7 @@ def cluster() -> Iterator[Cluster]:
             content = json.dumps(said).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Retry-After", "20")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -156,6 +157,8 @@ def test_a_large_batch_goes_in_requests_of_a_few_megabytes(cluster: Cluster) -> 
     [
         ((401, {}), True),
         ((403, {}), True),
+        ((408, {}), False),
+        ((425, {}), False),
         ((429, {}), False),
         ((503, {}), False),
         ((302, {}), False),
@@ -172,6 +175,7 @@ def test_what_is_no_fault_of_a_record_is_held_against_none(
     with pytest.raises(Transient) as raised:
         search.index(RECORDS)
     assert raised.value.alarm is alarm
+    assert raised.value.retry_after_s == (20 if answer[0] in (429, 503) else None)
     assert "s3cret" not in str(raised.value)
 
 

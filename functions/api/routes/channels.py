@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
-from functions.api.security import Developer
+from functions.api.security import Developer, address
 from stoa.bootstrap import app
 from stoa.notifications.model import USUAL, Channel, Kind, MessageType
 
@@ -58,16 +58,18 @@ def read_channel(_who: Developer, tenant: Tenant, name: Name) -> ChannelRead:
 
 
 @router.put("/{name}")
-def put_channel(_who: Developer, tenant: Tenant, name: Name, wanted: Wanted) -> ChannelRead:
+def put_channel(request: Request, who: Developer, tenant: Tenant, name: Name, wanted: Wanted) -> ChannelRead:
     """Makes it or replaces it; one that was disabled is enabled again by `"enabled": true`."""
-    asked = wanted.model_dump()
+    caller = {"actor": who.id, "trace_id": request.state.trace_id, "ip": address(request)}
+    asked = {**wanted.model_dump(), **caller}
     return _read(app().channels.put(tenant, name, **asked))
 
 
 @router.delete("/{name}", status_code=204)
-def delete_channel(_who: Developer, tenant: Tenant, name: Name) -> None:
+def delete_channel(request: Request, who: Developer, tenant: Tenant, name: Name) -> None:
     """What was held back for it is gone with it; messages under way are dropped."""
-    app().channels.remove(tenant, name)
+    trace_id = request.state.trace_id
+    app().channels.remove(tenant, name, actor=who.id, trace_id=trace_id, ip=address(request))
 
 
 def _read(channel: Channel) -> ChannelRead:

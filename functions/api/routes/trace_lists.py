@@ -44,7 +44,8 @@ class TracePage(BaseModel):
 
 
 class TraceFilters(Page):
-    """All of them hold for one deployment of the trace, or for its push; `commit` is how it begins."""
+    """All of them hold for one deployment of the trace, or for its push; `commit` is how it begins. With `tenant` only
+    the deployments of that tenant are shown."""
 
     tenant: str | None = Field(None, pattern=SLUG)
     api: str | None = Field(None, pattern=SLUG)
@@ -81,7 +82,7 @@ def search_traces(_who: Developer, asked: Annotated[TraceSearch, Query()]) -> Tr
         log.error("request.unavailable", system=error.system, detail=error.detail)
         hint = "GET /v1/traces with tenant, api, commit or person reads the same without the index"
         raise Refused("UNAVAILABLE", f"{error.system} does not answer", status=503, hint=hint) from error
-    items = _summaries(app().trace_queries.some(found.trace_ids))
+    items = _summaries(app().trace_queries.some(found.trace_ids, asked.tenant))
     return TracePage(items=items, next_cursor=moment_encoded(*found.more) if found.more else None)
 
 

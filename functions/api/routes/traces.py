@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from functions.api.parameters import no_parameters
+from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentLine, DeploymentWithSteps, with_steps
 from functions.api.routes.pushes import PushRead
@@ -21,7 +21,9 @@ router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})
-SYNC_STATUS = {"succeeded": "success", "removed": "success", "failed": "failed", "superseded": "skipped"}
+SYNC_STATUS = {
+    "succeeded": "success", "removed": "success", "failed": "failed", "refused": "failed", "superseded": "skipped",
+}  # fmt: skip
 NOTICE_STATUS = {"sent": "success", "digested": "success", "refused": "failed", "dropped": "skipped"}
 
 
@@ -51,16 +53,27 @@ class Trace(BaseModel):
     timeline: list[TraceStep]
 
 
-@router.get("/{trace_id}", dependencies=[Depends(no_parameters)])
-def read_trace(_who: Developer, trace_id: Annotated[str, Path(pattern=r"^trc-[0-9a-f]{32}$")]) -> Trace:
+class OfTenant(BaseModel):
+    """With `tenant`, only what is its own: a push may concern several."""
+
+    model_config = ConfigDict(extra="forbid")
+    tenant: str | None = Field(None, pattern=SLUG)
+
+
+@router.get("/{trace_id}")
+def read_trace(
+    _who: Developer,
+    trace_id: Annotated[str, Path(pattern=r"^trc-[0-9a-f]{32}$")],
+    asked: Annotated[OfTenant, Query()],
+) -> Trace:
     """Everything that a push, or a start by hand, set going; the `trace_id` is in the answer to either."""
     row = app().gitops.push_of_trace(trace_id)
     push = PushRead(**row) if row else None
-    found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id)]
-    if push is None and not found:
+    found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id, asked.tenant)]
+    if not found and (push is None or asked.tenant is not None):
         raise NotFound(f"there is no trace {trace_id}")
-    synced = app().rollout_queries.of_trace(trace_id)
-    told = app().notification_queries.of_trace(trace_id)
+    synced = app().rollout_queries.of_trace(trace_id, asked.tenant)
+    told = app().notification_queries.of_trace(trace_id, asked.tenant)
     steps = [*_timeline(push, found), *map(_argocd_sync, synced), *map(_notify, told)]
     timeline = sorted(steps, key=lambda step: step.started_at)
     completed = completion([push.processed_at] if push else [], [d.finished_at for d in found])

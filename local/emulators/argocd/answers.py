@@ -17,6 +17,7 @@ HTTP_STATUS = {
     UNAVAILABLE: 503,
     UNAUTHENTICATED: 401,
 }
+RETRY_AFTER = "7"  # as what stands in front of it adds
 SAID = {401: (UNAUTHENTICATED, "invalid session: token is expired"), 403: (DENIED, "permission denied"),
         429: (EXHAUSTED, "too many requests"), 503: (UNAVAILABLE, "connection error")}  # fmt: skip
 
@@ -42,7 +43,10 @@ def refused(error: Refusal) -> Response:
 def failure(status: int) -> Response:
     """An injected failure."""
     code, message = SAID.get(status, (UNKNOWN, "rpc error: code = Unknown desc = injected"))
-    return answer({"error": message, "code": code, "message": message}, status)
+    made = answer({"error": message, "code": code, "message": message}, status)
+    if status in (429, 503):
+        made.headers["Retry-After"] = RETRY_AFTER
+    return made
 
 
 def invalid_content_type() -> Response:

@@ -135,7 +135,7 @@ class App:
     def channels(self) -> "Channels":
         from stoa.notifications.flows_by_hand import Channels  # noqa: PLC0415
 
-        return Channels(self.database)
+        return Channels(self.database, self.publisher.soon)
 
     @cached_property
     def rollouts(self) -> "Rollouts":

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import requests
 
+from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -28,9 +28,18 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Deployed:
+    """An operation that ended well; `id` counts up within an application."""
+
+    id: int
+    revision: str
+
+
+@dataclass(frozen=True)
 class Application:
     """`requested` is the revision of an operation that is not over, None when there is none; `target` what automatic
-    sync follows, None without it; `read_at` Argo CD's own clock. Its times are whole seconds, cut off."""
+    sync follows, None without it; `history` ends with the newest. Its times are whole seconds, cut off, and of the
+    controller's clock, which is nobody else's."""
 
     requested: str | None
     operation: Operation | None
@@ -39,7 +48,7 @@ class Application:
     sync_revision: str
     health: str
     reconciled_at: datetime | None
-    read_at: datetime
+    history: tuple[Deployed, ...] = ()
 
 
 class ArgoCd:
@@ -59,10 +68,11 @@ class ArgoCd:
         answer = self._send("GET", name, "", params=params)
         if answer.status_code == 404 and _said(answer).get("code") == NOT_FOUND:
             return None
-        return _application(_body(answer, name), answer.headers.get("Date", ""))
+        return _application(_body(answer, name))
 
     def sync(self, name: str, project: str, revision: str, *, prune: bool) -> None:
-        """Asks for an operation; that another one is running, or a sync window is closed, is Transient."""
+        """Asks for an operation; that another one is running, or a sync window is closed, is Transient: the latter is
+        `expected`, because somebody wants it."""
         asked = {"revision": revision, "prune": prune, "dryRun": False, "project": project}
         _body(self._send("POST", name, "/sync", json=asked), name)
 
@@ -86,13 +96,13 @@ def _body(answer: requests.Response, name: str) -> dict[str, Any]:
     if status == 401:
         raise Transient("argocd", f"401: {message}", alarm=True)
     if status == 403 and "sync window" in message.lower():
-        raise Transient(one, f"a sync window is closed: {message}")
+        raise Transient(one, f"a sync window is closed: {message}", expected=True)
     if status == 403:
         raise Transient("argocd", f"403 for {name}: {message}", alarm=True)
     if (status, said.get("code")) in ((400, PRECONDITION), (404, NOT_FOUND)):
         raise Transient(one, message)
     if status == 404 or status < 400 or status >= 500 or status in RETRY_STATUS:
-        raise Transient("argocd", f"answered {status}: {message}")
+        raise Transient("argocd", f"answered {status}: {message}", retry_after_s=seconds(status, answer.headers))
     raise Refused("ARGOCD_REFUSED", f"answered {status}: {message}", status=status)
 
 
@@ -105,7 +115,7 @@ def _said(answer: requests.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _application(body: Mapping[str, Any], date: str) -> Application:
+def _application(body: Mapping[str, Any]) -> Application:
     status, spec, asked = body.get("status") or {}, body.get("spec") or {}, body.get("operation")
     sync, health = status.get("sync") or {}, status.get("health") or {}
     return Application(
@@ -116,7 +126,7 @@ def _application(body: Mapping[str, Any], date: str) -> Application:
         sync_revision=str(sync.get("revision", "")),
         health=str(health.get("status", "Unknown")),
         reconciled_at=_time(status.get("reconciledAt")),
-        read_at=_date(date),
+        history=tuple(Deployed(int(one["id"]), str(one.get("revision", ""))) for one in status.get("history") or ()),
     )
 
 
@@ -147,10 +157,3 @@ def _target(spec: Mapping[str, Any]) -> str | None:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def _date(header: str) -> datetime:
-    try:
-        return parsedate_to_datetime(header).astimezone(UTC)
-    except ValueError as error:
-        raise Transient("argocd", "answered without a date") from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import Transient
 from stoa.kernel.settings import Secret
 
@@ -19,6 +20,7 @@ BULK_BYTES = 5_000_000  # 5 to 15 MB are advised
 BULK_TIMEOUT_S = 30.0
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+RETRY_STATUS = frozenset({408, 425, 429})
 WHY = 300
 
 
@@ -120,8 +122,8 @@ class OpenSearch:
         status = answer.status_code
         if status in (401, 403):
             raise Transient("opensearch", f"{status}: who we are is not accepted, or may not do this", alarm=True)
-        if status == 429 or status >= 500 or 300 <= status < 400:
-            raise Transient("opensearch", f"answered {status}")
+        if status in RETRY_STATUS or status >= 500 or 300 <= status < 400:
+            raise Transient("opensearch", f"answered {status}", retry_after_s=seconds(status, answer.headers))
         return answer
 
     def _who(self) -> dict[str, str]:

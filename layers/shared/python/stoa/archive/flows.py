@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 from stoa.adapters.s3 import Bucket
 from stoa.archive import model, store
-from stoa.archive.model import Ledger, Record
+from stoa.archive.model import Ledger, Line, Record
 from stoa.kernel.database import Database
-from stoa.kernel.errors import Refused
+from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
+
+
+class AnotherHistory(Transient):
+    """A record whose offset was passed already, and that is not in the archive: the topic was made anew or restored, or
+    an older group came back. It waits for a person: to drop it would lose it, and to guess might double it."""
 
 
 @dataclass(frozen=True)
@@ -20,41 +25,78 @@ class Archive:
     bucket: Bucket
 
     def keep(self, records: Sequence[Record]) -> Iterable[tuple[Record, Refused]]:
-        """every record of every topic -> one line in S3, also of what nobody can read. Refuses none."""
+        """every record of every topic -> one line in S3, also of what nobody can read. Refuses none.
+
+        Raises AnotherHistory when a partition cannot go on, after the others have.
+        """
         partitions: dict[tuple[str, int], list[Record]] = {}
         for record in records:
             partitions.setdefault((record["topic"], int(record["partition"])), []).append(record)
+        stopped: list[AnotherHistory] = []
         for (topic, partition), found in partitions.items():
-            self._keep(topic, partition, found)
+            try:
+                self._keep(topic, partition, found)
+            except AnotherHistory as error:
+                stopped.append(error)
+        if stopped:
+            raise stopped[0]
         return ()
 
     def _keep(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         with self.database.transaction() as connection:
             at = store.ledger(connection, topic, partition)
-        while rest := [record for record in records if int(record["offset"]) >= at.next_offset]:
-            if at.object_name is None:
+        kept = 0  # what is below it is in the archive as it came
+        while rest := [record for record in records if int(record["offset"]) >= kept]:
+            if int(rest[0]["offset"]) < at.next_offset:
+                self._recognise([record for record in rest if int(record["offset"]) < at.next_offset], at)
+                kept = at.next_offset
+            elif at.object_name is None:
                 at = self._announced(topic, partition, at, rest[0])
             else:
-                at = self._written(topic, partition, at, model.of_one_hour(rest))
+                kept = self._written(str(at.object_name), at, model.of_one_hour(rest))
+                with self.database.transaction() as connection:
+                    store.advance(connection, topic, partition, at, kept)
+                    at = store.ledger(connection, topic, partition)
+
+    def _recognise(self, records: Sequence[Record], at: Ledger) -> None:
+        """Somebody kept these offsets; usually these very records, which came again. Raises AnotherHistory."""
+        while records:
+            found, names = model.of_one_hour(records), self.bucket.names(model.hour_folder(records[0], at.history))
+            kept = (line for name in model.holders(names, found) for line in self._lines(name))
+            _check(model.first_unknown(found, kept), at)
+            records = records[len(found) :]
 
     def _announced(self, topic: str, partition: int, at: Ledger, first: Record) -> Ledger:
         missing = int(first["offset"]) - at.next_offset
         if missing:  # compacted, or older than the topic's retention
             log.warning("archive.gap", topic=topic, partition=partition, offset=at.next_offset, records=missing)
         with self.database.transaction() as connection:
-            store.announce(connection, topic, partition, at, model.object_name(first))
+            store.announce(connection, topic, partition, at, model.object_name(first, at.history))
             return store.ledger(connection, topic, partition)
 
-    def _written(self, topic: str, partition: int, at: Ledger, records: Sequence[Record]) -> Ledger:
-        """The object at the ledger's offset is ours, or of somebody who died before the ledger moved, or lives."""
-        name = str(at.object_name)
+    def _written(self, name: str, at: Ledger, records: Sequence[Record]) -> int:
+        """The object at the ledger's offset is ours, or of somebody who died before the ledger moved, or lives. Returns
+        the offset behind its last. Raises AnotherHistory."""
         if self.bucket.put_if_absent(name, model.packed(records)):
-            last = int(records[-1]["offset"])
-        else:
-            last = model.last_offset(self.bucket.get(name))
-            log.info("archive.adopted", topic=topic, partition=partition, object=name, last_offset=last)
+            return int(records[-1]["offset"]) + 1
+        kept = self._lines(name)
+        last = max(int(line["offset"]) for line in kept)
         if last < at.next_offset:
             raise RuntimeError(f"{name} holds nothing of what is to be kept there: it is not ours")
-        with self.database.transaction() as connection:
-            store.advance(connection, topic, partition, at, last + 1)
-            return store.ledger(connection, topic, partition)
+        _check(model.first_unknown((r for r in records if int(r["offset"]) <= last), kept), at)
+        log.info("archive.adopted", object=name, last_offset=last)
+        return last + 1
+
+    def _lines(self, name: str) -> list[Line]:
+        return model.lines(model.unzipped(self.bucket.get(name)))
+
+
+def _check(unknown: Record | None, at: Ledger) -> None:
+    if unknown is None:
+        return
+    topic, partition, offset = unknown["topic"], unknown["partition"], unknown["offset"]
+    log.error(
+        "archive.another_history", topic=topic, partition=partition, offset=offset, next_offset=at.next_offset,
+        history=at.history, runbook="docs/runbooks.md#the-archive-stands-still",
+    )  # fmt: skip
+    raise AnotherHistory("archive", f"{topic}/{partition} at {offset} is not what was kept of that offset", alarm=True)

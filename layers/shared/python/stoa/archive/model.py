@@ -24,25 +24,46 @@ Line = dict[str, Any]
 @dataclass(frozen=True)
 class Ledger:
     """How far a partition is kept. `object_name` is announced for what begins at `next_offset`: from then on nothing
-    else is written there, whoever writes it."""
+    else is written there, whoever writes it. `history` counts how often its offsets began again."""
 
     next_offset: int
     object_name: str | None
+    history: int = 0
 
 
 def folder(topic: str) -> str:
     return f"{PREFIX}/{topic}/"
 
 
-def object_name(record: Record) -> str:
-    """events/topic/year/month/day/hour/partition/first offset; the hour is that of Kafka's timestamp, in UTC."""
-    place = f"{record['partition']}/{int(record['offset']):020d}{SUFFIX}"
-    return f"{folder(record['topic'])}{_moment(record):%Y/%m/%d/%H}/{place}"
+def hour_folder(record: Record, history: int) -> str:
+    """events/topic/year/month/day/hour/partition/; the hour is that of Kafka's timestamp, in UTC. The partition has its
+    history behind a dot, but for the first."""
+    partition = f"{record['partition']}.{history}" if history else record["partition"]
+    return f"{folder(record['topic'])}{_moment(record):%Y/%m/%d/%H}/{partition}/"
+
+
+def object_name(record: Record, history: int = 0) -> str:
+    """The folder of its hour, and the first offset."""
+    return f"{hour_folder(record, history)}{int(record['offset']):020d}{SUFFIX}"
 
 
 def of_one_hour(records: Sequence[Record]) -> list[Record]:
     """The first of them, and those after it in the same hour: what goes into one object."""
     return list(takewhile(lambda r: _hour(r) == _hour(records[0]), records))
+
+
+def holders(names: Iterable[str], records: Sequence[Record]) -> list[str]:
+    """Which of the objects of a folder hold the records, as far as their first offsets tell."""
+    firsts = {int(name.rpartition("/")[2].removesuffix(SUFFIX)): name for name in names}
+    found = {max((n for n in firsts if n <= int(r["offset"])), default=-1) for r in records}
+    return [firsts[first] for first in sorted(found) if first >= 0]
+
+
+def first_unknown(records: Iterable[Record], kept: Iterable[Line]) -> Record | None:
+    """The first of the records that is not among the lines as the event that it is: another one has its offset, or
+    none."""
+    known = {_identity(one) for one in kept}
+    return next((record for record in records if _identity(_line(record)) not in known), None)
 
 
 def packed(records: Sequence[Record]) -> bytes:
@@ -60,10 +81,6 @@ def lines(text: bytes) -> list[Line]:
     """Of an unzipped object. Raises ValueError."""
     found: list[Line] = json.loads("[" + text.decode("ascii").rstrip("\n").replace("\n", ",") + "]")
     return found  # read at once: a fifth faster than each by itself
-
-
-def last_offset(data: bytes) -> int:
-    return max(int(line["offset"]) for line in lines(unzipped(data)))
 
 
 def raw(text: str | None) -> bytes | None:
@@ -100,6 +117,11 @@ def line(
         "headers": {name: texts[0] if len(texts) == 1 else texts for name, texts in found.items()},
         "value": _text(value),
     }
+
+
+def _identity(of: Line) -> tuple[object, ...]:
+    """Without its bytes: what writes them may change."""
+    return of["offset"], of["timestamp"], str(of["headers"].get("ce_id"))
 
 
 def _line(record: Record) -> Line:

@@ -3,7 +3,7 @@
 from stoa.archive.model import Ledger
 from stoa.kernel.database import Connection
 
-_AT = "topic = %(topic)s AND partition = %(partition)s AND next_offset = %(next)s"
+_AT = "topic = %(topic)s AND partition = %(partition)s AND (history, next_offset) = (%(history)s, %(next)s)"
 
 
 def ledger(connection: Connection, topic: str, partition: int) -> Ledger:
@@ -15,18 +15,19 @@ def ledger(connection: Connection, topic: str, partition: int) -> Ledger:
         place,
     )
     row = connection.execute(
-        "SELECT next_offset, object_name FROM archive_ledger WHERE topic = %(topic)s AND partition = %(partition)s",
+        "SELECT next_offset, object_name, history FROM archive_ledger"
+        " WHERE topic = %(topic)s AND partition = %(partition)s",
         place,
     ).fetchone()
     assert row is not None  # noqa: S101  the INSERT above made it
-    return Ledger(row["next_offset"], row["object_name"])
+    return Ledger(**row)
 
 
 def announce(connection: Connection, topic: str, partition: int, seen: Ledger, name: str) -> None:
     """Says which object begins at the ledger's offset, unless somebody did or the ledger has moved."""
     connection.execute(
         f"UPDATE archive_ledger SET object_name = %(name)s WHERE {_AT} AND object_name IS NULL",
-        {"topic": topic, "partition": partition, "next": seen.next_offset, "name": name},
+        {**_at(topic, partition, seen), "name": name},
     )
 
 
@@ -34,5 +35,9 @@ def advance(connection: Connection, topic: str, partition: int, seen: Ledger, ne
     """Moves on behind the object that was announced, unless somebody did."""
     connection.execute(
         f"UPDATE archive_ledger SET next_offset = %(further)s, object_name = NULL, updated_at = now() WHERE {_AT}",
-        {"topic": topic, "partition": partition, "next": seen.next_offset, "further": next_offset},
+        {**_at(topic, partition, seen), "further": next_offset},
     )
+
+
+def _at(topic: str, partition: int, seen: Ledger) -> dict[str, object]:
+    return {"topic": topic, "partition": partition, "history": seen.history, "next": seen.next_offset}

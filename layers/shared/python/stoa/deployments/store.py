@@ -200,9 +200,13 @@ def some(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Deployme
     return found
 
 
-def of_trace(connection: Connection, trace_id: str) -> list[str]:
-    """The ids of the deployments of a trace, in the order in which they were asked for."""
-    rows = connection.execute("SELECT id FROM deployments WHERE trace_id = %s ORDER BY id", (trace_id,))
+def of_trace(connection: Connection, trace_id: str, tenant: str | None) -> list[str]:
+    """The ids of the deployments of a trace, in the order in which they were asked for; of all tenants, or of one."""
+    rows = connection.execute(
+        "SELECT id FROM deployments WHERE trace_id = %(trace)s"
+        " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY id",
+        {"trace": trace_id, "tenant": tenant},
+    )
     return [row["id"] for row in rows]
 
 

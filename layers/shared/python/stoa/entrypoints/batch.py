@@ -32,6 +32,7 @@ class Batch:
     down: Counter[str] = field(default_factory=Counter)
     probe: Lane | None = None
     reserve_ms: int = RESERVE_MS
+    rest_s: float = 0.0  # what a system that fails everybody asked for
 
     @property
     def out_of_time(self) -> bool:
@@ -50,6 +51,8 @@ class Batch:
 
     def met(self, error: Transient) -> None:
         self.down[error.system] += 1
+        if self.no_use:
+            self.rest_s = max(self.rest_s, error.retry_after_s or 0.0)
         if self.no_use and self.probe is None:
             untried = sorted(set(self.ahead) - self.blocked)
             self.probe = secrets.choice(untried) if untried else None

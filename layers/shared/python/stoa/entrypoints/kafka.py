@@ -202,7 +202,7 @@ class Consumer:
     def _wait(self, batch: Batch) -> None:
         """Lambda's own retry comes back at an undocumented pace; this keeps it from spinning."""
         spare_s = (batch.remaining_ms() - self.reserve_ms) / 1000
-        clock.sleep(max(0.0, min(WAIT_S / self.time_scale, spare_s)))
+        clock.sleep(max(0.0, min(max(WAIT_S / self.time_scale, batch.rest_s), spare_s)))
 
 
 def _identifier(record: Record) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def kafka_whole(function: str, flow: Callable[[App], HandleWhole]) -> Callable[[
         except Transient as error:
             log.warning("batch.waits", system=error.system, detail=error.detail, alarm=error.alarm)
             spare_s = (context.get_remaining_time_in_millis() - RESERVE_MS) / 1000
-            clock.sleep(max(0.0, min(app().settings.scaled(WAIT_S), spare_s)))
+            wait_s = max(app().settings.scaled(WAIT_S), error.retry_after_s or 0.0)
+            clock.sleep(max(0.0, min(wait_s, spare_s)))
             raise
         finally:
             for record in left:

@@ -44,9 +44,10 @@ class Patience:
         return since
 
     def end(self, connection: Connection, key: str, error: Transient) -> Refused | None:
-        """The refusal of a record that will never get an answer, as far as anybody can tell; None while it may."""
+        """The refusal of a record that will never get an answer, as far as anybody can tell; None while it may.
+        The time of a wait that somebody wants does not count."""
         now = clock.now()
-        since = inbox.waiting_since(connection, self.consumer, key, now)
+        since = inbox.counted_since(connection, self.consumer, key, now, expected=error.expected)
         progress = inbox.progress(connection, self.consumer)
         if since > now - self._of(GIVE_UP_AFTER_S) or progress is None:
             return None

@@ -56,7 +56,8 @@ class Transient(Exception):
     """A system outside is down, slow or misconfigured; the same call may succeed later.
 
     `alarm` marks what a person must repair (an expired credential), `sent` is False only when the
-    call certainly did not reach the other side; `retry_after_s` is when the other side wants to be asked again.
+    call certainly did not reach the other side; `retry_after_s` is when the other side wants to be asked again;
+    `expected` marks what somebody wants (a closed window), however long it takes: it never ends a record.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Transient(Exception):
         alarm: bool = False,
         sent: bool = True,
         retry_after_s: float | None = None,
+        expected: bool = False,
     ) -> None:
         super().__init__(f"{system}: {detail}")
         self.system = system
@@ -74,3 +76,4 @@ class Transient(Exception):
         self.alarm = alarm
         self.sent = sent
         self.retry_after_s = retry_after_s
+        self.expected = expected

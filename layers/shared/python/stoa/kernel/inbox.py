@@ -69,6 +69,19 @@ def waiting_since(connection: Connection, consumer: str, key: str, now: datetime
     return since
 
 
+def counted_since(connection: Connection, consumer: str, key: str, now: datetime, *, expected: bool) -> datetime:
+    """As `waiting_since`, but from the last wait on that was `expected`: what comes after it has its own day."""
+    row = connection.execute(
+        "INSERT INTO waiting_keys AS known (consumer, key, since, expected_at)"
+        " VALUES (%(who)s, %(key)s, %(now)s, CASE WHEN %(expected)s THEN %(now)s::timestamptz END)"
+        " ON CONFLICT (consumer, key) DO UPDATE SET expected_at = coalesce(excluded.expected_at, known.expected_at)"
+        " RETURNING greatest(since, expected_at) AS counted",  # which leaves NULL out
+        {"who": consumer, "key": key, "now": now, "expected": expected},
+    ).fetchone()
+    since: datetime = row["counted"] if row else now
+    return since
+
+
 def waits_no_longer(connection: Connection, consumer: str, key: str) -> None:
     connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
 

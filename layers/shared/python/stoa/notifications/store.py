@@ -252,10 +252,11 @@ def _channel(row: Row) -> Channel:
     return Channel(**{**row, "messages": tuple(row["messages"])})
 
 
-def of_trace(connection: Connection, trace_id: str) -> list[Notice]:
-    """What every tenant's channels were told of a trace, in the order of its taking in."""
+def of_trace(connection: Connection, trace_id: str, tenant: str | None) -> list[Notice]:
+    """What the channels of every tenant, or of one, were told of a trace, in the order of its taking in."""
     rows = connection.execute(
-        "SELECT channel, type, state, taken_at, ended_at FROM notifications WHERE trace_id = %s ORDER BY position",
-        (trace_id,),
+        "SELECT channel, type, state, taken_at, ended_at FROM notifications WHERE trace_id = %(trace)s"
+        " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY position",
+        {"trace": trace_id, "tenant": tenant},
     )
     return [Notice(**row) for row in rows]

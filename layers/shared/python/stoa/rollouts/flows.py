@@ -1,5 +1,6 @@
 """From an event about an API to the end of the sync that it asks Argo CD for. One public method per trigger."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ WAITS_S = 24 * 3600.0  # as long as a record waits
 SETTLES_S = 1800.0
 DEGRADED_S = 300.0
 FOLLOWED_AT_ONCE = 500
+LOOK_MS = 30_000  # two calls that wait for their answers, and the database
 ARGOCD_IS_DOWN_AFTER = 2  # before that, it may be one application that always fails
 
 
@@ -29,7 +31,10 @@ class Rollouts:
     time_scale: float = 1.0
 
     def sync(self, message: Message) -> None:
-        """api-created, api-updated or api-deleted -> a sync of its Argo CD application."""
+        """api-created, api-updated or api-deleted -> a sync of its Argo CD application.
+
+        One whose row was given up is begun again: it is the replay of its dead letter.
+        """
         value = read_api(message)
         wanted = Rollout(
             tenant=message.tenant,
@@ -43,15 +48,22 @@ class Rollouts:
         )
         with self.database.transaction() as connection:
             known = store.intend(connection, wanted)
+            if known is not None and known.state == "refused":
+                given_up, known = known, replace(known, state="waiting", finished_at=None, detail=None)
+                store.change(connection, given_up, known)
         if known is not None and known.state == "waiting":
             self._begin(known)
 
-    def follow(self) -> int:
-        """every minute -> syncs that ended, and how."""
+    def follow(self, remaining_ms: Callable[[], int] = lambda: LOOK_MS) -> int:
+        """every minute -> syncs that ended, and how; what there is no time for has the next minute."""
         with self.database.transaction() as connection:
             followed = store.followed(connection, FOLLOWED_AT_ONCE)
         waits: list[Transient] = []
+        looked = 0
         for one in followed:
+            if remaining_ms() < LOOK_MS:
+                break
+            looked += 1
             try:
                 self._look(one)
             except Transient as error:
@@ -60,25 +72,25 @@ class Rollouts:
                     break
         if waits:
             raise waits[0]
-        return len(followed)
+        return looked
 
     def give_up(self, message: Message, error: Refused) -> None:
-        """a parked event about an API -> its row says why nothing was synced."""
+        """a parked event about an API -> its row says why nothing was synced, until the event comes again."""
         value = read_api(message)
         with self.database.transaction() as connection:
             known = store.get(connection, message.tenant, value["api_id"], value["generation"])
             if known is not None and known.state == "waiting":
-                store.change(connection, known, known.over("failed", now(), error.detail))
+                store.change(connection, known, known.over("refused", now(), error.detail))
 
     def _begin(self, r: Rollout) -> None:
         """Asks for the sync, unless an earlier delivery did and Argo CD has it."""
         app = self.argocd.application(r.application, r.tenant)
         if app is None:
             raise Transient(f"argocd/{r.application}", "the ApplicationSet has not made the application yet")
-        if r.asked_at is not None and model.works_on(app, r.revision, r.asked_at):
+        if r.asked_at is not None and model.works_on(app, r):
             self._change(r, replace(r, state="syncing"))
             return
-        asked = replace(r, asked_at=app.read_at)
+        asked = model.asked(r, app, now())
         if not self._change(r, asked):
             return
         if model.follows_another(app, r.revision):

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # a reader of rows needs no client
-    from stoa.adapters.argocd import Application, Operation
+    from stoa.adapters.argocd import Application
 
 WENT_WRONG = frozenset({"Failed", "Error"})
-State = Literal["waiting", "syncing", "automatic", "removing", "succeeded", "failed", "superseded", "removed"]
+State = Literal[
+    "waiting", "syncing", "automatic", "removing", "succeeded", "failed", "refused", "superseded", "removed"
+]
 FOLLOWED: tuple[State, ...] = ("syncing", "automatic", "removing")
 
 
@@ -25,7 +27,9 @@ class Patience:
 @dataclass(frozen=True)
 class Rollout:
     """One event of an API and its sync. `revision` is the commit; `started_at` when the event came, `asked_at` when a
-    sync was last asked for, by Argo CD's clock; `degraded_since` when the application was first seen so."""
+    sync was last asked for; `operation_before` is the start of the operation that the application showed then, and
+    `history_before` the id of its newest success; `degraded_since` when the application was first seen so. `refused`
+    means that no sync ran, and that the event may come again as a replayed dead letter."""
 
     tenant: str
     api: str
@@ -35,6 +39,8 @@ class Rollout:
     state: State
     started_at: datetime
     asked_at: datetime | None = None
+    operation_before: datetime | None = None
+    history_before: int | None = None
     degraded_since: datetime | None = None
     finished_at: datetime | None = None
     detail: str | None = None
@@ -57,11 +63,21 @@ class Rollout:
         return replace(self, detail=detail)
 
 
-def works_on(app: "Application", revision: str, since: datetime) -> bool:
-    """Whether a sync that was asked for at `since` has arrived: it is requested, under way or over."""
-    if app.requested is not None and app.operation is None:
-        return app.requested == revision
-    return _ours(app.operation, revision, since)
+def asked(r: Rollout, app: "Application", at: datetime) -> Rollout:
+    """The intent to ask, with what tells an operation that comes of it from those before, by no clock."""
+    return replace(
+        r,
+        asked_at=at,
+        operation_before=app.operation.started_at if app.operation else None,
+        history_before=app.history[-1].id if app.history else None,
+    )
+
+
+def works_on(app: "Application", r: Rollout) -> bool:
+    """Whether the sync that was asked for has arrived: it is requested, under way or over, and maybe something else
+    came after it."""
+    requested = app.operation is None and app.requested == r.revision
+    return requested or _ours(r, app) or _deployed(r, app)
 
 
 def follows_another(app: "Application", revision: str) -> bool:
@@ -73,8 +89,10 @@ def uncompared(r: Rollout, app: "Application") -> bool:
     """Whether what the application says of its health is older than the end of the sync."""
     if r.state == "removing" or app.requested is not None:
         return False
-    ended = _ended(r, app)
-    return ended is not None and (app.reconciled_at is None or app.reconciled_at <= ended)
+    if _ended(r, app) is None:
+        return False
+    finished_at = app.operation.finished_at if app.operation else None  # by the same clock
+    return app.reconciled_at is None or (finished_at is not None and app.reconciled_at <= finished_at)
 
 
 def seen(r: Rollout, app: "Application | None", at: datetime, patience: Patience) -> Rollout:
@@ -96,7 +114,7 @@ def seen(r: Rollout, app: "Application | None", at: datetime, patience: Patience
 def _unfinished(r: Rollout, app: "Application", at: datetime, patience: Patience) -> Rollout:
     """Nothing runs, and the sync has not ended well."""
     operation = app.operation
-    if operation and _since(operation, r.since):
+    if operation and _began_since(r, app):
         if operation.phase in WENT_WRONG and (r.state == "automatic" or operation.revision == r.revision):
             return r.over("failed", at, f"{operation.phase}: {operation.message}")
         if r.state == "syncing" and operation.revision != r.revision:
@@ -119,19 +137,22 @@ def _settled(r: Rollout, app: "Application", at: datetime, patience: Patience) -
 
 def _ended(r: Rollout, app: "Application") -> datetime | None:
     """When our operation ended well, or an automatic one did; without any, automatic sync had nothing to do."""
-    operation = app.operation
-    if r.state == "automatic":
-        own = operation and operation.phase == "Succeeded" and _since(operation, r.since)
-        return operation.finished_at if operation and own else r.since
-    if operation and operation.phase == "Succeeded" and _ours(operation, r.revision, r.since):
+    operation, automatic = app.operation, r.state == "automatic"
+    if operation and operation.phase == "Succeeded" and (_began_since(r, app) if automatic else _ours(r, app)):
         return operation.finished_at
-    return None
+    return r.since if automatic else None
 
 
-def _ours(operation: "Operation | None", revision: str, since: datetime) -> bool:
-    return operation is not None and operation.revision == revision and _since(operation, since)
+def _ours(r: Rollout, app: "Application") -> bool:
+    return app.operation is not None and app.operation.revision == r.revision and _began_since(r, app)
 
 
-def _since(operation: "Operation", moment: datetime) -> bool:
-    """Argo CD cuts its times to seconds."""
-    return operation.started_at is not None and operation.started_at >= moment.replace(microsecond=0)
+def _began_since(r: Rollout, app: "Application") -> bool:
+    """Whether the newest operation is not the one of before; two within one second are told apart by their success."""
+    started_at = app.operation.started_at if app.operation else None
+    return started_at is not None and (started_at != r.operation_before or _deployed(r, app))
+
+
+def _deployed(r: Rollout, app: "Application") -> bool:
+    before = -1 if r.history_before is None else r.history_before
+    return any(one.id > before and one.revision == r.revision for one in app.history)

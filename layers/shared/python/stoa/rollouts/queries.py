@@ -11,7 +11,8 @@ from stoa.rollouts.model import Rollout
 class RolloutQueries:
     database: Database
 
-    def of_trace(self, trace_id: str) -> list[Rollout]:
-        """GET /v1/traces/{id} -> the syncs that its events asked for, of each API the newest only."""
+    def of_trace(self, trace_id: str, tenant: str | None = None) -> list[Rollout]:
+        """GET /v1/traces/{id} -> the syncs that its events asked for, of each API the newest only; of all tenants, or
+        of one."""
         with self.database.transaction() as connection:
-            return store.of_trace(connection, trace_id)
+            return store.of_trace(connection, trace_id, tenant)

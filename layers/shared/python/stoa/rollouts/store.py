@@ -6,7 +6,8 @@ from stoa.kernel.database import Connection, Row
 from stoa.rollouts.model import FOLLOWED, Rollout
 
 _COLUMNS = (
-    "tenant, api, generation, revision, trace_id, state, started_at, asked_at, degraded_since, finished_at, detail"
+    "tenant, api, generation, revision, trace_id, state, started_at, asked_at, operation_before, history_before,"
+    " degraded_since, finished_at, detail"
 )
 
 
@@ -14,10 +15,11 @@ def intend(connection: Connection, r: Rollout) -> Rollout | None:
     """The row of this event, as it is already when it came before; None when a newer one is known."""
     row = connection.execute(
         f"INSERT INTO rollouts AS known ({_COLUMNS}) VALUES (%(tenant)s, %(api)s, %(generation)s, %(revision)s,"
-        " %(trace_id)s, %(state)s, %(started_at)s, NULL, NULL, NULL, NULL) ON CONFLICT (tenant, api) DO UPDATE"
-        " SET generation = excluded.generation, revision = excluded.revision, trace_id = excluded.trace_id,"
-        " state = excluded.state, started_at = excluded.started_at, asked_at = NULL, degraded_since = NULL,"
-        " finished_at = NULL, detail = NULL, looked_at = NULL WHERE known.generation < excluded.generation"
+        " %(trace_id)s, %(state)s, %(started_at)s, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT (tenant, api)"
+        " DO UPDATE SET generation = excluded.generation, revision = excluded.revision, trace_id = excluded.trace_id,"
+        " state = excluded.state, started_at = excluded.started_at, asked_at = NULL, operation_before = NULL,"
+        " history_before = NULL, degraded_since = NULL, finished_at = NULL, detail = NULL, looked_at = NULL"
+        " WHERE known.generation < excluded.generation"
         f" RETURNING {_COLUMNS}",
         vars(r),
     ).fetchone()
@@ -34,8 +36,9 @@ def get(connection: Connection, tenant: str, api: str, generation: int) -> Rollo
 def change(connection: Connection, old: Rollout, new: Rollout) -> bool:
     """False when the row is not at `old` any more: a newer event came, or somebody else saw the end."""
     row = connection.execute(
-        "UPDATE rollouts SET state = %(state)s, asked_at = %(asked_at)s, degraded_since = %(degraded_since)s,"
-        " finished_at = %(finished_at)s, detail = %(detail)s WHERE (tenant, api, generation, state) ="
+        "UPDATE rollouts SET state = %(state)s, asked_at = %(asked_at)s, operation_before = %(operation_before)s,"
+        " history_before = %(history_before)s, degraded_since = %(degraded_since)s, finished_at = %(finished_at)s,"
+        " detail = %(detail)s WHERE (tenant, api, generation, state) ="
         " (%(tenant)s, %(api)s, %(generation)s, %(old)s) RETURNING tenant",
         {**vars(new), "old": old.state},
     ).fetchone()
@@ -56,9 +59,13 @@ def looks(connection: Connection, r: Rollout, at: datetime) -> None:
     connection.execute("UPDATE rollouts SET looked_at = %s WHERE (tenant, api) = (%s, %s)", (at, r.tenant, r.api))
 
 
-def of_trace(connection: Connection, trace_id: str) -> list[Rollout]:
+def of_trace(connection: Connection, trace_id: str, tenant: str | None) -> list[Rollout]:
     """A row that a newer event took over is not in the trace of the older one any more."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM rollouts WHERE trace_id = %s ORDER BY tenant, api", (trace_id,))
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM rollouts WHERE trace_id = %(trace)s"
+        " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY tenant, api",
+        {"trace": trace_id, "tenant": tenant},
+    )
     return [_rollout(row) for row in rows]
 
 

@@ -91,20 +91,22 @@ class TraceQueries:
     database: Database
 
     def page(self, before: Position | None, limit: int, filters: Mapping[str, str]) -> list[TraceRow]:
-        """GET /v1/traces -> the traces that began last, the newest first."""
+        """GET /v1/traces -> the traces that began last, the newest first. With a tenant, only what is its own."""
         with self.database.transaction(admin_read=True) as connection:
-            return _rows(connection, store.page(connection, before, limit, filters))
+            return _rows(connection, store.page(connection, before, limit, filters), filters.get("tenant"))
 
-    def some(self, trace_ids: Sequence[str]) -> list[TraceRow]:
-        """GET /v1/traces/search -> these, as they are now, in this order; without those that are not there."""
+    def some(self, trace_ids: Sequence[str], tenant: str | None) -> list[TraceRow]:
+        """GET /v1/traces/search -> these, as they are now, in this order; without those that are not there. With a
+        tenant, only what is its own."""
         with self.database.transaction(admin_read=True) as connection:
-            return _rows(connection, trace_ids)
+            return _rows(connection, trace_ids, tenant)
 
 
-def _rows(connection: Connection, trace_ids: Sequence[str]) -> list[TraceRow]:
-    pushes, deployments = store.pushes(connection, trace_ids), store.deployments(connection, trace_ids)
+def _rows(connection: Connection, trace_ids: Sequence[str], tenant: str | None) -> list[TraceRow]:
+    """A push belongs to no tenant, and is shown to one beside its deployments only."""
+    pushes, deployments = store.pushes(connection, trace_ids), store.deployments(connection, trace_ids, tenant)
     rows = [TraceRow(one, pushes.get(one), deployments[one]) for one in trace_ids]
-    return [row for row in rows if row.push or row.deployments]
+    return [row for row in rows if row.deployments or (row.push and tenant is None)]
 
 
 def _clauses(q: str, tenant: str | None) -> list[dict[str, Any]]:

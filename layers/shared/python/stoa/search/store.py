@@ -25,7 +25,7 @@ SELECT trace_id FROM (SELECT * FROM pushed UNION ALL SELECT * FROM others) AS be
 _SOME = f"""
 SELECT trace_id FROM (SELECT trace_id, coalesce(
     (SELECT min(received_at) FROM pushes AS p WHERE p.trace_id = m.trace_id),
-    (SELECT min(requested_at) FROM deployments AS d WHERE d.trace_id = m.trace_id)) AS at
+    (SELECT min(requested_at) FROM deployments AS d WHERE d.trace_id = m.trace_id {{shown}})) AS at
   FROM ({{matches}}) AS m) AS begun WHERE {_BEFORE} {_NEWEST}
 """
 _DEPLOYMENT = {
@@ -45,7 +45,10 @@ def page(
     beginning and the id of one."""
     at, trace = before or (None, None)
     values = {**filters, "at": at, "trace": trace, "limit": limit}
-    rows = connection.execute(_SOME.format(matches=_matches(filters)) if filters else _ALL, values)
+    # where it begins as it is shown
+    shown = "AND d.tenant = %(tenant)s" if "tenant" in filters else ""
+    some = _SOME.format(matches=_matches(filters), shown=shown)
+    rows = connection.execute(some if filters else _ALL, values)
     return [row["trace_id"] for row in rows]
 
 
@@ -68,13 +71,14 @@ def pushes(connection: Connection, trace_ids: Sequence[str]) -> dict[str, Row]:
     return {row["trace_id"]: row for row in rows}
 
 
-def deployments(connection: Connection, trace_ids: Sequence[str]) -> dict[str, list[Row]]:
-    """Of each trace its deployments, the first asked for first."""
+def deployments(connection: Connection, trace_ids: Sequence[str], tenant: str | None) -> dict[str, list[Row]]:
+    """Of each trace its deployments, the first asked for first; those of all tenants, or of one."""
     found: dict[str, list[Row]] = {trace_id: [] for trace_id in trace_ids}
     rows = connection.execute(
         "SELECT trace_id, id, tenant, api, environment, action, generation, state, commit_sha, trigger, requested_by,"
-        " requested_at, finished_at FROM deployments WHERE trace_id = ANY(%s) ORDER BY requested_at, id",
-        (list(found),),
+        " requested_at, finished_at FROM deployments WHERE trace_id = ANY(%(traces)s)"
+        " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY requested_at, id",
+        {"traces": list(found), "tenant": tenant},
     )
     for row in rows:
         found[row["trace_id"]].append(row)
