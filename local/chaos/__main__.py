@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.chaos import checker
 from local.chaos.collect import collect
-from local.chaos.drain import drain
+from local.chaos.drain import LIMIT_S, drain
 from local.chaos.faults import hooks_rest_shortly
 from local.chaos.load import Hands, Notes, Pushes
 from local.chaos.plan import plan
@@ -86,9 +86,9 @@ class Run:
         return notes, storm.done
 
     def _judged(self, demo: Demo, notes: Notes, faults: Counter[str]) -> checker.Verdict:
-        rested = drain(self._stack, notes.acknowledged[-1], self._say)
-        self._say("everything came to rest" if rested else "not everything came to rest; checking all the same")
-        seen = collect(self._stack, demo.workspace, notes)
+        left = drain(self._stack, notes.acknowledged[-1], self._say, LIMIT_S)
+        self._say("not everything came to rest" if left else "everything came to rest")
+        seen = collect(self._stack, demo.workspace, notes, faults, left)
         ends = Counter(" ".join(filter(None, (request.state, request.code))) for request in seen.requests)
         self._say(f"{len(seen.history)} commits, {len(seen.pushes)} pushes known, {len(seen.jobs)} jobs; {dict(ends)}")
         verdict = checker.judge(seen)
