@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from local.chaos import lanes, launches, projections
 from local.chaos.evidence import RESULT_OF, Evidence, Request, Sin, Told
 
+# accepted requests, those by hand among them, faults: a run that gets a tenth of its machine has more
+LEAST = (50, 5, 10)
 # AWX died with the job, or a part that the playbook calls was broken; of Vault no fault says so
 EXPLAINED = frozenset({"AWX_JOB_ERROR", "GATEWAY_UNAVAILABLE", "CONTROL-PLANE_UNAVAILABLE"})
 
@@ -23,12 +25,19 @@ class Violation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`done` counts accepted requests with one final state and one result, `refused` what was refused with a reason."""
+    """`done` counts accepted requests with one final state and one result, `refused` what was refused with a reason;
+    `little` says what there was too little of to prove anything."""
 
     accepted: int
     done: int
     refused: int
     violations: tuple[Violation, ...]
+    little: tuple[str, ...]
+
+    @property
+    def proves(self) -> bool:
+        """Whether the sentence above held, and something could have broken it."""
+        return not self.violations and not self.little
 
     def count(self, sin: Sin) -> int:
         return sum(violation.sin == sin for violation in self.violations)
@@ -42,7 +51,16 @@ def judge(seen: Evidence) -> Verdict:
     refused = [r for r in seen.requests if r.state == "failed" and not lanes.is_valid(lanes.wanted(seen, r))]
     violations = [Violation(sin, said) for rule in RULES for sin, said in rule(seen)]
     rejected = sum(push.state == "refused" for push in seen.pushes)
-    return Verdict(len(accepted), len(done), len(refused) + rejected, tuple(violations))
+    return Verdict(len(accepted), len(done), len(refused) + rejected, tuple(violations), tuple(proves_little(seen)))
+
+
+def proves_little(seen: Evidence) -> Iterator[str]:
+    """Why a run without a violation would say nothing: too little was asked for, or too little was broken."""
+    answered = len({answer.key for answer in seen.answers})
+    counts = (len(_accepted(seen)), "accepted requests"), (answered, "by hand"), (sum(seen.faults.values()), "faults")
+    for (number, what), least in zip(counts, LEAST, strict=True):
+        if number < least:
+            yield f"{number} {what}, and it takes {least}"
 
 
 def _accepted(seen: Evidence) -> set[str]:

@@ -8,7 +8,9 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +57,20 @@ class Notes:
     cancelled: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
     failed_pushes: int = 0
+
+
+@contextmanager
+def at_work(people: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
+    """Each works beside the block until it ends. Raises what ended one of them before."""
+    stopping = threading.Event()
+    with ThreadPoolExecutor(len(people), "person") as pool:
+        working = [pool.submit(person, stopping) for person in people]
+        try:
+            yield
+        finally:
+            stopping.set()
+    for each in working:
+        each.result()
 
 
 class Pushes:

@@ -74,7 +74,7 @@ GOOD = Evidence(
     cancelled=frozenset(),
     served={"one": frozenset({"/2"}), "two": frozenset(), "three": frozenset({"/4"})},
     sent={("one", "api-call"): 1},
-    faults={"awx killed": 8},
+    faults={"awx killed": 10},
     statuses=(
         Status("one", "dev", "dep-4", "failed", "dep-3"), Status("two", "dev", "dep-6", "success", None),
         Status("three", "dev", "dep-8", "success", "dep-8"),
