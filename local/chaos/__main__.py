@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local.chaos import checker
@@ -105,6 +105,23 @@ class Run:
         print(f"{time.monotonic() - self._begun:6.1f} s  {what}", flush=True)
 
 
+def in_a_folder(work: Callable[[Path], checker.Verdict], parent: Path) -> checker.Verdict:
+    """What the work leaves stays only where a violation needs its logs."""
+    folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir=parent))
+    folder.chmod(0o755)
+    print(f"in {folder}", flush=True)
+    keep = False
+    try:
+        verdict = work(folder)
+        keep = bool(verdict.violations)
+        return verdict
+    finally:
+        if keep:
+            print(f"what the run left is in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
     options.add_argument("--seed", type=int, default=1)
@@ -113,15 +130,10 @@ def main() -> int:
         help="with archive, search, notifications and Argo CD",
     )  # fmt: skip
     chosen = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    print(f"seed {chosen.seed}, in {folder}", flush=True)
-    verdict = Run(chosen.seed, folder, around=chosen.around).run()
+    print(f"seed {chosen.seed}", flush=True)
+    parent = Path("/var/tmp")  # noqa: S108  the folder in it gets a name that nobody knows before
+    verdict = in_a_folder(lambda folder: Run(chosen.seed, folder, around=chosen.around).run(), parent)
     sins = {name: verdict.count(name) for name in ("lost", "doubled", "misordered")}
-    if any(sins.values()):
-        print(f"what the run left is in {folder}")
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
     counts = {"accepted": verdict.accepted, "done": verdict.done, **sins, "refused": verdict.refused}
     print(json.dumps({**counts, "seed": chosen.seed}))
     return 0 if verdict.proves else 1

@@ -1,11 +1,13 @@
-"""What hides no failure: people who end too early, a run of which nothing follows."""
+"""What hides no failure: people who end too early, a run of which nothing follows, a folder that nobody needs."""
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from local.chaos.checker import Verdict, judge
+from local.chaos.__main__ import in_a_folder
+from local.chaos.checker import Verdict, Violation, judge
 from local.chaos.evidence import Answer, Told
 from local.chaos.load import at_work
 from tests.chaos.good_run import GOOD
@@ -45,3 +47,24 @@ def test_a_run_with_too_little_of_anything_proves_nothing() -> None:
     )  # fmt: skip
     assert GOOD_RUN.proves
     assert not replace(GOOD_RUN, little=("0 faults",)).proves
+
+
+@pytest.mark.parametrize("violations", [(), (Violation("lost", "all of it"),)])
+def test_a_folder_stays_where_a_violation_needs_its_logs(
+    violations: tuple[Violation, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_a_folder(lambda _: replace(GOOD_RUN, violations=violations), tmp_path)
+    said = [f"what the run left is in {folder}" for folder in tmp_path.iterdir()]
+    assert len(said) == len(violations)
+    assert capsys.readouterr().out.splitlines()[1:] == said
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_folder_of_a_run_that_was_ended_does_not_stay(error: type[BaseException], tmp_path: Path) -> None:
+    def work(folder: Path) -> Verdict:
+        (folder / "log").touch()
+        raise error
+
+    with pytest.raises(error):
+        in_a_folder(work, tmp_path)
+    assert not list(tmp_path.iterdir())
