@@ -1,4 +1,5 @@
-"""What stands around the pipeline: the search index killed and filled again; what archive, search and people have.
+"""What stands around the pipeline: the search index killed and filled again; what archive, search, people and
+Argo CD have.
 
 An archive object is gzip or plain text, one JSON object per record, which names topic, partition and offset; objects
 are in the order of their keys. A document of the index is named by its event's id, a mail by the header below.
@@ -20,7 +21,7 @@ from kafka.errors import KafkaError
 from psycopg.rows import dict_row
 
 from cdk.wiring import EVENTS
-from local.chaos.evidence import Memory, Notice, People
+from local.chaos.evidence import Memory, Notice, People, Rollouts
 from local.memories import ARCHIVE, forget, s3_of
 from local.parts.process import DiedEarly
 from local.stack import Stack
@@ -135,6 +136,18 @@ def people(stack: Stack) -> People:
         came = mails[event_id] if channel in by_mail else None
         notices[event_id] = Notice(event_id, said["caused_by"], channel, *known.get(event_id, ("", 0)), came)
     return People(wanted, tuple(notices.values()))
+
+
+def rollouts(stack: Stack) -> Rollouts:
+    newest: dict[str, int] = defaultdict(int)
+    for topic in ("api-created", "api-updated", "api-deleted"):
+        for record in records(stack.kafka.bootstrap, topic):
+            said = json.loads(record.value)
+            newest[said["api_id"]] = max(newest[said["api_id"]], said["generation"])
+    with psycopg.connect(stack.postgres.url) as connection:
+        connection.read_only = True
+        rows = connection.execute("SELECT api, generation, state FROM rollouts").fetchall()
+    return Rollouts(dict(newest), {api: (generation, state) for api, generation, state in rows})
 
 
 def _mails(url: str) -> Iterator[str]:

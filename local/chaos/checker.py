@@ -195,6 +195,8 @@ def around(seen: Evidence) -> Iterator[tuple[Sin, str]]:
         yield from projections.remembered(seen.memory)
     if seen.people is not None:
         yield from projections.people_told(seen.people, seen.results)
+    if seen.rollouts is not None:
+        yield from projections.rolled_out(seen.rollouts)
 
 
 def _by_request(told: Iterable[Told]) -> dict[str, list[Told]]:

@@ -12,7 +12,7 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from local.chaos.around import memory, people
+from local.chaos.around import memory, people, rollouts
 from local.chaos.evidence import BROKEN, Commit, Content, Evidence, Job, Push, Request, Status, Told
 from local.chaos.load import APIS, Notes
 from local.stack import Stack
@@ -53,6 +53,7 @@ def collect(
         left=tuple(left),
         memory=memory(stack) if stack.options.around else None,
         people=people(stack) if stack.options.around else None,
+        rollouts=rollouts(stack) if stack.options.around else None,
     )
 
 

@@ -117,6 +117,15 @@ class People:
 
 
 @dataclass(frozen=True)
+class Rollouts:
+    """`newest` is the generation of each API's newest event on the topics about APIs; `rows` what is known of the sync
+    that Argo CD was asked for: the generation of its event, and its state."""
+
+    newest: Mapping[str, int]
+    rows: Mapping[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
 class Memory:
     """What archive and search hold beside what the topics hold.
 
@@ -155,3 +164,4 @@ class Evidence:
     left: tuple[str, ...] = ()
     memory: Memory | None = None
     people: People | None = None
+    rollouts: Rollouts | None = None

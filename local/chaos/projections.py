@@ -1,10 +1,10 @@
-"""What was made of the events for those who read: status, messages, search, archive. Pure; knows nothing of the
+"""What was made of the events for those who read: status, messages, syncs, search, archive. Pure; knows nothing of the
 product's code."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from local.chaos.evidence import RESULT_OF, Evidence, Memory, Notice, People, Sin, Told
+from local.chaos.evidence import RESULT_OF, Evidence, Memory, Notice, People, Rollouts, Sin, Told
 
 # `held` waits for the channel's next digest, which goes when the flood is over
 WENT = frozenset({"sent", "held", "digested"})
@@ -66,6 +66,16 @@ def _went(notice: Notice) -> Iterator[tuple[Sin, str]]:
         yield "lost", f"{said} is sent, and no mail of it came"
     if notice.mails is not None and notice.mails > notice.tries:
         yield "doubled", f"{said} was begun {notice.tries} times, and {notice.mails} mails came"
+
+
+def rolled_out(rollouts: Rollouts) -> Iterator[tuple[Sin, str]]:
+    """Argo CD was asked for the newest event of each API; when its sync ends nobody waits for here."""
+    for api, newest in rollouts.newest.items():
+        generation, state = rollouts.rows.get(api, (newest, "waiting"))
+        if generation != newest:
+            yield "misordered", f"Argo CD was asked for #{generation} of {api}, and should #{newest}"
+        elif state == "waiting":
+            yield "lost", f"Argo CD was not asked for #{newest} of {api}"
 
 
 def remembered(memory: Memory) -> Iterator[tuple[Sin, str]]:

@@ -12,6 +12,7 @@ from local.chaos.evidence import (
     People,
     Push,
     Request,
+    Rollouts,
     Status,
     Told,
 )
@@ -89,4 +90,5 @@ GOOD = Evidence(
             Notice("told-3", "result-2", "mail", "sent", 1, 1),
         ),
     ),
+    rollouts=Rollouts({"one": 3, "two": 2}, {"one": (3, "syncing"), "two": (2, "removed")}),
 )  # fmt: skip

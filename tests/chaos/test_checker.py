@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.chaos.checker import judge
-from local.chaos.evidence import Answer, Commit, Evidence, Memory, Push, Status, Told
+from local.chaos.evidence import Answer, Commit, Evidence, Memory, Push, Rollouts, Status, Told
 from local.chaos.faults import KINDS as DONE
 from local.chaos.lanes import in_order, lane
 from local.chaos.plan import KINDS
@@ -27,6 +27,10 @@ def notice(place: int, **fields: Any) -> Callable[[Evidence], Evidence]:
         return replace(seen, people=replace(seen.people, notices=tuple(notices)))
 
     return tampered
+
+
+def synced(**rows: tuple[int, str]) -> Callable[[Evidence], Evidence]:
+    return lambda seen: replace(seen, rollouts=Rollouts({"one": 3, "two": 2}, rows))
 
 
 def changed(name: str, place: int, **fields: Any) -> Callable[[Evidence], Evidence]:
@@ -168,6 +172,13 @@ TAMPERED: dict[str, tuple[Callable[[Evidence], Evidence], str, str]] = {
     "a message that never went": (notice(0, state=""), "lost", "told-1 to team never went: it is unknown"),
     "a message given up": (notice(1, state="refused"), "lost", "told-2 to team never went: it is refused"),
     "a mail that nobody got": (notice(2, mails=0), "lost", "told-3 to mail is sent, and no mail of it came"),
+    "a sync of an older event": (
+        synced(one=(2, "succeeded"), two=(2, "removed")), "misordered", "Argo CD was asked for #2 of one, and should",
+    ),
+    "a sync that nobody asked for": (
+        synced(one=(3, "waiting"), two=(2, "removed")), "lost", "Argo CD was not asked for #3 of one",
+    ),
+    "an event of which no sync knows": (synced(one=(3, "syncing")), "lost", "Argo CD was not asked for #2 of two"),
     "a mail too many": (notice(2, mails=2), "doubled", "told-3 to mail was begun 1 times, and 2 mails came"),
     "a generation used twice": (row(8, generation=1), "misordered", "both #1 of three"),
     "an offset not archived": (
