@@ -5,16 +5,16 @@ import json
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local.chaos import checker
 from local.chaos.collect import collect
-from local.chaos.drain import drain
+from local.chaos.drain import LIMIT_S, drain
 from local.chaos.faults import hooks_rest_shortly
-from local.chaos.load import Hands, Notes, Pushes
+from local.chaos.load import Hands, Notes, Pushes, at_work
 from local.chaos.plan import plan
 from local.chaos.storm import Storm
 from local.home import Home
@@ -59,48 +59,67 @@ class Run:
         try:
             self._stack.start()
             demo = seed(self._stack)
-            notes, faults = self._storm(demo)
-            return self._judged(demo, notes, faults)
+            hooks_rest_shortly(self._stack)
+            notes, faults = Notes(), Counter[str]()
+            pushes = Pushes(demo.workspace, self._stack.url("backend"), self.seed, notes)
+            hands = Hands(self._stack.url("api"), self._stack.home.secret("dev_token"), self.seed, notes)
+            pushes.first()
+            left = self._rest(notes, WARM_S)
+            if not left:  # all is warm, and there is something to repeat
+                faults = self._storm(pushes, hands)
+                self._say(
+                    f"{len(notes.acknowledged)} pushes, {len(notes.answers)} answers by hand, {notes.refused} refused"
+                )
+                left = self._rest(notes, LIMIT_S)
+            return self._judged(demo, notes, faults, left)
         finally:
             self._stack.stop()
 
-    def _storm(self, demo: Demo) -> tuple[Notes, Counter[str]]:
-        hooks_rest_shortly(self._stack)
-        notes, stopping = Notes(), threading.Event()
-        pushes = Pushes(demo.workspace, self._stack.url("backend"), self.seed, notes)
-        hands = Hands(self._stack.url("api"), self._stack.home.secret("dev_token"), self.seed, notes)
-        pushes.first()
-        drain(self._stack, notes.acknowledged[-1], self._say, WARM_S)  # all is warm, and there is something to repeat
-        people = [threading.Thread(target=each.run, args=(stopping,)) for each in (pushes, hands)]
+    def _storm(self, pushes: Pushes, hands: Hands) -> Counter[str]:
         storm = Storm(self._stack, plan(self.seed, SPAN_S, around=self._around), self._say)
-        for person in people:
-            person.start()
-        try:
+        with at_work((pushes.run, hands.run)):
             storm.run(time.monotonic())
-        finally:
-            stopping.set()
-            for person in people:
-                person.join()
         pushes.last()
-        self._say(f"{len(notes.acknowledged)} pushes, {len(notes.answers)} answers by hand, {notes.refused} refused")
-        return notes, storm.done
+        return storm.done
 
-    def _judged(self, demo: Demo, notes: Notes, faults: Counter[str]) -> checker.Verdict:
-        rested = drain(self._stack, notes.acknowledged[-1], self._say)
-        self._say("everything came to rest" if rested else "not everything came to rest; checking all the same")
-        seen = collect(self._stack, demo.workspace, notes)
+    def _rest(self, notes: Notes, limit_s: float) -> list[str]:
+        left = drain(self._stack, notes.acknowledged[-1], self._say, limit_s)
+        self._say("not everything came to rest" if left else "everything came to rest")
+        return left
+
+    def _judged(self, demo: Demo, notes: Notes, faults: Counter[str], left: Sequence[str]) -> checker.Verdict:
+        seen = collect(self._stack, demo.workspace, notes, faults, left)
         ends = Counter(" ".join(filter(None, (request.state, request.code))) for request in seen.requests)
         self._say(f"{len(seen.history)} commits, {len(seen.pushes)} pushes known, {len(seen.jobs)} jobs; {dict(ends)}")
         verdict = checker.judge(seen)
         for violation in verdict.violations:
             self._say(f"{violation.sin.upper()}: {violation.said}")
-        width = max(map(len, faults))
+        for little in verdict.little:
+            self._say(f"PROVES NOTHING: {little}")
+        width = max(map(len, faults), default=0)
         for name, times in sorted(faults.items()):
             print(f"  {name:{width}}  {times}")
         return verdict
 
     def _say(self, what: str) -> None:
         print(f"{time.monotonic() - self._begun:6.1f} s  {what}", flush=True)
+
+
+def in_a_folder(work: Callable[[Path], checker.Verdict], parent: Path) -> checker.Verdict:
+    """What the work leaves stays only where a violation needs its logs."""
+    folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir=parent))
+    folder.chmod(0o755)
+    print(f"in {folder}", flush=True)
+    keep = False
+    try:
+        verdict = work(folder)
+        keep = bool(verdict.violations)
+        return verdict
+    finally:
+        if keep:
+            print(f"what the run left is in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:
@@ -111,18 +130,13 @@ def main() -> int:
         help="with archive, search, notifications and Argo CD",
     )  # fmt: skip
     chosen = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="stoa-chaos-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    print(f"seed {chosen.seed}, in {folder}", flush=True)
-    verdict = Run(chosen.seed, folder, around=chosen.around).run()
+    print(f"seed {chosen.seed}", flush=True)
+    parent = Path("/var/tmp")  # noqa: S108  the folder in it gets a name that nobody knows before
+    verdict = in_a_folder(lambda folder: Run(chosen.seed, folder, around=chosen.around).run(), parent)
     sins = {name: verdict.count(name) for name in ("lost", "doubled", "misordered")}
-    if any(sins.values()):
-        print(f"what the run left is in {folder}")
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
     counts = {"accepted": verdict.accepted, "done": verdict.done, **sins, "refused": verdict.refused}
     print(json.dumps({**counts, "seed": chosen.seed}))
-    return 1 if any(sins.values()) else 0
+    return 0 if verdict.proves else 1
 
 
 if __name__ == "__main__":

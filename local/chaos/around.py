@@ -1,24 +1,27 @@
-"""What stands around the pipeline: the search index killed and filled again, and what archive and search hold.
+"""What stands around the pipeline: the search index killed and filled again; what archive, search, people and
+Argo CD have.
 
 An archive object is gzip or plain text, one JSON object per record, which names topic, partition and offset; objects
-are in the order of their keys. A document of the index is named by its event's id.
+are in the order of their keys. A document of the index is named by its event's id, a mail by the header below.
 """
 
 import gzip
 import json
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import requests
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from psycopg.rows import dict_row
 
 from cdk.wiring import EVENTS
-from local.chaos.evidence import Memory
+from local.chaos.evidence import Memory, Notice, People, Rollouts
 from local.memories import ARCHIVE, forget, s3_of
 from local.parts.process import DiedEarly
 from local.stack import Stack
@@ -28,6 +31,7 @@ SEARCH = "events_to_search"
 INDEXES = "stoa-events-*,audit-*"
 MOST = 10_000
 FORGET_S = 60.0
+MAIL_HEADER = "X-Stoa-Event-Id"
 GZIP = b"\x1f\x8b"
 
 
@@ -113,3 +117,42 @@ def _found(url: str) -> Iterator[str]:
     if hits["total"]["value"] > MOST:
         raise ValueError(f"the index holds {hits['total']['value']} documents, and {MOST} can be read at once")
     yield from (hit["_id"] for hit in hits["hits"])
+
+
+def people(stack: Stack) -> People:
+    """Raises requests.RequestException."""
+    with psycopg.connect(stack.postgres.url, row_factory=dict_row) as connection:
+        connection.read_only = True
+        channels = connection.execute("SELECT name, kind, messages FROM notification_channels").fetchall()
+        rows = connection.execute("SELECT event_id, state, tries FROM notifications").fetchall()
+    by_mail = {channel["name"] for channel in channels if channel["kind"] == "email"}
+    wanted = {c["name"]: frozenset(kind.removeprefix("deploy_") for kind in c["messages"]) for c in channels}
+    known = {row["event_id"]: (row["state"], row["tries"]) for row in rows}
+    mails = Counter(_mails(stack.url("people")))
+    notices = {}
+    for record in records(stack.kafka.bootstrap, "notifications"):
+        event_id, said = dict(record.headers)["ce_id"].decode(), json.loads(record.value)
+        channel = said["recipients"][0]
+        came = mails[event_id] if channel in by_mail else None
+        notices[event_id] = Notice(event_id, said["caused_by"], channel, *known.get(event_id, ("", 0)), came)
+    return People(wanted, tuple(notices.values()))
+
+
+def rollouts(stack: Stack) -> Rollouts:
+    newest: dict[str, int] = defaultdict(int)
+    for topic in ("api-created", "api-updated", "api-deleted"):
+        for record in records(stack.kafka.bootstrap, topic):
+            said = json.loads(record.value)
+            newest[said["api_id"]] = max(newest[said["api_id"]], said["generation"])
+    with psycopg.connect(stack.postgres.url) as connection:
+        connection.read_only = True
+        rows = connection.execute("SELECT api, generation, state FROM rollouts").fetchall()
+    return Rollouts(dict(newest), {api: (generation, state) for api, generation, state in rows})
+
+
+def _mails(url: str) -> Iterator[str]:
+    """The event of each mail; a digest has one that no topic knows."""
+    answer = requests.get(f"{url}/_emulator/messages", params={"kind": "mail"}, timeout=30)
+    answer.raise_for_status()
+    for mail in answer.json()["messages"]:
+        yield dict(mail["headers"])[MAIL_HEADER]

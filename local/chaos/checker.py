@@ -7,13 +7,14 @@ have rising generations; no deployment id ran twice; the gateway serves, per lan
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from local.chaos import lanes
-from local.chaos.evidence import Evidence, Memory, Told
+from local.chaos import lanes, launches, projections
+from local.chaos.evidence import RESULT_OF, Evidence, Request, Sin, Told
 
-Sin = Literal["lost", "doubled", "misordered"]
-RESULT_OF = {"succeeded": "success", "failed": "failed", "superseded": "superseded", "cancelled": "cancelled"}
+# accepted requests, those by hand among them, faults: a run that gets a tenth of its machine has more
+LEAST = (50, 5, 10)
+# AWX died with the job, or a part that the playbook calls was broken; of Vault no fault says so
+EXPLAINED = frozenset({"AWX_JOB_ERROR", "GATEWAY_UNAVAILABLE", "CONTROL-PLANE_UNAVAILABLE"})
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,19 @@ class Violation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`done` counts accepted requests with one final state and one result, `refused` what was refused with a reason."""
+    """`done` counts accepted requests with one final state and one result, `refused` what was refused with a reason;
+    `little` says what there was too little of to prove anything."""
 
     accepted: int
     done: int
     refused: int
     violations: tuple[Violation, ...]
+    little: tuple[str, ...]
+
+    @property
+    def proves(self) -> bool:
+        """Whether the sentence above held, and something could have broken it."""
+        return not self.violations and not self.little
 
     def count(self, sin: Sin) -> int:
         return sum(violation.sin == sin for violation in self.violations)
@@ -42,16 +50,28 @@ def judge(seen: Evidence) -> Verdict:
     done = [each for each in accepted if each in rows and rows[each].state in RESULT_OF and results[each] == 1]
     refused = [r for r in seen.requests if r.state == "failed" and not lanes.is_valid(lanes.wanted(seen, r))]
     violations = [Violation(sin, said) for rule in RULES for sin, said in rule(seen)]
-    if seen.memory is not None:
-        violations += [Violation(sin, said) for sin, said in remembered(seen.memory)]
     rejected = sum(push.state == "refused" for push in seen.pushes)
-    return Verdict(len(accepted), len(done), len(refused) + rejected, tuple(violations))
+    return Verdict(len(accepted), len(done), len(refused) + rejected, tuple(violations), tuple(proves_little(seen)))
+
+
+def proves_little(seen: Evidence) -> Iterator[str]:
+    """Why a run without a violation would say nothing: too little was asked for, or too little was broken."""
+    answered = len({answer.key for answer in seen.answers})
+    counts = (len(_accepted(seen)), "accepted requests"), (answered, "by hand"), (sum(seen.faults.values()), "faults")
+    for (number, what), least in zip(counts, LEAST, strict=True):
+        if number < least:
+            yield f"{number} {what}, and it takes {least}"
 
 
 def _accepted(seen: Evidence) -> set[str]:
     """What anybody was told is accepted: a row, an event, or a 202."""
     told = {each.deployment_id for each in seen.asked} | {each.deployment_id for each in seen.answers}
     return told | {request.id for request in seen.requests}
+
+
+def at_rest(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    for what in seen.left:
+        yield "lost", f"{what} were under way when nobody waited any longer"
 
 
 def ends(seen: Evidence) -> Iterator[tuple[Sin, str]]:
@@ -112,30 +132,38 @@ def by_hand(seen: Evidence) -> Iterator[tuple[Sin, str]]:
             yield "doubled", f"the Idempotency-Key {key} started {', '.join(sorted(ids))}"
 
 
-def ran_once(seen: Evidence) -> Iterator[tuple[Sin, str]]:
-    known = {request.id for request in seen.requests}
-    ran: dict[str, list[int]] = defaultdict(list)
-    for job in seen.jobs:
-        ran[job.deployment_id] += [job.id] if job.ran else []
-        if job.deployment_id not in known:
-            yield "doubled", f"AWX job {job.id} was launched for {job.deployment_id}, which nobody asked for"
-    for deployment_id, jobs in ran.items():
-        if len(jobs) > 1:
-            yield "doubled", f"{deployment_id} ran {len(jobs)} times: AWX jobs {', '.join(map(str, jobs))}"
+def made_as_asked(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    """A key makes at most one row; only what a broken system lost is tried again without one, once each time."""
+    may = Counter(seen.sent)
+    may.update((request.api, "retry") for request in seen.requests if _is_lost(request))
+    made = Counter((request.api, request.trigger) for request in seen.requests if request.trigger != "gitlab-push")
+    for (api, trigger), times in made.items():
+        if times > may[api, trigger]:
+            yield "doubled", f"{api} has {times} by {trigger}, and {may[api, trigger]} may be"
 
 
-def launches_rise(seen: Evidence) -> Iterator[tuple[Sin, str]]:
-    newest: dict[str, tuple[int, str]] = {}
-    launched = set()
-    for job in sorted(seen.jobs, key=lambda job: job.id):
-        if job.deployment_id in launched:
-            continue
-        launched.add(job.deployment_id)
-        generation, before = newest.get(job.lane, (0, ""))
-        if job.generation <= generation:
-            said = f"AWX job {job.id} launched {job.deployment_id} (#{job.generation} of {job.lane})"
-            yield "misordered", f"{said} after {before} (#{generation})"
-        newest[job.lane] = max(newest.get(job.lane, (0, "")), (job.generation, job.deployment_id))
+def planned_once(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    """A branch that only goes forward reaches each commit once, however often GitLab or we say so."""
+    planned = defaultdict(list)
+    for request in seen.requests:
+        if request.trigger == "gitlab-push":
+            planned[request.api, request.environment, request.commit].append(request.id)
+    for (api, _, commit), ids in planned.items():
+        if len(ids) > 1:
+            yield "doubled", f"{', '.join(ids)} of {api} are both of a push of {commit}"
+
+
+def fails_with_reason(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    for request in seen.requests:
+        if request.state == "failed" and not _is_lost(request) and lanes.is_valid(lanes.wanted(seen, request)):
+            yield (
+                "lost",
+                f"{request.id} ({request.api} #{request.generation}) failed ({request.code}) though it was valid",
+            )
+
+
+def _is_lost(request: Request) -> bool:
+    return request.state == "failed" and request.code in EXPLAINED
 
 
 def pushes_processed(seen: Evidence) -> Iterator[tuple[Sin, str]]:
@@ -162,24 +190,13 @@ def lanes_hold(seen: Evidence) -> Iterator[tuple[Sin, str]]:
         yield from lanes.serves(lane)
 
 
-def remembered(memory: Memory) -> Iterator[tuple[Sin, str]]:
-    """The archive holds every offset once, in order; search every event id once."""
-    for (topic, partition), (first, end) in memory.ends.items():
-        found = memory.archived.get((topic, partition), ())
-        where = f"the archive of {topic}/{partition}"
-        if missing := set(range(first, end)) - set(found):
-            yield "lost", f"{where} lacks {len(missing)} of {end - first} offsets, first {min(missing)}"
-        if twice := [offset for offset, times in Counter(found).items() if times > 1]:
-            yield "doubled", f"{where} holds {len(twice)} offsets more than once, first {min(twice)}"
-        if list(found) != sorted(found):
-            yield "misordered", f"{where} is not in the order of offsets"
-    indexed = Counter(memory.found)
-    if absent := memory.events - set(indexed):
-        yield "lost", f"search lacks {len(absent)} of {len(memory.events)} events, such as {min(absent)}"
-    if more := [event for event, times in indexed.items() if times > 1]:
-        yield "doubled", f"search holds {len(more)} events more than once, such as {min(more)}"
-    if foreign := set(indexed) - memory.events:
-        yield "doubled", f"search holds {len(foreign)} events that no topic has, such as {min(foreign)}"
+def around(seen: Evidence) -> Iterator[tuple[Sin, str]]:
+    if seen.memory is not None:
+        yield from projections.remembered(seen.memory)
+    if seen.people is not None:
+        yield from projections.people_told(seen.people, seen.results)
+    if seen.rollouts is not None:
+        yield from projections.rolled_out(seen.rollouts)
 
 
 def _by_request(told: Iterable[Told]) -> dict[str, list[Told]]:
@@ -190,13 +207,18 @@ def _by_request(told: Iterable[Told]) -> dict[str, list[Told]]:
 
 
 RULES = (
+    at_rest,
     ends,
     results_match,
     requests_told,
     told_in_order,
     by_hand,
-    ran_once,
-    launches_rise,
+    made_as_asked,
+    planned_once,
+    fails_with_reason,
+    *launches.RULES,
     pushes_processed,
     lanes_hold,
+    projections.status_shown,
+    around,
 )

@@ -3,7 +3,8 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from local.chaos.around import memory
-from local.chaos.evidence import BROKEN, Commit, Content, Evidence, Job, Push, Request, Told
+from local.chaos.around import memory, people, rollouts
+from local.chaos.evidence import BROKEN, Commit, Content, Evidence, Job, Push, Request, Status, Told
 from local.chaos.load import APIS, Notes
 from local.stack import Stack
 from local.topics import records
@@ -24,12 +25,16 @@ CHANGE = re.compile(r":\d+ \d+ [0-9a-f]+ ([0-9a-f]+) ([A-Z])\d*\t(.+)")
 TIMEOUT_S = 20
 
 
-def collect(stack: Stack, workspace: Workspace, notes: Notes) -> Evidence:
+def collect(
+    stack: Stack, workspace: Workspace, notes: Notes, faults: Mapping[str, int], left: Sequence[str]
+) -> Evidence:
+    """`faults` counts what was done; `left` is what was still under way when nobody waited any longer."""
     history = tuple(git_history(stack.home.path("checked"), workspace))
     with psycopg.connect(stack.postgres.url, row_factory=dict_row) as connection:
         connection.read_only = True
         pushes = connection.execute("SELECT id, after_sha, state, outcome FROM pushes ORDER BY received_at").fetchall()
         rows = connection.execute("SELECT * FROM deployments ORDER BY id").fetchall()
+        statuses = connection.execute("SELECT * FROM api_status").fetchall()
     return Evidence(
         history=history,
         acknowledged=tuple(notes.acknowledged),
@@ -42,7 +47,13 @@ def collect(stack: Stack, workspace: Workspace, notes: Notes) -> Evidence:
         answers=tuple(notes.answers),
         cancelled=frozenset(notes.cancelled),
         served=dict(_served(stack.url("gateway"), history)),
+        sent=dict(notes.sent),
+        statuses=tuple(_status_of(row) for row in statuses),
+        faults=faults,
+        left=tuple(left),
         memory=memory(stack) if stack.options.around else None,
+        people=people(stack) if stack.options.around else None,
+        rollouts=rollouts(stack) if stack.options.around else None,
     )
 
 
@@ -106,6 +117,11 @@ def _request(row: dict[str, Any]) -> Request:
     return Request(**{name: row[name] for name in names}, commit=row["commit_sha"], code=code)
 
 
+def _status_of(row: dict[str, Any]) -> Status:
+    names = ("api", "environment", "deployment_id", "status")
+    return Status(**{name: row[name] for name in names}, serving=row["serving_deployment_id"])
+
+
 def _told(stack: Stack, topic: str) -> Iterator[Told]:
     seen = set()
     for record in records(stack.kafka.bootstrap, topic):
@@ -126,8 +142,13 @@ def _jobs(stack: Stack) -> Iterator[Job]:
             sent = json.loads(job["extra_vars"])
             lane = f"{sent['tenant_id']}/{sent['api_name']}/{sent['environment']}"
             deployment_id = job["skip_tags"].removeprefix("stoa-")
-            yield Job(job["id"], deployment_id, lane, sent["desired_generation"], job["started"] is not None)
+            times = _seconds(job["started"]), _seconds(job["finished"])
+            yield Job(job["id"], deployment_id, lane, sent["desired_generation"], job["status"], *times)
         path = page["next"]
+
+
+def _seconds(moment: str | None) -> float | None:
+    return datetime.fromisoformat(moment).timestamp() if moment else None
 
 
 def _served(gateway: str, history: Iterable[Commit]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -23,22 +23,24 @@ COUNTS = {
 PROCESSED = "SELECT count(*) FROM project_heads WHERE head = %s"
 
 
-def drain(stack: Stack, head: str, say: Callable[[str], None], limit_s: float = LIMIT_S) -> bool:
-    """Whether everything came to rest for `QUIET_S` within the limit; `head` is the last commit that was pushed."""
+def drain(stack: Stack, head: str, say: Callable[[str], None], limit_s: float) -> list[str]:
+    """What was still under way after the limit: nothing, once all was at rest for `QUIET_S`. `head` is the last commit
+    that was pushed."""
     deadline, quiet_since, said = time.monotonic() + limit_s, None, 0.0
+    left: list[str] = []
     while time.monotonic() < deadline:
         for name in revive(stack):
             say(f"{name} had ended by itself and was started again")
-        left = _left(stack, head)
+        left = [f"{count} {what}" for what, count in _left(stack, head).items()]
         now = time.monotonic()
         quiet_since = (quiet_since or now) if not left else None
         if quiet_since is not None and now - quiet_since > QUIET_S:
-            return True
+            return []
         if now - said > SAY_EVERY_S:
             said = now
-            say("waits for " + (", ".join(f"{count} {what}" for what, count in left.items()) or "quiet"))
+            say("waits for " + (", ".join(left) or "quiet"))
         time.sleep(LOOK_EVERY_S)
-    return False
+    return left or ["things that came and went"]
 
 
 def _left(stack: Stack, head: str) -> dict[str, int]:

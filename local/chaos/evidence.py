@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Sin = Literal["lost", "doubled", "misordered"]
+RESULT_OF = {"succeeded": "success", "failed": "failed", "superseded": "superseded", "cancelled": "cancelled"}
 
 BROKEN = "broken "  # before the path of a document that is none
 
@@ -53,13 +57,20 @@ class Told:
 
 @dataclass(frozen=True)
 class Job:
-    """An AWX job; ids rise in the order in which AWX took the launches. `ran` says that it was ever started."""
+    """An AWX job; ids rise in the order in which AWX took the launches. `status` is AWX's word, `started` and
+    `finished` are its own times, in seconds: none for what did not come."""
 
     id: int
     deployment_id: str
     lane: str
     generation: int
-    ran: bool
+    status: str
+    started: float | None
+    finished: float | None
+
+    @property
+    def ran(self) -> bool:
+        return self.started is not None
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,50 @@ class Answer:
 
     key: str
     deployment_id: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """A row of `api_status`: the newest result of an API in an environment, and which deployment is served there."""
+
+    api: str
+    environment: str
+    deployment_id: str
+    status: str
+    serving: str | None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An event on `notifications`, each event id once: the result that it tells of, the channel that is to get it.
+
+    `state` is that of its row in the table of that name, empty without one, `tries` how often its sending was begun;
+    `mails` how many came of it, none where the channel is not one by mail.
+    """
+
+    event_id: str
+    caused_by: str
+    channel: str
+    state: str
+    tries: int
+    mails: int | None = None
+
+
+@dataclass(frozen=True)
+class People:
+    """What the tenant's channels want, by their name: statuses of results; and what is known of what they get."""
+
+    channels: Mapping[str, frozenset[str]]
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """`newest` is the generation of each API's newest event on the topics about APIs; `rows` what is known of the sync
+    that Argo CD was asked for: the generation of its event, and its state."""
+
+    newest: Mapping[str, int]
+    rows: Mapping[str, tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +143,9 @@ class Memory:
 class Evidence:
     """`history` is GitLab's, oldest first; `acknowledged` the commits whose push git said was taken; `delivered` the
     ids of webhooks that were answered with 202; `cancelled` the deployments that somebody asked to cancel; `served`
-    the paths of each API that the gateway answers with 200, of all that the API ever had."""
+    the paths of each API that the gateway answers with 200, of all that the API ever had; `sent` counts, by API and by
+    the trigger of the row that it would make, the Idempotency-Keys that were sent and may have been accepted; `faults`
+    counts what was done to the platform; `left` says what was still under way when nobody waited any longer."""
 
     history: tuple[Commit, ...]
     acknowledged: tuple[str, ...]
@@ -101,4 +158,10 @@ class Evidence:
     answers: tuple[Answer, ...]
     cancelled: frozenset[str]
     served: Mapping[str, frozenset[str]]
+    sent: Mapping[tuple[str, str], int]
+    statuses: tuple[Status, ...]
+    faults: Mapping[str, int]
+    left: tuple[str, ...] = ()
     memory: Memory | None = None
+    people: People | None = None
+    rollouts: Rollouts | None = None

@@ -7,7 +7,10 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,14 +47,30 @@ BROKEN_YAML = "openapi: 3.1.0\npaths: [\n# {path}\n"
 
 @dataclass
 class Notes:
-    """`acknowledged` are the commits whose push git said was taken; `answers` what was accepted by hand; `cancelled`
-    what was, or may have been, cancelled; `refused` counts refusals of requests by hand by their code."""
+    """`acknowledged` are the commits whose push git said was taken; `answers` what was accepted by hand; `sent` counts,
+    by API and trigger, the keys of what was or may have been; `cancelled` what was, or may have been, cancelled;
+    `refused` counts refusals of requests by hand by their code."""
 
     acknowledged: list[str] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     cancelled: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
     failed_pushes: int = 0
+
+
+@contextmanager
+def at_work(people: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
+    """Each works beside the block until it ends. Raises what ended one of them before."""
+    stopping = threading.Event()
+    with ThreadPoolExecutor(len(people), "person") as pool:
+        working = [pool.submit(person, stopping) for person in people]
+        try:
+            yield
+        finally:
+            stopping.set()
+    for each in working:
+        each.result()
 
 
 class Pushes:
@@ -128,6 +147,16 @@ class Pushes:
                 time.sleep(AGAIN_AFTER_S)
 
 
+@dataclass(frozen=True)
+class Order:
+    """Something asked for by hand. `trigger` is what the row of it says; `path` follows that of the deployments."""
+
+    api: str
+    trigger: str
+    path: str = ""
+    body: dict[str, str] | None = None
+
+
 class Hands:
     """Asks for something by hand, each time twice with one Idempotency-Key."""
 
@@ -146,16 +175,17 @@ class Hands:
         api = self._rng.choice(APIS)
         choice, which = self._rng.random(), self._rng.random()
         if choice < 0.35:
-            self._ask("", stopping, {"tenant": TENANT, "api": api, "environment": "dev"})
+            start = Order(api, "api-call", body={"tenant": TENANT, "api": api, "environment": "dev"})
+            self._ask(start, stopping)
             return
         known = self._known(api)
         if not known:
             return
         if choice < 0.6:
-            self._ask(f"/{known[0]['id']}/retry", stopping)
+            self._ask(Order(api, "retry", f"/{known[0]['id']}/retry"), stopping)
         elif choice < 0.8:
             good = [each for each in known if each["state"] == "succeeded"] or known
-            self._ask(f"/{good[int(which * len(good))]['id']}/rollback", stopping)
+            self._ask(Order(api, "rollback", f"/{good[int(which * len(good))]['id']}/rollback"), stopping)
         else:
             self._cancel(known[0]["id"])
 
@@ -168,18 +198,20 @@ class Hands:
         except (requests.RequestException, ValueError):
             return []
 
-    def _ask(self, path: str, stopping: threading.Event, body: dict[str, str] | None = None) -> None:
+    def _ask(self, order: Order, stopping: threading.Event) -> None:
         """Goes on until it was answered twice, or refused; what was never answered may have been accepted."""
         key = str(uuid.UUID(int=self._rng.getrandbits(128)))
         answers = 0
-        for _ in range(TRIES):
-            answer = self._post(path, body, key)
+        for tries in range(TRIES):
+            answer = self._post(order.path, order.body, key)
+            if answer is not None and answer.status_code < 500 and answer.status_code != 202:
+                self._refused(answer)
+                return
+            if not tries:  # what is refused at first has made nothing
+                self._notes.sent[order.api, order.trigger] += 1
             if answer is None or answer.status_code >= 500:
                 stopping.wait(AGAIN_AFTER_S)
                 continue
-            if answer.status_code != 202:
-                self._refused(answer)
-                return
             self._notes.answers.append(Answer(key, answer.json()["id"]))
             answers += 1
             if answers == 2:

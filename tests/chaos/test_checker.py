@@ -7,72 +7,40 @@ from typing import Any
 import pytest
 
 from local.chaos.checker import judge
-from local.chaos.evidence import Answer, Commit, Evidence, Job, Memory, Push, Request, Told
+from local.chaos.evidence import Answer, Commit, Evidence, Memory, Push, Rollouts, Status, Told
 from local.chaos.faults import KINDS as DONE
 from local.chaos.lanes import in_order, lane
 from local.chaos.plan import KINDS
-
-C1, C2, C3, C4 = (letter * 40 for letter in "abcd")
-
-
-def request(number: int, api: str, generation: int, commit: str, **fields: Any) -> Request:
-    known = {"action": "deploy", "state": "succeeded", "trigger": "gitlab-push", "code": None}
-    return Request(
-        f"dep-{number}", api, "dev", generation=generation, commit=commit, **{**known, **fields}
-    )  # fmt: skip
-
-
-def job(number: int, of: int, generation: int, api: str = "one", *, ran: bool = True) -> Job:
-    return Job(number, f"dep-{of}", f"tenant-demo/{api}/dev", generation, ran)
-
-
-def result(of: int, status: str = "success", event: str = "") -> Told:
-    return Told(event or f"result-{of}", f"dep-{of}", status)
-
-
-GOOD = Evidence(
-    history=(
-        Commit(C1, {"one": "/1"}),
-        Commit(C2, {"one": "/2", "two": "/2"}),
-        Commit(C3, {"one": "broken /3", "two": None}),
-        Commit(C4, {"one": "broken /3", "two": None, "three": "/4"}),
-    ),
-    acknowledged=(C1, C2, C3, C4),
-    delivered=("push-1", "push-2", "push-3", "push-4"),
-    pushes=tuple(
-        Push(f"push-{number}", sha, "done") for number, sha in enumerate((C1, C2, C3, C4), start=1)
-    ),
-    requests=(
-        request(1, "one", 1, C1),
-        request(2, "one", 2, C2, state="superseded"),
-        request(3, "one", 3, C2, trigger="api-call"),
-        request(4, "one", 4, C3, state="failed", code="SPEC_INVALID"),
-        request(5, "two", 1, C2),
-        request(6, "two", 2, C3, action="undeploy"),
-        request(7, "three", 1, C4, state="failed", code="GATEWAY_UNAVAILABLE"),
-        request(8, "three", 2, C4, trigger="retry"),
-    ),
-    asked=tuple(Told(f"asked-{number}", f"dep-{number}") for number in range(1, 9)),
-    results=(
-        result(1), result(2, "superseded"), result(3), result(4, "failed"), result(5), result(6),
-        result(7, "failed"), result(8),
-    ),
-    jobs=(
-        job(1, 1, 1), job(2, 5, 1, "two"), job(3, 3, 3), job(4, 6, 2, "two"), job(5, 7, 1, "three"),
-        job(6, 8, 2, "three"),
-    ),
-    answers=(Answer("key-1", "dep-3"), Answer("key-1", "dep-3")),
-    cancelled=frozenset(),
-    served={"one": frozenset({"/2"}), "two": frozenset(), "three": frozenset({"/4"})},
-    memory=Memory(
-        {("audit-log", 0): (3, 6)}, {("audit-log", 0): (3, 4, 5)}, frozenset({"e-1", "e-2"}), ("e-1", "e-2")
-    ),
-)  # fmt: skip
+from tests.chaos.good_run import C1, C2, C4, GOOD, NEVER_RAN, job, request, result
 
 
 def memory(**fields: Any) -> Memory:
     assert GOOD.memory is not None
     return replace(GOOD.memory, **fields)
+
+
+def notice(place: int, **fields: Any) -> Callable[[Evidence], Evidence]:
+    def tampered(seen: Evidence) -> Evidence:
+        assert seen.people is not None
+        notices = list(seen.people.notices)
+        notices[place] = replace(notices[place], **fields)
+        return replace(seen, people=replace(seen.people, notices=tuple(notices)))
+
+    return tampered
+
+
+def synced(**rows: tuple[int, str]) -> Callable[[Evidence], Evidence]:
+    return lambda seen: replace(seen, rollouts=Rollouts({"one": 3, "two": 2}, rows))
+
+
+def changed(name: str, place: int, **fields: Any) -> Callable[[Evidence], Evidence]:
+    def tampered(seen: Evidence) -> Evidence:
+        values = list(getattr(seen, name))
+        values[place] = replace(values[place], **fields)
+        other: Any = tuple(values)
+        return replace(seen, **{name: other})
+
+    return tampered
 
 
 def row(number: int, **fields: Any) -> Callable[[Evidence], Evidence]:
@@ -149,6 +117,69 @@ TAMPERED: dict[str, tuple[Callable[[Evidence], Evidence], str, str]] = {
             request(10, "two", 4, C2, trigger="rollback"),
         ), "misordered", "dep-10 (#4) brought two back, which dep-6 had removed",
     ),
+    "an older one that had not run launched again after a newer one": (
+        lambda seen: replace(seen, jobs=(replace(seen.jobs[0], **NEVER_RAN), *seen.jobs[1:], job(7, 1, 1))),
+        "misordered", "AWX job 7 launched dep-1 (#1 of tenant-demo/one/dev) after dep-3 (#3)",
+    ),
+    "a success without a job": (without("jobs", 0), "lost", "dep-1 (one #1) succeeded without an AWX job"),
+    "a success of a job that never ran": (
+        changed("jobs", 0, **NEVER_RAN), "lost", "dep-1 (one #1) succeeded without an AWX job",
+    ),
+    "a success of a job that failed": (
+        changed("jobs", 0, status="failed"), "lost", "dep-1 (one #1) succeeded without an AWX job",
+    ),
+    "superseded by what was never launched": (
+        without("jobs", 2), "lost", "dep-2 (one #2) was superseded, and nothing newer was launched",
+    ),
+    "two jobs of a lane at once": (
+        changed("jobs", 2, started=149), "misordered", "AWX job 3 of tenant-demo/one/dev began before job 1 had ended",
+    ),
+    "a job that goes on while the next one runs": (
+        changed("jobs", 0, finished=None), "misordered", "AWX job 3 of tenant-demo/one/dev began before job 1",
+    ),
+    "a push planned twice": (
+        more("requests", request(9, "three", 3, C4)), "doubled", f"dep-7, dep-9 of three are both of a push of {C4}",
+    ),
+    "a start by hand made twice": (
+        more("requests", request(9, "one", 5, C4, trigger="api-call")), "doubled", "one has 2 by api-call, and 1 may",
+    ),
+    "a way back that nobody asked for": (
+        more("requests", request(9, "one", 5, C1, trigger="rollback")), "doubled", "one has 1 by rollback, and 0 may",
+    ),
+    "tried again twice": (
+        more("requests", request(9, "three", 3, C4, trigger="retry")), "doubled", "three has 2 by retry, and 1 may",
+    ),
+    "a valid one failed by no fault of a system": (
+        row(1, state="failed", code="BUG"), "lost", "dep-1 (one #1) failed (BUG) though it was valid",
+    ),
+    "not everything at rest": (
+        lambda seen: replace(seen, left=("3 pushes",)), "lost", "3 pushes were under way when nobody waited any longer",
+    ),
+    "an older result shown": (
+        changed("statuses", 0, deployment_id="dep-3", status="success"), "misordered",
+        "api_status says of one in dev dep-3 success, serving dep-3, and should dep-4 failed, serving dep-3",
+    ),
+    "a served one not shown": (changed("statuses", 2, serving=None), "misordered", "should dep-8 success, serving dep"),
+    "a removed one shown": (changed("statuses", 1, serving="dep-5"), "misordered", "and should dep-6 success, serving"),
+    "a result not shown": (without("statuses", 1), "lost", "api_status says nothing of two in dev"),
+    "a status of nothing": (
+        more("statuses", Status("four", "dev", "dep-9", "success", "dep-9")), "doubled", "of four in dev, which nobody",
+    ),
+    "a channel told twice": (
+        notice(0, caused_by="result-7"), "doubled", "team was told of the result result-7 2 times",
+    ),
+    "a channel not told": (notice(0, channel="mail"), "lost", "team was not told of the result result-4 (failed)"),
+    "a message that never went": (notice(0, state=""), "lost", "told-1 to team never went: it is unknown"),
+    "a message given up": (notice(1, state="refused"), "lost", "told-2 to team never went: it is refused"),
+    "a mail that nobody got": (notice(2, mails=0), "lost", "told-3 to mail is sent, and no mail of it came"),
+    "a sync of an older event": (
+        synced(one=(2, "succeeded"), two=(2, "removed")), "misordered", "Argo CD was asked for #2 of one, and should",
+    ),
+    "a sync that nobody asked for": (
+        synced(one=(3, "waiting"), two=(2, "removed")), "lost", "Argo CD was not asked for #3 of one",
+    ),
+    "an event of which no sync knows": (synced(one=(3, "syncing")), "lost", "Argo CD was not asked for #2 of two"),
+    "a mail too many": (notice(2, mails=2), "doubled", "told-3 to mail was begun 1 times, and 2 mails came"),
     "a generation used twice": (row(8, generation=1), "misordered", "both #1 of three"),
     "an offset not archived": (
         lambda seen: replace(seen, memory=memory(archived={("audit-log", 0): (3, 5)})), "lost", "first 4",
@@ -177,12 +208,22 @@ def test_what_somebody_cancelled_or_rolled_back_is_no_violation() -> None:
             *GOOD.requests,
             request(9, "three", 3, C4, state="cancelled", trigger="api-call"),
             request(10, "one", 5, C1, trigger="rollback"),
+            request(11, "two", 3, C4, state="superseded", trigger="api-call"),
+            request(12, "two", 4, C4, state="cancelled", trigger="api-call"),
         ),
-        asked=(*GOOD.asked, Told("asked-9", "dep-9"), Told("asked-10", "dep-10")),
-        results=(*GOOD.results, result(9, "cancelled"), result(10)),
-        jobs=(*GOOD.jobs, job(7, 10, 5)),
-        cancelled=frozenset({"dep-9"}),
+        asked=(*GOOD.asked, *(Told(f"asked-{number}", f"dep-{number}") for number in range(9, 13))),
+        results=(*GOOD.results, result(9, "cancelled"), result(10), result(11, "superseded"), result(12, "cancelled")),
+        # the launch of dep-10 came twice
+        jobs=(*GOOD.jobs, job(7, 10, 5), job(8, 10, 5, **NEVER_RAN)),
+        sent={**GOOD.sent, ("two", "api-call"): 2, ("three", "api-call"): 1, ("one", "rollback"): 1},
+        statuses=(
+            Status("one", "dev", "dep-10", "success", "dep-10"),
+            Status("two", "dev", "dep-12", "cancelled", None),
+            Status("three", "dev", "dep-9", "cancelled", "dep-8"),
+        ),
+        cancelled=frozenset({"dep-9", "dep-12"}),
         served={**GOOD.served, "one": frozenset({"/1"})},
+        people=None,
     )
     assert judge(by_hand).violations == ()
 

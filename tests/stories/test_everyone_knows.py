@@ -8,7 +8,8 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
-from local.chaos.around import memory
+from local.chaos.around import memory, people, rollouts
+from local.chaos.projections import people_told, rolled_out
 from local.cli.main import app
 from local.stack import Options
 
@@ -73,6 +74,19 @@ def test_the_archive_holds_every_offset_once_and_search_every_event_once(lab: An
     lab.workspace.remove_api("payments")
     lab.done(lab.workspace.push("Remove payments"))
     lab.until(lambda: all_of_it_once(lab), "the archive and search to hold all of it, once")
+
+
+def nothing_amiss_around(lab: Any) -> bool:
+    """By the rules of the chaos checker."""
+    found, synced = people(lab.stack), rollouts(lab.stack)
+    assert len(found.channels) == 2
+    assert found.notices
+    assert synced.newest
+    return not [*people_told(found, ()), *rolled_out(synced)]
+
+
+def test_people_are_told_once_and_argo_cd_is_asked_for_the_newest(lab: Any) -> None:
+    lab.until(lambda: nothing_amiss_around(lab), "messages and syncs to be as they should")
 
 
 def test_what_the_log_says_is_what_the_platform_shows_and_search_can_be_made_anew_of_it(lab: Any) -> None:
