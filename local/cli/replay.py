@@ -39,15 +39,19 @@ def replay(
     ] = None,
     consumer: Annotated[Consumer | None, typer.Option(help="Only what this consumer makes. Default: all.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the schema with the rebuilt tables in place.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make the search index anew even without what is in no log any more.")
+    ] = False,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for events that are under way.")] = 30.0,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
     """Rebuild the read model from the archive and the topics, and compare it with the live one.
 
-    In a schema of its own; only --consumer events_to_search makes something anew in its place.
-    Elsewhere it takes STOA_DATABASE_URL, STOA_KAFKA_BOOTSTRAP, STOA_ARCHIVE_BUCKET and
-    STOA_OPENSEARCH_URL. Exit code 1 when the hashes differ.
+    In a schema of its own; only --consumer events_to_search makes something anew in its place, once
+    it has read all of the history. Elsewhere it takes STOA_DATABASE_URL, STOA_KAFKA_BOOTSTRAP,
+    STOA_ARCHIVE_BUCKET and STOA_OPENSEARCH_URL. Exit code 1 when the hashes differ, or when the
+    index lacks what is in no log any more.
     """
     from local.replay.run import Wanted  # noqa: PLC0415
     from local.replay.run import replay as run  # noqa: PLC0415
@@ -56,9 +60,10 @@ def replay(
     if consumer is Consumer.events_to_search:
         if as_of or expect or keep:
             raise _refused("the search index is made anew in its place, as of now: leave the other options out")
-        _search(home, as_json)
-        return
+        raise typer.Exit(_search(home, as_json, force))
     projections = (API_STATUS,) if consumer else PROJECTIONS
+    if force:
+        raise _refused("--force goes with --consumer events_to_search: nothing else is replaced")
     if expect and not as_of:
         raise _refused("--expect goes with --as-of: without it the live tables are what is compared")
     with _told():
@@ -69,7 +74,8 @@ def replay(
     raise typer.Exit(0 if found.equal else 1)
 
 
-def _search(home: Path | None, as_json: bool) -> None:
+def _search(home: Path | None, as_json: bool, force: bool) -> int:
+    """The exit code."""
     from local.replay.search import replay_search  # noqa: PLC0415
     from stoa.adapters.opensearch import OpenSearch  # noqa: PLC0415
     from stoa.kernel.settings import from_environment  # noqa: PLC0415
@@ -79,13 +85,16 @@ def _search(home: Path | None, as_json: bool) -> None:
         url = read.opensearch_url or _local_opensearch(home)
         opensearch = OpenSearch(url, read.opensearch_user, read.opensearch_password)
         with _bar() as progress:
-            done = replay_search(_sources(home), opensearch, progress)
+            done = replay_search(_sources(home), opensearch, progress, force=force)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
         typer.echo(f"{done.records} records indexed anew; {len(done.refused)} cannot be")
         for reason in done.refused:
             typer.echo(f"  {reason}")
+        if done.lost:
+            typer.echo(f"{done.lost} records are in neither the archive nor Kafka: the index is without them")
+    return 1 if done.lost else 0
 
 
 def _local_opensearch(home: Path | None) -> str:
@@ -174,12 +183,17 @@ def _told() -> Iterator[None]:
     from kafka.errors import KafkaError  # noqa: PLC0415
 
     from local.replay.live import Unsettled  # noqa: PLC0415
+    from local.replay.search import Lossy, NotWhole  # noqa: PLC0415
     from stoa.kernel.errors import Transient  # noqa: PLC0415
 
     try:
         yield
     except Unsettled as error:
         raise _refused(f"nothing was compared, because {error}; run it again when that is done") from error
+    except Lossy as error:
+        raise _refused(f"{error}; nothing was deleted, and --force makes the index anew without them") from error
+    except NotWhole as error:
+        raise _refused(f"the index is not whole, because this ended early ({error}): run it again") from error
     except (KafkaError, Transient, psycopg.OperationalError) as error:
         said = str(error) if isinstance(error, Transient) else type(error).__name__
         raise _refused(f"no answer ({said}): is the platform running? `stoa up` starts it") from error
