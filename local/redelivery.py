@@ -7,6 +7,7 @@ generation let them pass it over, and an older request end superseded.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 
 from local.dead_letters import DeadLetter
 from stoa.adapters.kafka import CUT, DEAD_LETTERS, Producer
@@ -33,16 +34,17 @@ class Plan:
 
 def plan(letters: Iterable[DeadLetter], replayed: frozenset[str], *, limit: int) -> list[Plan]:
     """The oldest first, as their consumer met them; at most `limit` that are sent. `replayed` holds the places of those
-    that were sent back before."""
+    that were sent back before: an event that came back as another letter since is sent again."""
     made: list[Plan] = []
-    seen: set[tuple[str, str]] = set()
-    for letter in sorted(letters, key=_order):
-        if sum(not one.why_not for one in made) == limit:
+    sent: set[tuple[str, str]] = set()
+    for letter in _in_order(letters):
+        if len(sent) == limit:
             break
         event = (letter.topic, letter.headers.get("ce_id") or letter.place)
-        twin = "" if event not in seen else "the same event is sent already"
-        seen.add(event)
-        made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), _why_not(letter, replayed) or twin))
+        why_not = _why_not(letter, replayed) or ("the same event is sent already" if event in sent else "")
+        if not why_not:
+            sent.add(event)
+        made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), why_not))
     return made
 
 
@@ -120,5 +122,10 @@ def _why_not(letter: DeadLetter, replayed: frozenset[str]) -> str:
     return "it was sent back before; --again sends it once more" if letter.place in replayed else ""
 
 
-def _order(letter: DeadLetter) -> tuple[str, int, int]:
-    return letter.headers.get("dlq_at", ""), letter.partition, letter.offset
+def _in_order(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """By when they were given up, but never against their offsets: consumers' clocks differ, and the records of a key,
+    which are in one partition, must keep their order."""
+    partitions: dict[tuple[str, int], list[DeadLetter]] = {}
+    for letter in sorted(letters, key=lambda letter: letter.offset):
+        partitions.setdefault((letter.topic, letter.partition), []).append(letter)
+    return merge(*partitions.values(), key=lambda letter: letter.headers.get("dlq_at", ""))

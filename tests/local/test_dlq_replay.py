@@ -15,7 +15,7 @@ from local.dead_letters import DeadLetter
 from local.redelivery import Replay, plan
 from local.topics import create_topics, records
 from stoa.adapters.awx import Awx
-from stoa.adapters.kafka import Producer
+from stoa.adapters.kafka import CUT, Producer
 from stoa.deployments.events import Cause, requested
 from stoa.deployments.flows import Deployments
 from stoa.deployments.queries import DeploymentQueries
@@ -143,6 +143,31 @@ def test_the_rate_is_held_the_oldest_go_first_and_one_event_goes_once(letters: L
     begun = time.monotonic()
     assert len(list(Replay(database, letters.producer, "machine:x", 20.0, again=False).run(plans))) == 4
     assert time.monotonic() - begun >= 3 / 20
+
+
+def given_up(offset: int, event: str, at: int = 0, partition: int = 0) -> DeadLetter:
+    headers = {"dlq_topic": "deploy-requests", "dlq_at": f"2026-01-01T00:00:0{at}.000Z", "ce_id": event}
+    return DeadLetter("deploy-requests.dlq", partition, offset, f"{TENANT}/{event}", b"{}", headers)
+
+
+def test_an_event_that_came_back_after_it_was_sent_is_sent_again_and_its_twin_is_not() -> None:
+    first, cut, *later = given_up(0, "e"), given_up(1, "f"), given_up(2, "e"), given_up(3, "e"), given_up(4, "f")
+    cut.headers[CUT] = "2000000"
+    plans = plan([first, cut, *later], frozenset({first.place}), limit=9)
+    assert [one.letter.offset for one in plans if not one.why_not] == [2, 4]
+    assert [one.letter.offset for one in plans if "the same event" in one.why_not] == [3]
+
+
+def test_letters_of_a_partition_keep_their_order_whatever_the_clocks_of_their_consumers_say() -> None:
+    letters = [given_up(5, "e", at=9), given_up(6, "e2", at=1), given_up(0, "g", at=4, partition=1)]
+    plans = plan(reversed(letters), frozenset(), limit=9)
+    assert [(one.letter.partition, one.letter.offset) for one in plans] == [(1, 0), (0, 5), (0, 6)]
+
+
+def test_many_letters_are_planned_in_no_time() -> None:
+    begun = time.process_time()
+    assert len(plan([given_up(n, f"e{n}") for n in range(20_000)], frozenset(), limit=100_000)) == 20_000
+    assert time.process_time() - begun < 3
 
 
 def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(
