@@ -1,10 +1,15 @@
 """`stoa dlq replay`: what is sent back is what came, once, slowly, and on the audit log."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +17,7 @@ from typer.testing import CliRunner
 
 from local.cli.main import app
 from local.dead_letters import DeadLetter
-from local.redelivery import Replay, plan
+from local.redelivery import Replay, plan, remembered
 from local.topics import create_topics, records
 from stoa.adapters.awx import Awx
 from stoa.adapters.kafka import CUT, Producer
@@ -30,6 +35,7 @@ from stoa.kernel.settings import Secret
 from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
 from tests.lambda_records import lambda_record
 
+STOA = str(Path(sys.executable).with_name("stoa"))
 GROUP = "deploy_requests_to_awx.deploy-requests"
 TENANT = "tenant-acme"
 
@@ -110,6 +116,27 @@ def test_what_is_not_whole_any_more_is_never_sent(letters: Letters) -> None:
     sent = {one["key"]: one["sent"] for one in letters.replay("--yes")}
     assert sent == {whole.key: True, cut.key: False, foreign.key: False}
     assert [len(letters.on("deploy-requests", row.key)) for row in (whole, cut, foreign)] == [1, 0, 0]
+
+
+def test_ctrl_c_says_which_letters_were_sent(letters: Letters, database: Database) -> None:
+    first, second = some_row(), some_row()
+    letters.put(first)
+    time.sleep(0.002)  # the order of letters in two partitions is that of their times
+    letters.put(second)
+    command = [STOA, "dlq", "replay", "--topic", "deploy-requests", "--code", letters.code, "--bootstrap",
+               letters.bootstrap, "--json", "--yes", "--rate", "0.02"]  # fmt: skip
+    environment = {**os.environ, "STOA_DATABASE_URL": letters.database_url}
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        until = time.monotonic() + 20
+        while not remembered(database) and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(0.5)  # the audit event is published after that
+    finally:
+        run.send_signal(signal.SIGINT)
+        said = {one["key"]: one for one in map(json.loads, run.communicate(timeout=20)[0].splitlines())}
+    assert [said[row.key]["sent"] for row in (first, second)] == [True, False]
+    assert "not known to be sent" in said[second.key]["why_not"]
 
 
 def test_a_run_that_dies_after_the_sending_sends_again_and_one_that_is_slower_not(
