@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -19,6 +19,7 @@ from local.cli.operators import HomeOption, Json
 if TYPE_CHECKING:
     from local.replay.hashes import Hash
     from local.replay.run import Outcome, Sources
+    from stoa.kernel.tables import Projection
 
 ANSWERS = {True: "yes", False: "NO", None: "-"}
 
@@ -67,7 +68,7 @@ def replay(
     if expect and not as_of:
         raise _refused("--expect goes with --as-of: without it the live tables are what is compared")
     with _told():
-        wanted = Wanted(projections, _moment(as_of), _expected(expect), keep, patience)
+        wanted = Wanted(projections, _moment(as_of), _expected(expect, projections), keep, patience)
         with _bar() as progress:
             found = run(_sources(home), wanted, progress)
     typer.echo(json.dumps(found.as_json())) if as_json else _show(found, keep)
@@ -113,13 +114,20 @@ def _moment(text: str | None) -> datetime | None:
     return found
 
 
-def _expected(file: Path | None) -> Mapping[str, Hash] | None:
-    """The rebuilt hashes of an earlier run. Raises ValueError, KeyError or TypeError."""
+def _expected(file: Path | None, wanted: Sequence[Projection]) -> Mapping[str, Hash] | None:
+    """The rebuilt hashes of an earlier run. One that lacks a projection would prove nothing of it."""
     from local.replay.hashes import Hash  # noqa: PLC0415
 
     if file is None:
         return None
-    return {one["table"]: Hash(**one["rebuilt"]) for one in json.loads(file.read_text())["projections"]}
+    try:
+        said = json.loads(file.read_text())
+        found = {one["table"]: Hash(**one["rebuilt"]) for one in said["projections"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _refused(f"{file} is not what `stoa replay --json` says") from None
+    if missing := [one.table for one in wanted if one.table not in found]:
+        raise _refused(f"{file} says nothing of {', '.join(missing)}: take what a whole `stoa replay --json` said")
+    return found
 
 
 def _sources(home: Path | None) -> Sources:
