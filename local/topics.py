@@ -14,6 +14,13 @@ BOOTSTRAP_MS = 5_000
 READ_S = 30.0
 
 
+class NoSuchTopic(Exception):
+    """A Kafka that is not ours, or a name that is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this Kafka has no topic {name}: is that its name, and is it the right Kafka?")
+
+
 def create_topics(bootstrap: str) -> None:
     """Existing ones are left as they are."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=BOOTSTRAP_MS)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, bootstrap_of, print_table, refused, told
+from local.cli.addresses import brokers, database_url
+from local.cli.errors import refused, told
+from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, print_table
 
 if TYPE_CHECKING:
     from local.dead_letters import DeadLetter
@@ -42,7 +44,7 @@ def replay(
     from local.redelivery import plan, remembered  # noqa: PLC0415
 
     with told(), _database(home) as database:
-        broker = bootstrap or bootstrap_of(home)
+        broker = brokers(bootstrap, home)
         found = _chosen(broker, place, topic, code)
         plans = plan(found, frozenset() if again else remembered(database), limit=limit)
         if not yes:
@@ -68,7 +70,10 @@ def _chosen(bootstrap: str, place: str | None, topic: str | None, code: str | No
             raise refused(f"there is no dead letter at {place}; `stoa dlq list` says what there is")
         return [letter]
     found = all_of(bootstrap, str(topic).removesuffix(".dlq"))
-    return [letter for letter in found if code in (None, letter.headers.get("dlq_code"))]
+    chosen = [letter for letter in found if code in (None, letter.headers.get("dlq_code"))]
+    if found and not chosen:
+        typer.echo(f"stoa: none has the code {code}; {len(found)} have another", err=True)
+    return chosen
 
 
 def _sent(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float, *, again: bool) -> Iterator[Plan]:
@@ -120,14 +125,10 @@ def _why_not(one: Plan, sent: Collection[str] | None) -> str:
 
 @contextmanager
 def _database(home: Path | None) -> Iterator[Database]:
-    from local.home import default_home  # noqa: PLC0415
-    from local.parts.postgres import url_of  # noqa: PLC0415
     from stoa.kernel.database import Database  # noqa: PLC0415
     from stoa.kernel.settings import Secret  # noqa: PLC0415
 
-    # never an option: an address may hold a password, and arguments are seen by everybody on the machine
-    url = os.environ.get("STOA_DATABASE_URL") or url_of((home or default_home()) / "postgres")
-    database = Database(Secret(url), "stoa_worker")
+    database = Database(Secret(database_url(home)), "stoa_worker")
     try:
         yield database
     finally:

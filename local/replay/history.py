@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from cdk.wiring import TOPICS
+from local.topics import NoSuchTopic
 from stoa.archive import model
 from stoa.archive.model import Line
 from stoa.archive.queries import Archived
@@ -88,8 +89,11 @@ class History:
 
 
 def ends_of(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-    """The offsets that come next, of every partition. Raises KafkaError."""
-    places = [TopicPartition(t, number) for t in topics for number in sorted(consumer.partitions_for_topic(t) or ())]
+    """The offsets that come next, of every partition. Raises KafkaError, and NoSuchTopic where history cannot be."""
+    numbers = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+    if missing := [topic for topic, found in numbers.items() if not found]:
+        raise NoSuchTopic(missing[0])
+    places = [TopicPartition(topic, number) for topic, found in numbers.items() for number in found]
     return {(at.topic, at.partition): end for at, end in consumer.end_offsets(places).items()}
 
 

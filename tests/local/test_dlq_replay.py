@@ -107,6 +107,16 @@ def test_a_letter_goes_back_once_as_it_came_and_only_when_asked(letters: Letters
     assert len(letters.on("audit-log", said["event_id"])) == 1, "published at once, under a key of its own"
 
 
+def test_a_name_that_is_none_is_no_good_news(letters: Letters) -> None:
+    environment = {"STOA_DATABASE_URL": letters.database_url}
+    command = ["dlq", "replay", "--bootstrap", letters.bootstrap, "--topic"]
+    done = CliRunner().invoke(app, [*command, "nope"], env=environment)
+    assert (done.exit_code, "no topic nope.dlq" in done.stderr) == (2, True)
+    letters.put(some_row())
+    done = CliRunner().invoke(app, [*command, "deploy-requests", "--code", "TYPO"], env=environment)
+    assert (done.exit_code, "none has the code TYPO" in done.stderr) == (0, True)
+
+
 def test_what_is_not_whole_any_more_is_never_sent(letters: Letters) -> None:
     whole, cut, foreign = some_row(), some_row(), some_row()
     letters.put(replace(cut, value=b"x" * 1_000_000))

@@ -1,7 +1,11 @@
 """`stoa lag` and `stoa dlq` against a broker; `stoa trace` is in the stories."""
 
 import json
+import threading
 import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import confluent_kafka
@@ -9,15 +13,17 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from typer.testing import CliRunner
 
+from cdk.wiring import Topic
 from local.cli.main import app
+from local.cli.operators import print_table
 from local.topics import create_topics
 
 GROUP = "deploy_requests_to_awx.deploy-requests"
 
 
-def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+def run(*arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]], str]:
     """The exit code, the JSON lines on stdout, and stderr."""
-    done = CliRunner().invoke(app, [*arguments])
+    done = CliRunner().invoke(app, [*arguments], env=environment)
     return done.exit_code, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")], done.stderr
 
 
@@ -88,3 +94,72 @@ def test_what_is_not_there_is_told_in_a_sentence(kafka: Any, producer: Any, tmp_
     ):
         code, _, error = run(*arguments)
         assert (code, said in error, error.count("\n")) == (2, True, 1), error
+
+
+NOWHERE = "127.0.0.1:1"
+TRACE = f"trc-{'0' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (("lag", "--bootstrap", "127.0.0.1:abc"), {}, "127.0.0.1:abc is no address of Kafka: say it as host:port"),
+        (("lag", "--bootstrap", "127.0.0.1:99999"), {}, "is no address of Kafka"),
+        (("trace", TRACE, "--url", "127.0.0.1:80"), {}, "--url is no URL"),
+        (("trace", TRACE, "--url", "http://[::1"), {}, "--url is no URL"),
+        (("trace", TRACE, "--url", f"http://{NOWHERE}"), {"STOA_API_TOKEN": "a\nb"}, "STOA_API_TOKEN is no token"),
+        (("trace", TRACE, "--url", f"http://{NOWHERE}"), {"STOA_API_TOKEN": "ä"}, "STOA_API_TOKEN is no token"),
+        (
+            ("dlq", "replay", "--topic", "deploy-requests", "--bootstrap", NOWHERE),
+            {"STOA_DATABASE_URL": "s3cret"},
+            "STOA_DATABASE_URL is no address",
+        ),
+    ],
+)
+def test_what_a_user_typed_wrongly_is_named(arguments: tuple[str, ...], environment: dict[str, str], said: str) -> None:
+    code, _, error = run(*arguments, **environment)
+    assert (code, said in error, error.count("\n"), "s3cret" in error) == (2, True, 1, False), error
+
+
+def test_a_damaged_state_and_another_server_are_named(tmp_path: Path, other_server: str) -> None:
+    (tmp_path / "ports.json").write_text("[]")
+    code, _, error = run("trace", TRACE, "--home", str(tmp_path))
+    assert (code, "ports.json cannot be read" in error, "is --home its folder?" in error) == (2, True, True), error
+    for path, said in (
+        ("json", "answers is no trace"),
+        ("list", "answers is no trace"),
+        ("text", "is not the STOA API"),
+    ):
+        code, _, error = run("trace", TRACE, "--url", f"{other_server}/{path}", STOA_API_TOKEN="t")
+        assert (code, said in error, error.count("\n")) == (2, True, 1), error
+
+
+@pytest.fixture
+def other_server() -> Iterator[str]:
+    """Answers 200 to everything, and knows nothing of us."""
+    bodies = {"/json": b'{"ok": true}', "/list": b"[]", "/text": b"<html>"}
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(bodies[self.path.partition("/v1")[0]])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_another_kafka_is_no_good_news(monkeypatch: pytest.MonkeyPatch, kafka: Any, producer: Any) -> None:
+    nobody = f"of-nobody-{uuid.uuid4().hex[:8]}"
+    monkeypatch.setattr("local.dead_letters.TOPICS", [Topic(nobody, "none", "Of another platform")])
+    code, _, error = run("dlq", "list", "--bootstrap", kafka.bootstrap)
+    assert (code, f"no topic {nobody}.dlq" in error) == (2, True), error
+    monkeypatch.setattr("local.consumer_lag.lags", lambda _: [])
+    code, _, error = run("lag", "--bootstrap", kafka.bootstrap)
+    assert (code, "none of the topics of STOA" in error) == (2, True), error
+    print_table(("no", "rows"), [])
