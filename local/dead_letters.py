@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from cdk.wiring import TOPICS
-from local.topics import NoSuchTopic
+from local.topics import NoSuchTopic, reader
 
 PATIENCE_S = 15.0
 
@@ -44,7 +44,7 @@ def all_of(bootstrap: str, topic: str) -> list[DeadLetter]:
 
 def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter | None:
     """The letter at a place; None when there is none (any more)."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     try:
         if partition not in (consumer.partitions_for_topic(topic) or ()):
             return None
@@ -65,7 +65,7 @@ def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter |
 def _of_topics(bootstrap: str, names: Sequence[str], limit: int) -> list[DeadLetter]:
     """At most `limit` of each partition, the newest. None of no topic would look like good news."""
     found: list[DeadLetter] = []
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     try:
         places = [TopicPartition(n, number) for n in names for number in sorted(consumer.partitions_for_topic(n) or ())]
         if not places:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kafka import KafkaConsumer
-
 from cdk.wiring import EVENTS
 from local.replay.history import History, ends_of
 from local.replay.run import Progress, Sources
+from local.topics import reader
 from stoa.adapters.opensearch import OpenSearch
 from stoa.archive.model import as_record
 from stoa.kernel.envelope import position
@@ -79,7 +78,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 def replay_search(sources: Sources, opensearch: OpenSearch, progress: Progress, *, force: bool = False) -> Reindexed:
     """Raises Transient, KafkaError, and Lossy unless `force`, all with the index as it was; and NotWhole."""
-    with closing(KafkaConsumer(bootstrap_servers=sources.bootstrap, enable_auto_commit=False)) as consumer:
+    with closing(reader(sources.bootstrap)) as consumer:
         ends, read = ends_of(consumer, EVENTS), 0
         total = 2 * sum(ends.values())
         history = History(sources.archived, consumer, ends)

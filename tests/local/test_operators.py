@@ -1,22 +1,32 @@
 """`stoa lag` and `stoa dlq` against a broker; `stoa trace` is in the stories."""
 
 import json
+import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
+import psycopg
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from typer.testing import CliRunner
 
 from cdk.wiring import Topic
 from local.cli.main import app
 from local.cli.operators import print_table
+from local.dead_letters import newest
+from local.replay.run import Sources, Wanted, replay
+from local.replay.search import replay_search
 from local.topics import create_topics
+from stoa.kernel.settings import Secret
+from stoa.kernel.tables import PROJECTIONS
 
 GROUP = "deploy_requests_to_awx.deploy-requests"
 
@@ -152,6 +162,23 @@ def other_server() -> Iterator[str]:
         threading.Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_what_hangs_is_not_waited_for_long() -> None:
+    """A server that is stopped still takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as hangs, ThreadPoolExecutor(3) as pool:
+        place = f"127.0.0.1:{hangs.getsockname()[1]}"
+        never: Any = None
+        sources = Sources(Secret(f"postgresql://nobody@{place}/none"), place, never)
+        begun = time.monotonic()
+        asked: list[Future[Any]] = [
+            pool.submit(newest, place, 1),
+            pool.submit(replay_search, sources, never, never),
+            pool.submit(replay, sources, Wanted(PROJECTIONS), never),
+        ]
+        errors = [one.exception(timeout=90) for one in asked]
+    assert [type(error) for error in errors] == [KafkaTimeoutError, KafkaTimeoutError, psycopg.errors.ConnectionTimeout]
+    assert time.monotonic() - begun < 20
 
 
 def test_another_kafka_is_no_good_news(monkeypatch: pytest.MonkeyPatch, kafka: Any, producer: Any) -> None:
