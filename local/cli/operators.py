@@ -116,24 +116,28 @@ def trace(
         place = http_url("--url", url or f"http://127.0.0.1:{kept(home, 'ports.json', 'api')}")
         found = ControlPlane(place, api_token(home)).trace(trace_id)
     try:
-        title, rows = f"{trace_id}: {found['status']}{_after(found['total_duration_ms'])}", _steps(found)
-    except (KeyError, TypeError):
+        rows, day = _steps(found)
+        title = f"{trace_id}: {found['status']}{_after(found['total_duration_ms'])}; times are UTC, {day}"
+    except (KeyError, TypeError, AttributeError):
         raise refused(f"what {place} answers is no trace: is it the address of the STOA API?") from None
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        print_table(("step", "started", "of", "status", "took", "detail"), rows, title)
+        print_table(("step", "started", "took", "of", "status", "detail"), rows, title, whole=3)
 
 
-def _steps(trace: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Raises KeyError and TypeError for what is none of our API."""
+def _steps(trace: dict[str, Any]) -> tuple[list[tuple[str, ...]], str]:
+    """Rows, and the day of the first: a step shows the time alone, or the day too if it is another one. Raises
+    KeyError, TypeError and AttributeError for what is none of our API."""
+    steps = trace["timeline"]
+    day = steps[0]["started_at"].partition("T")[0] if steps else ""
     rows: list[tuple[str, ...]] = []
-    for step in trace["timeline"]:
-        took = _seconds(step["duration_ms"])
-        rows.append(
-            (step["name"], step["started_at"], step["of"] or "push", step["status"], took, step["detail"] or "")
-        )
-    return rows
+    for step in steps:
+        date, _, started = step["started_at"].removesuffix("Z").partition("T")
+        started = started if date == day else f"{date[5:]} {started}"
+        took, of = _seconds(step["duration_ms"]), step["of"] or "push"
+        rows.append((step["name"], started, took, of, step["status"], step["detail"] or ""))
+    return rows, day
 
 
 def _after(duration_ms: float | None) -> str:
@@ -144,14 +148,18 @@ def _seconds(duration_ms: float | None) -> str:
     return "" if duration_ms is None else f"{duration_ms / 1000:.2f} s"
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """The first column stays whole however narrow the terminal is: it is what other commands are told."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None, *, whole: int = 1
+) -> None:
+    """The first column stays whole however narrow the terminal is: it is what other commands are told. `whole` counts
+    those that do."""
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Column, Table  # noqa: PLC0415
 
-    width = max((len(row[0]) for row in rows), default=0)
-    table = Table(Column(columns[0], no_wrap=True, min_width=width), *columns[1:], title=title)
+    widths = [max((len(row[number]) for row in rows), default=0) for number in range(whole)]
+    kept_whole = [Column(name, no_wrap=True, min_width=width) for name, width in zip(columns, widths, strict=False)]
+    table = Table(*kept_whole, *columns[whole:], title=title)
     for row in rows:
         table.add_row(*(escape(_shown(text)) for text in row))
     Console().print(table)

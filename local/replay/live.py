@@ -42,7 +42,8 @@ def moment(
     compare: bool,
     patience_s: float,
 ) -> Moment:
-    """Waits until nothing is under way between tables and topics. Raises Unsettled, KafkaError, psycopg.Error."""
+    """Waits until nothing is under way between tables and topics. Raises Unsettled, NoSuchTopic, KafkaError,
+    psycopg.Error."""
     topics = sorted({topic for projection in wanted for topic in projection.topics})
     groups = [FILLED_BY[p.table] for p in wanted if compare and p.table in FILLED_BY]
     consumer = reader(bootstrap)

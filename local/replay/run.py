@@ -84,7 +84,7 @@ class Outcome:
 
 
 def replay(sources: Sources, wanted: Wanted, progress: Progress) -> Outcome:
-    """Raises Unsettled, Transient, KafkaError and psycopg.Error."""
+    """Raises Unsettled, NoSuchTopic, Transient, KafkaError and psycopg.Error."""
     with ExitStack() as stack:
         url = sources.database_url.reveal()
         connection = stack.enter_context(

@@ -77,7 +77,8 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def replay_search(sources: Sources, opensearch: OpenSearch, progress: Progress, *, force: bool = False) -> Reindexed:
-    """Raises Transient, KafkaError, and Lossy unless `force`, all with the index as it was; and NotWhole."""
+    """Raises Transient, KafkaError, NoSuchTopic, and Lossy unless `force`, all with the index as it was; and
+    NotWhole."""
     with closing(reader(sources.bootstrap)) as consumer:
         ends, read = ends_of(consumer, EVENTS), 0
         total = 2 * sum(ends.values())

@@ -144,10 +144,30 @@ def test_a_damaged_state_and_another_server_are_named(tmp_path: Path, other_serv
         assert (code, said in error, error.count("\n")) == (2, True, 1), error
 
 
+TOLD = {
+    "status": "success",
+    "total_duration_ms": 86_400_000,
+    "timeline": [
+        {"name": name, "started_at": at, "of": of, "status": "success", "duration_ms": 12_345, "detail": "x" * 80}
+        for name, at, of in (
+            ("webhook_received", "2026-11-28T12:00:01.250Z", None),
+            ("awx_running", "2026-11-29T00:00:02.500Z", "dep-0123456789abcdef0123456789abcdef"),
+        )
+    ],
+}
+
+
+def test_a_trace_shows_its_times_at_80_columns(other_server: str) -> None:
+    environment = {"STOA_API_TOKEN": "t", "COLUMNS": "80"}
+    shown = CliRunner().invoke(app, ["trace", TRACE, "--url", f"{other_server}/trace"], env=environment).stdout
+    for part in ("webhook_received", "12:00:01.250", "11-29 00:00:02.500", "12.35 s", "2026-11-28"):
+        assert part in shown, shown
+
+
 @pytest.fixture
 def other_server() -> Iterator[str]:
     """Answers 200 to everything, and knows nothing of us."""
-    bodies = {"/json": b'{"ok": true}', "/list": b"[]", "/text": b"<html>"}
+    bodies = {"/json": b'{"ok": true}', "/list": b"[]", "/text": b"<html>", "/trace": json.dumps(TOLD).encode()}
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
