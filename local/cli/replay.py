@@ -31,20 +31,28 @@ class Consumer(StrEnum):
     events_to_search = "events_to_search"
 
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only what was committed until then; ISO 8601 with a zone. Not compared."),
+]
+Expect = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="With --as-of: compare with what an earlier --json said."),
+]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Leave the schema with the rebuilt tables in place, until you drop it yourself.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Make the search index anew even without what is in no log any more.")
+]
+
+
 def replay(
-    as_of: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Only what was committed until then; ISO 8601 with a zone. Not compared."),
-    ] = None,
-    expect: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="With --as-of: compare with what an earlier --json said."),
-    ] = None,
+    as_of: AsOf = None,
+    expect: Expect = None,
     consumer: Annotated[Consumer | None, typer.Option(help="Only what this consumer makes. Default: all.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the schema with the rebuilt tables in place.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make the search index anew even without what is in no log any more.")
-    ] = False,
+    keep: Keep = False,
+    force: Force = False,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for events that are under way.")] = 30.0,
     home: HomeOption = None,
     as_json: Json = False,
@@ -177,7 +185,7 @@ def _show(found: Outcome, keep: bool) -> None:
     if found.lost:
         typer.echo(f"{found.lost} offsets are in neither the archive nor Kafka: the history is not whole")
     if keep:
-        typer.echo(f"the rebuilt tables are in the schema {found.schema}")
+        typer.echo(f"the rebuilt tables stay in the schema {found.schema}, until DROP SCHEMA {found.schema} CASCADE")
 
 
 @contextmanager

@@ -7,6 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from local.cli.main import app
+from local.cli.replay import _show
+from local.replay.rebuild import Count
+from local.replay.run import Outcome
 
 NOON = "2026-11-28T12:00:00Z"
 HASH = {"rows": 1, "sha256": "0" * 64}
@@ -37,6 +40,11 @@ def test_a_file_that_would_prove_nothing_is_refused(tmp_path: Path, said: object
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"])
 def test_a_time_that_is_none_in_utc_is_no_time(time: str, tmp_path: Path) -> None:
     assert "is no time" in refusal("--as-of", time, "--home", str(tmp_path))
+
+
+def test_who_keeps_a_schema_is_told_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(Outcome((), Count(), 0, 0, "replay_20261128t120000_abc123"), keep=True)
+    assert "DROP SCHEMA replay_20261128t120000_abc123 CASCADE" in capsys.readouterr().out
 
 
 SOMEWHERE = {
