@@ -6,7 +6,7 @@ generation let them pass it over, and an older request end superseded.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 
 from local.dead_letters import DeadLetter
@@ -25,26 +25,31 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True)
 class Plan:
-    """One letter and what is to become of it: `why_not` is empty for one that is sent."""
+    """One letter and what is to become of it: `why_not` is empty for one that is sent, and `twins` are then the places
+    of the letters of the same event that other consumers wrote: they are done with it."""
 
     letter: DeadLetter
     topic: str
     why_not: str
+    twins: list[str] = field(default_factory=list)
 
 
 def plan(letters: Iterable[DeadLetter], replayed: frozenset[str], *, limit: int) -> list[Plan]:
     """The oldest first, as their consumer met them; at most `limit` that are sent. `replayed` holds the places of those
     that were sent back before: an event that came back as another letter since is sent again."""
     made: list[Plan] = []
-    sent: set[tuple[str, str]] = set()
+    sent: dict[tuple[str, str], Plan] = {}
     for letter in _in_order(letters):
-        if len(sent) == limit:
-            break
         event = (letter.topic, letter.headers.get("ce_id") or letter.place)
-        why_not = _why_not(letter, replayed) or ("the same event is sent already" if event in sent else "")
-        if not why_not:
-            sent.add(event)
+        first = sent.get(event)
+        if first is None and len(sent) == limit:
+            continue
+        why_not = _why_not(letter, replayed) or ("the same event is sent already" if first else "")
         made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), why_not))
+        if first:
+            first.twins.append(letter.place)
+        elif not why_not:
+            sent[event] = made[-1]
     return made
 
 
@@ -85,6 +90,8 @@ class Replay:
             if not inbox.claim(connection, MEMORY, letter.place) and not self.again:
                 return False
             self.producer.send([Row(0, one.topic, letter.key, original_headers(letter), letter.value)])
+            for twin in one.twins:
+                inbox.claim(connection, MEMORY, twin)
             keys = outbox.add(connection, [self._audit(one)])
         try:
             outbox.publish(self.database, self.producer.send, keys)

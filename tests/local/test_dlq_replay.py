@@ -195,6 +195,18 @@ def test_an_event_that_came_back_after_it_was_sent_is_sent_again_and_its_twin_is
     assert [one.letter.offset for one in plans if "the same event" in one.why_not] == [3]
 
 
+def test_two_letters_of_one_event_are_one_for_the_next_run_as_well(letters: Letters) -> None:
+    """Two consumers gave it up; and the limit is reached with the first letter."""
+    row = some_row()
+    letters.put(row)
+    letters.put(row)
+    assert [one["sent"] for one in letters.replay("--yes", "--limit", "1")] == [True, False]
+    assert [one["sent"] for one in letters.replay("--yes")] == [False, False]
+    letters.put(row)
+    assert [one["sent"] for one in letters.replay("--yes")] == [False, False, True], "it came back"
+    assert len(letters.on("deploy-requests", row.key)) == 2
+
+
 def test_letters_of_a_partition_keep_their_order_whatever_the_clocks_of_their_consumers_say() -> None:
     letters = [given_up(5, "e", at=9), given_up(6, "e2", at=1), given_up(0, "g", at=4, partition=1)]
     plans = plan(reversed(letters), frozenset(), limit=9)
