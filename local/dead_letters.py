@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from cdk.wiring import TOPICS
+from local.topics import NoSuchTopic, reader
 
 PATIENCE_S = 15.0
 
@@ -31,19 +32,19 @@ class DeadLetter:
 
 
 def newest(bootstrap: str, limit: int) -> list[DeadLetter]:
-    """At most `limit` of all topics together. Raises KafkaError."""
+    """At most `limit` of all topics together. Raises KafkaError and NoSuchTopic."""
     found = _of_topics(bootstrap, [f"{topic.name}.dlq" for topic in TOPICS if topic.dlq], limit)
     return sorted(found, key=lambda letter: letter.headers.get("dlq_at", ""), reverse=True)[:limit]
 
 
 def all_of(bootstrap: str, topic: str) -> list[DeadLetter]:
-    """All letters of records of that topic, in no order. Raises KafkaError."""
+    """All letters of records of that topic, in no order. Raises KafkaError and NoSuchTopic."""
     return _of_topics(bootstrap, [f"{topic}.dlq"], sys.maxsize)
 
 
 def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter | None:
     """The letter at a place; None when there is none (any more)."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     try:
         if partition not in (consumer.partitions_for_topic(topic) or ()):
             return None
@@ -61,14 +62,16 @@ def one(bootstrap: str, topic: str, partition: int, offset: int) -> DeadLetter |
         consumer.close()
 
 
-def _of_topics(bootstrap: str, names: Iterable[str], limit: int) -> list[DeadLetter]:
-    """At most `limit` of each partition, the newest."""
+def _of_topics(bootstrap: str, names: Sequence[str], limit: int) -> list[DeadLetter]:
+    """At most `limit` of each partition, the newest. None of no topic would look like good news."""
     found: list[DeadLetter] = []
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     try:
-        for name in names:
-            for number in sorted(consumer.partitions_for_topic(name) or ()):
-                found += _last(consumer, TopicPartition(name, number), limit)
+        places = [TopicPartition(n, number) for n in names for number in sorted(consumer.partitions_for_topic(n) or ())]
+        if not places:
+            raise NoSuchTopic(names[0])
+        for place in places:
+            found += _last(consumer, place, limit)
     finally:
         consumer.close()
     return found

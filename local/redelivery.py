@@ -6,7 +6,8 @@ generation let them pass it over, and an older request end superseded.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import merge
 
 from local.dead_letters import DeadLetter
 from stoa.adapters.kafka import CUT, DEAD_LETTERS, Producer
@@ -24,25 +25,31 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True)
 class Plan:
-    """One letter and what is to become of it: `why_not` is empty for one that is sent."""
+    """One letter and what is to become of it: `why_not` is empty for one that is sent, and `twins` are then the places
+    of the letters of the same event that other consumers wrote: they are done with it."""
 
     letter: DeadLetter
     topic: str
     why_not: str
+    twins: list[str] = field(default_factory=list)
 
 
 def plan(letters: Iterable[DeadLetter], replayed: frozenset[str], *, limit: int) -> list[Plan]:
     """The oldest first, as their consumer met them; at most `limit` that are sent. `replayed` holds the places of those
-    that were sent back before."""
+    that were sent back before: an event that came back as another letter since is sent again."""
     made: list[Plan] = []
-    seen: set[tuple[str, str]] = set()
-    for letter in sorted(letters, key=_order):
-        if sum(not one.why_not for one in made) == limit:
-            break
+    sent: dict[tuple[str, str], Plan] = {}
+    for letter in _in_order(letters):
         event = (letter.topic, letter.headers.get("ce_id") or letter.place)
-        twin = "" if event not in seen else "the same event is sent already"
-        seen.add(event)
-        made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), _why_not(letter, replayed) or twin))
+        first = sent.get(event)
+        if first is None and len(sent) == limit:
+            continue
+        why_not = _why_not(letter, replayed) or ("the same event is sent already" if first else "")
+        made.append(Plan(letter, letter.topic.removesuffix(DEAD_LETTERS), why_not))
+        if first:
+            first.twins.append(letter.place)
+        elif not why_not:
+            sent[event] = made[-1]
     return made
 
 
@@ -83,6 +90,8 @@ class Replay:
             if not inbox.claim(connection, MEMORY, letter.place) and not self.again:
                 return False
             self.producer.send([Row(0, one.topic, letter.key, original_headers(letter), letter.value)])
+            for twin in one.twins:
+                inbox.claim(connection, MEMORY, twin)
             keys = outbox.add(connection, [self._audit(one)])
         try:
             outbox.publish(self.database, self.producer.send, keys)
@@ -120,5 +129,10 @@ def _why_not(letter: DeadLetter, replayed: frozenset[str]) -> str:
     return "it was sent back before; --again sends it once more" if letter.place in replayed else ""
 
 
-def _order(letter: DeadLetter) -> tuple[str, int, int]:
-    return letter.headers.get("dlq_at", ""), letter.partition, letter.offset
+def _in_order(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """By when they were given up, but never against their offsets: consumers' clocks differ, and the records of a key,
+    which are in one partition, must keep their order."""
+    partitions: dict[tuple[str, int], list[DeadLetter]] = {}
+    for letter in sorted(letters, key=lambda letter: letter.offset):
+        partitions.setdefault((letter.topic, letter.partition), []).append(letter)
+    return merge(*partitions.values(), key=lambda letter: letter.headers.get("dlq_at", ""))

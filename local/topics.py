@@ -10,8 +10,15 @@ from kafka.errors import KafkaTimeoutError, TopicAlreadyExistsError
 from cdk.wiring import Topic, topics_with_dlq
 
 DAY_MS = 86_400_000
-BOOTSTRAP_MS = 5_000
+BOOTSTRAP_MS, REQUEST_MS = 5_000, 10_000
 READ_S = 30.0
+
+
+class NoSuchTopic(Exception):
+    """A Kafka that is not ours, or a name that is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this Kafka has no topic {name}: is that its name, and is it the right Kafka?")
 
 
 def create_topics(bootstrap: str) -> None:
@@ -33,10 +40,22 @@ def _new(topic: Topic) -> NewTopic:
     return NewTopic(topic.name, topic.partitions, 1, topic_configs=settings)
 
 
+def reader(bootstrap: str, **settings: Any) -> KafkaConsumer:
+    """Commits nothing by itself; a broker that hangs is not waited for as long as Kafka's clients do. Raises
+    KafkaError."""
+    return KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        bootstrap_timeout_ms=BOOTSTRAP_MS,
+        request_timeout_ms=REQUEST_MS,
+        enable_auto_commit=False,
+        **settings,
+    )
+
+
 def records(bootstrap: str, topic: str) -> list[Any]:
     """All records of a topic that are there now. Raises KafkaError."""
     deadline = time.monotonic() + READ_S
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, bootstrap_timeout_ms=BOOTSTRAP_MS)
+    consumer = reader(bootstrap)
     try:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)

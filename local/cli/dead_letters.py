@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, bootstrap_of, print_table, refused, told
+from local.cli.addresses import brokers, database_url
+from local.cli.errors import refused, told
+from local.cli.operators import PLACE, Bootstrap, HomeOption, Json, print_table
 
 if TYPE_CHECKING:
     from local.dead_letters import DeadLetter
@@ -42,12 +44,18 @@ def replay(
     from local.redelivery import plan, remembered  # noqa: PLC0415
 
     with told(), _database(home) as database:
-        broker = bootstrap or bootstrap_of(home)
+        broker = brokers(bootstrap, home)
         found = _chosen(broker, place, topic, code)
         plans = plan(found, frozenset() if again else remembered(database), limit=limit)
-        if yes:
-            _send(database, broker, plans, rate, again=again)
-    _tell(plans, sent=yes, as_json=as_json)
+        if not yes:
+            _tell(plans, None, as_json=as_json)
+            return
+        sent: set[str] = set()
+        try:
+            for one in _sent(database, broker, plans, rate, again=again):
+                sent.add(one.letter.place)
+        finally:  # whatever ended it, what was sent is sent
+            _tell(plans, sent, as_json=as_json)
 
 
 def _chosen(bootstrap: str, place: str | None, topic: str | None, code: str | None) -> list[DeadLetter]:
@@ -62,10 +70,14 @@ def _chosen(bootstrap: str, place: str | None, topic: str | None, code: str | No
             raise refused(f"there is no dead letter at {place}; `stoa dlq list` says what there is")
         return [letter]
     found = all_of(bootstrap, str(topic).removesuffix(".dlq"))
-    return [letter for letter in found if code in (None, letter.headers.get("dlq_code"))]
+    chosen = [letter for letter in found if code in (None, letter.headers.get("dlq_code"))]
+    if found and not chosen:
+        typer.echo(f"stoa: none has the code {code}; {len(found)} have another", err=True)
+    return chosen
 
 
-def _send(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float, *, again: bool) -> None:
+def _sent(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float, *, again: bool) -> Iterator[Plan]:
+    """Each one that was sent, as soon as it is."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import track  # noqa: PLC0415
 
@@ -77,39 +89,46 @@ def _send(database: Database, bootstrap: str, plans: Sequence[Plan], rate: float
     run = Replay(database, producer, actor, rate, again).run(plans)
     total = sum(not one.why_not for one in plans)
     try:
-        for _ in track(run, "sending", total, console=Console(stderr=True)):
-            pass
+        yield from track(run, "sending", total, console=Console(stderr=True))
     finally:
         producer.close()
 
 
-def _tell(plans: Sequence[Plan], *, sent: bool, as_json: bool) -> None:
-    done = "sent" if sent else "would be sent"
-    rows = [(one.letter.place, one.letter.key, one.letter.headers.get("dlq_code", ""), one) for one in plans]
+def _tell(plans: Sequence[Plan], sent: Collection[str] | None, *, as_json: bool) -> None:
+    """`sent` holds the places of those that were; None when none was to be."""
+    rows = [(one, _why_not(one, sent)) for one in plans]
     if as_json:
-        for place, key, code, one in rows:
-            said = {"place": place, "key": key, "dlq_code": code, "topic": one.topic, "sent": sent and not one.why_not}
-            typer.echo(json.dumps({**said, "why_not": one.why_not or None}))
+        for one, why_not in rows:
+            letter, headers = one.letter, one.letter.headers
+            said = {"place": letter.place, "key": letter.key, "dlq_code": headers.get("dlq_code", "")}
+            went = sent is not None and not why_not
+            typer.echo(json.dumps({**said, "topic": one.topic, "sent": went, "why_not": why_not or None}))
         return
     if not rows:
         typer.echo("no dead letters")
         return
-    table = [(place, key, code, one.topic, one.why_not or done) for place, key, code, one in rows]
+    done = "would be sent" if sent is None else "sent"
+    table = [
+        (one.letter.place, one.letter.key, one.letter.headers.get("dlq_code", ""), one.topic, why_not or done)
+        for one, why_not in rows
+    ]
     print_table(("place", "key", "code", "to", "what"), table)
-    count = sum(not one.why_not for one in plans)
-    typer.echo(f"{count} {done}, {len(plans) - count} left out" + ("" if sent else "; --yes sends them"))
+    count = sum(not why_not for _, why_not in rows)
+    typer.echo(f"{count} {done}, {len(plans) - count} left out" + ("; --yes sends them" if sent is None else ""))
+
+
+def _why_not(one: Plan, sent: Collection[str] | None) -> str:
+    if one.why_not or sent is None or one.letter.place in sent:
+        return one.why_not
+    return "not known to be sent: this ended before, or somebody else sent it meanwhile"
 
 
 @contextmanager
 def _database(home: Path | None) -> Iterator[Database]:
-    from local.home import default_home  # noqa: PLC0415
-    from local.parts.postgres import url_of  # noqa: PLC0415
     from stoa.kernel.database import Database  # noqa: PLC0415
     from stoa.kernel.settings import Secret  # noqa: PLC0415
 
-    # never an option: an address may hold a password, and arguments are seen by everybody on the machine
-    url = os.environ.get("STOA_DATABASE_URL") or url_of((home or default_home()) / "postgres")
-    database = Database(Secret(url), "stoa_worker")
+    database = Database(Secret(database_url(home)), "stoa_worker")
     try:
         yield database
     finally:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    import requests
+from local.cli.addresses import api_token, brokers, http_url, kept
+from local.cli.errors import refused, told
 
 dlq = typer.Typer(help="Look at records that could not be processed, and send them back.", no_args_is_help=True)
 TRACE = re.compile(r"trc-[0-9a-f]{32}")
@@ -40,7 +38,9 @@ def lag(bootstrap: Bootstrap = None, home: HomeOption = None, as_json: Json = Fa
     from local.consumer_lag import lags  # noqa: PLC0415
 
     with told():
-        found = list(lags(bootstrap or bootstrap_of(home)))
+        found = list(lags(brokers(bootstrap, home)))
+    if not found:
+        raise refused("this Kafka has none of the topics of STOA: is it the right one?")
     if as_json:
         for one in found:
             typer.echo(json.dumps(asdict(one)))
@@ -62,7 +62,7 @@ def list_letters(
     from local.dead_letters import newest  # noqa: PLC0415
 
     with told():
-        found = newest(bootstrap or bootstrap_of(home), limit)
+        found = newest(brokers(bootstrap, home), limit)
     if as_json:
         for letter in found:
             said = {name: value for name, value in letter.headers.items() if name.startswith("dlq_")}
@@ -89,7 +89,7 @@ def show_letter(
     if match is None:
         raise refused(f"{place} is no place: say it as deploy-requests.dlq/0/12, as `stoa dlq list` does")
     with told():
-        letter = one(bootstrap or bootstrap_of(home), match[1], int(match[2]), int(match[3]))
+        letter = one(brokers(bootstrap, home), match[1], int(match[2]), int(match[3]))
     if letter is None:
         raise refused(f"there is nothing at {place}; `stoa dlq list` says what there is")
     text = letter.value.decode("utf-8", "replace")
@@ -113,84 +113,58 @@ def trace(
     if not TRACE.fullmatch(trace_id):
         raise refused(f"{trace_id} is no trace id: trc- and 32 hexadecimal digits, as pushes and deployments name it")
     with told():
-        place = url or f"http://127.0.0.1:{_kept(home, 'ports.json', 'api')}"
-        # never an option: arguments are seen by everybody on the machine
-        token = os.environ.get("STOA_API_TOKEN") or str(_kept(home, "secrets.json", "dev_token"))
-        found = ControlPlane(place, token).trace(trace_id)
+        place = http_url("--url", url or f"http://127.0.0.1:{kept(home, 'ports.json', 'api')}")
+        found = ControlPlane(place, api_token(home)).trace(trace_id)
+    try:
+        rows, day = _steps(found)
+        title = f"{trace_id}: {found['status']}{_after(found['total_duration_ms'])}; times are UTC, {day}"
+    except (KeyError, TypeError, AttributeError):
+        raise refused(f"what {place} answers is no trace: is it the address of the STOA API?") from None
     if as_json:
         typer.echo(json.dumps(found))
-        return
-    took = "" if found["total_duration_ms"] is None else f" after {found['total_duration_ms'] / 1000:.2f} s"
-    rows = []
-    for step in found["timeline"]:
-        lasted = "" if step["duration_ms"] is None else f"{step['duration_ms'] / 1000:.2f} s"
-        rows.append(
-            (step["name"], step["started_at"], step["of"] or "push", step["status"], lasted, step["detail"] or "")
-        )
-    title = f"{trace_id}: {found['status']}{took}"
-    print_table(("step", "started", "of", "status", "took", "detail"), rows, title)
+    else:
+        print_table(("step", "started", "took", "of", "status", "detail"), rows, title, whole=3)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """The first column stays whole however narrow the terminal is: it is what other commands are told."""
+def _steps(trace: dict[str, Any]) -> tuple[list[tuple[str, ...]], str]:
+    """Rows, and the day of the first: a step shows the time alone, or the day too if it is another one. Raises
+    KeyError, TypeError and AttributeError for what is none of our API."""
+    steps = trace["timeline"]
+    day = steps[0]["started_at"].partition("T")[0] if steps else ""
+    rows: list[tuple[str, ...]] = []
+    for step in steps:
+        date, _, started = step["started_at"].removesuffix("Z").partition("T")
+        started = started if date == day else f"{date[5:]} {started}"
+        took, of = _seconds(step["duration_ms"]), step["of"] or "push"
+        rows.append((step["name"], started, took, of, step["status"], step["detail"] or ""))
+    return rows, day
+
+
+def _after(duration_ms: float | None) -> str:
+    return "" if duration_ms is None else f" after {_seconds(duration_ms)}"
+
+
+def _seconds(duration_ms: float | None) -> str:
+    return "" if duration_ms is None else f"{duration_ms / 1000:.2f} s"
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None, *, whole: int = 1
+) -> None:
+    """The first column stays whole however narrow the terminal is: it is what other commands are told. `whole` counts
+    those that do."""
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Column, Table  # noqa: PLC0415
 
-    width = max(len(row[0]) for row in rows)
-    table = Table(Column(columns[0], no_wrap=True, min_width=width), *columns[1:], title=title)
+    widths = [max((len(row[number]) for row in rows), default=0) for number in range(whole)]
+    kept_whole = [Column(name, no_wrap=True, min_width=width) for name, width in zip(columns, widths, strict=False)]
+    table = Table(*kept_whole, *columns[whole:], title=title)
     for row in rows:
         table.add_row(*(escape(_shown(text)) for text in row))
     Console().print(table)
 
 
-def bootstrap_of(home: Path | None) -> str:
-    return f"127.0.0.1:{_kept(home, 'kafka/ports.json', 'broker')}"
-
-
-def _kept(home: Path | None, file: str, name: str) -> Any:
-    """What the platform of that folder has written down. Raises FileNotFoundError when there is none."""
-    from local.home import default_home  # noqa: PLC0415
-
-    return json.loads(((home or default_home()) / file).read_text())[name]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """What does not answer, or is not there, ends in a sentence."""
-    import requests  # noqa: PLC0415
-    from kafka.errors import KafkaError  # noqa: PLC0415
-
-    from stoa.kernel.errors import Refused, Transient  # noqa: PLC0415
-
-    try:
-        yield
-    except requests.HTTPError as error:
-        raise refused(_problem(error.response)) from error
-    except Refused as error:
-        raise refused(f"{error.code}: {error.detail}") from error
-    except (KafkaError, Transient, requests.RequestException) as error:
-        raise refused(f"no answer ({type(error).__name__}): is the platform running? `stoa up` starts it") from error
-    except FileNotFoundError as error:
-        raise refused(f"no platform has run here ({error.filename} is missing): `stoa up` starts one") from error
-    except (OSError, ValueError, KeyError) as error:
-        raise refused(f"the state of the platform cannot be read ({error}): is --home its folder?") from error
-
-
-def _problem(answer: requests.Response) -> str:
-    """In the words of our API; of something that stands before it, only the status."""
-    try:
-        said = answer.json()
-        return f"{said['code']}: {said['detail']}"
-    except (ValueError, TypeError, KeyError):
-        return f"{answer.url} answered {answer.status_code}: is it the address of the STOA API?"
-
-
 def _shown(text: str) -> str:
     """What others wrote may hold what a terminal obeys."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def refused(text: str) -> typer.Exit:
-    typer.echo(f"stoa: {text}", err=True)
-    return typer.Exit(2)

@@ -8,11 +8,15 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
+from cdk.wiring import TOPICS
+from local.topics import NoSuchTopic
 from stoa.archive import model
 from stoa.archive.model import Line
 from stoa.archive.queries import Archived
 
 PATIENCE_S = 15.0
+# of an event that is there twice compaction takes the first, and its offset is a hole where nothing is lost
+COMPACTED = frozenset(topic.name for topic in TOPICS if "compact" in topic.cleanup)
 Ends = Mapping[tuple[str, int], int]
 
 
@@ -54,24 +58,29 @@ class History:
             end = self.ends.get((topic, partition), 0)
             if first < end:
                 spans[partition].add(first, last + 1)
-                self.lost += last + 1 - first - len(lines)
+                self._miss(topic, last + 1 - first - len(lines))
                 yield lines if last < end else [line for line in lines if line["offset"] < end]
         for partition, span in spans.items():
             for first, behind in span.missing(self.ends[topic, partition]):
                 yield from self._from_kafka(TopicPartition(topic, partition), first, behind)
 
+    def _miss(self, topic: str, count: int) -> None:
+        if topic not in COMPACTED:
+            self.lost += count
+
     def _from_kafka(self, at: TopicPartition, first: int, behind: int) -> Iterator[Sequence[Line]]:
         start = max(first, self.consumer.beginning_offsets([at])[at])
-        self.lost += behind - first
+        self.lost += min(start, behind) - first
         if start >= behind:
             return
+        self._miss(at.topic, behind - start)
         self.consumer.assign([at])
         self.consumer.seek(at, start)
         until = time.monotonic() + PATIENCE_S
         while self.consumer.position(at) < behind:
             for records in self.consumer.poll(timeout_ms=500).values():
                 lines = [_line(record) for record in records if record.offset < behind]
-                self.lost -= len(lines)
+                self._miss(at.topic, -len(lines))
                 until = time.monotonic() + PATIENCE_S
                 if lines:
                     yield lines
@@ -80,8 +89,11 @@ class History:
 
 
 def ends_of(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-    """The offsets that come next, of every partition. Raises KafkaError."""
-    places = [TopicPartition(t, number) for t in topics for number in sorted(consumer.partitions_for_topic(t) or ())]
+    """The offsets that come next, of every partition. Raises KafkaError, and NoSuchTopic where history cannot be."""
+    numbers = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+    if missing := [topic for topic, found in numbers.items() if not found]:
+        raise NoSuchTopic(missing[0])
+    places = [TopicPartition(topic, number) for topic, found in numbers.items() for number in found]
     return {(at.topic, at.partition): end for at, end in consumer.end_offsets(places).items()}
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from local.replay.hashes import Hash, hashed
 from local.replay.history import ends_of
+from local.topics import REQUEST_MS, reader
 from stoa.kernel.tables import Projection
 
 Connection = psycopg.Connection[Any]
@@ -41,10 +42,11 @@ def moment(
     compare: bool,
     patience_s: float,
 ) -> Moment:
-    """Waits until nothing is under way between tables and topics. Raises Unsettled, KafkaError, psycopg.Error."""
+    """Waits until nothing is under way between tables and topics. Raises Unsettled, NoSuchTopic, KafkaError,
+    psycopg.Error."""
     topics = sorted({topic for projection in wanted for topic in projection.topics})
     groups = [FILLED_BY[p.table] for p in wanted if compare and p.table in FILLED_BY]
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     until = time.monotonic() + patience_s
     try:
         while True:
@@ -87,10 +89,10 @@ def _under_way(connection: Connection, topics: Sequence[str], groups: Sequence[s
 
 def _behind(bootstrap: str, group: str, ends: dict[tuple[str, int], int]) -> str | None:
     topic = group.partition(".")[2]
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    consumer = reader(bootstrap, group_id=group)
     try:
         places = [(TopicPartition(*at), end) for at, end in ends.items() if at[0] == topic]
-        records = sum(max(0, end - (consumer.committed(at) or 0)) for at, end in places)
+        records = sum(max(0, end - (consumer.committed(at, timeout_ms=REQUEST_MS) or 0)) for at, end in places)
     finally:
         consumer.close()
     return f"{group} is {records} records behind" if records else None

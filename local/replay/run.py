@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from kafka import KafkaConsumer
 
 from local.replay.hashes import Hash, hashed
 from local.replay.history import History
 from local.replay.live import moment
 from local.replay.rebuild import Count, Rebuild
 from local.replay.schema import fresh_schema
+from local.topics import reader
 from stoa.archive.model import Line
 from stoa.archive.queries import Archived
 from stoa.kernel.clock import iso
@@ -21,6 +21,7 @@ from stoa.kernel.settings import Secret
 from stoa.kernel.tables import Projection
 
 OPTIONS = "-c timezone=UTC -c synchronous_commit=off"
+CONNECT_S = 5
 
 # told how many records were read of how many there are
 Progress = Callable[[int, int], None]
@@ -83,11 +84,13 @@ class Outcome:
 
 
 def replay(sources: Sources, wanted: Wanted, progress: Progress) -> Outcome:
-    """Raises Unsettled, Transient, KafkaError and psycopg.Error."""
+    """Raises Unsettled, NoSuchTopic, Transient, KafkaError and psycopg.Error."""
     with ExitStack() as stack:
         url = sources.database_url.reveal()
-        connection = stack.enter_context(psycopg.connect(url, autocommit=True, options=OPTIONS))
-        consumer = KafkaConsumer(bootstrap_servers=sources.bootstrap, enable_auto_commit=False)
+        connection = stack.enter_context(
+            psycopg.connect(url, autocommit=True, options=OPTIONS, connect_timeout=CONNECT_S)
+        )
+        consumer = reader(sources.bootstrap)
         stack.enter_context(closing(consumer))
         compare = wanted.as_of is None
         at = moment(connection, sources.bootstrap, wanted.projections, compare=compare, patience_s=wanted.patience_s)

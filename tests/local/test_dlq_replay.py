@@ -1,10 +1,15 @@
 """`stoa dlq replay`: what is sent back is what came, once, slowly, and on the audit log."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +17,10 @@ from typer.testing import CliRunner
 
 from local.cli.main import app
 from local.dead_letters import DeadLetter
-from local.redelivery import Replay, plan
+from local.redelivery import Replay, plan, remembered
 from local.topics import create_topics, records
 from stoa.adapters.awx import Awx
-from stoa.adapters.kafka import Producer
+from stoa.adapters.kafka import CUT, Producer
 from stoa.deployments.events import Cause, requested
 from stoa.deployments.flows import Deployments
 from stoa.deployments.queries import DeploymentQueries
@@ -30,6 +35,7 @@ from stoa.kernel.settings import Secret
 from tests.flows.thrown_away_awx import LAUNCH_VARS, ThrownAwayAwx
 from tests.lambda_records import lambda_record
 
+STOA = str(Path(sys.executable).with_name("stoa"))
 GROUP = "deploy_requests_to_awx.deploy-requests"
 TENANT = "tenant-acme"
 
@@ -101,6 +107,16 @@ def test_a_letter_goes_back_once_as_it_came_and_only_when_asked(letters: Letters
     assert len(letters.on("audit-log", said["event_id"])) == 1, "published at once, under a key of its own"
 
 
+def test_a_name_that_is_none_is_no_good_news(letters: Letters) -> None:
+    environment = {"STOA_DATABASE_URL": letters.database_url}
+    command = ["dlq", "replay", "--bootstrap", letters.bootstrap, "--topic"]
+    done = CliRunner().invoke(app, [*command, "nope"], env=environment)
+    assert (done.exit_code, "no topic nope.dlq" in done.stderr) == (2, True)
+    letters.put(some_row())
+    done = CliRunner().invoke(app, [*command, "deploy-requests", "--code", "TYPO"], env=environment)
+    assert (done.exit_code, "none has the code TYPO" in done.stderr) == (0, True)
+
+
 def test_what_is_not_whole_any_more_is_never_sent(letters: Letters) -> None:
     whole, cut, foreign = some_row(), some_row(), some_row()
     letters.put(replace(cut, value=b"x" * 1_000_000))
@@ -110,6 +126,27 @@ def test_what_is_not_whole_any_more_is_never_sent(letters: Letters) -> None:
     sent = {one["key"]: one["sent"] for one in letters.replay("--yes")}
     assert sent == {whole.key: True, cut.key: False, foreign.key: False}
     assert [len(letters.on("deploy-requests", row.key)) for row in (whole, cut, foreign)] == [1, 0, 0]
+
+
+def test_ctrl_c_says_which_letters_were_sent(letters: Letters, database: Database) -> None:
+    first, second = some_row(), some_row()
+    letters.put(first)
+    time.sleep(0.002)  # the order of letters in two partitions is that of their times
+    letters.put(second)
+    command = [STOA, "dlq", "replay", "--topic", "deploy-requests", "--code", letters.code, "--bootstrap",
+               letters.bootstrap, "--json", "--yes", "--rate", "0.02"]  # fmt: skip
+    environment = {**os.environ, "STOA_DATABASE_URL": letters.database_url}
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        until = time.monotonic() + 20
+        while not remembered(database) and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(0.5)  # the audit event is published after that
+    finally:
+        run.send_signal(signal.SIGINT)
+        said = {one["key"]: one for one in map(json.loads, run.communicate(timeout=20)[0].splitlines())}
+    assert [said[row.key]["sent"] for row in (first, second)] == [True, False]
+    assert "not known to be sent" in said[second.key]["why_not"]
 
 
 def test_a_run_that_dies_after_the_sending_sends_again_and_one_that_is_slower_not(
@@ -143,6 +180,43 @@ def test_the_rate_is_held_the_oldest_go_first_and_one_event_goes_once(letters: L
     begun = time.monotonic()
     assert len(list(Replay(database, letters.producer, "machine:x", 20.0, again=False).run(plans))) == 4
     assert time.monotonic() - begun >= 3 / 20
+
+
+def given_up(offset: int, event: str, at: int = 0, partition: int = 0) -> DeadLetter:
+    headers = {"dlq_topic": "deploy-requests", "dlq_at": f"2026-01-01T00:00:0{at}.000Z", "ce_id": event}
+    return DeadLetter("deploy-requests.dlq", partition, offset, f"{TENANT}/{event}", b"{}", headers)
+
+
+def test_an_event_that_came_back_after_it_was_sent_is_sent_again_and_its_twin_is_not() -> None:
+    first, cut, *later = given_up(0, "e"), given_up(1, "f"), given_up(2, "e"), given_up(3, "e"), given_up(4, "f")
+    cut.headers[CUT] = "2000000"
+    plans = plan([first, cut, *later], frozenset({first.place}), limit=9)
+    assert [one.letter.offset for one in plans if not one.why_not] == [2, 4]
+    assert [one.letter.offset for one in plans if "the same event" in one.why_not] == [3]
+
+
+def test_two_letters_of_one_event_are_one_for_the_next_run_as_well(letters: Letters) -> None:
+    """Two consumers gave it up; and the limit is reached with the first letter."""
+    row = some_row()
+    letters.put(row)
+    letters.put(row)
+    assert [one["sent"] for one in letters.replay("--yes", "--limit", "1")] == [True, False]
+    assert [one["sent"] for one in letters.replay("--yes")] == [False, False]
+    letters.put(row)
+    assert [one["sent"] for one in letters.replay("--yes")] == [False, False, True], "it came back"
+    assert len(letters.on("deploy-requests", row.key)) == 2
+
+
+def test_letters_of_a_partition_keep_their_order_whatever_the_clocks_of_their_consumers_say() -> None:
+    letters = [given_up(5, "e", at=9), given_up(6, "e2", at=1), given_up(0, "g", at=4, partition=1)]
+    plans = plan(reversed(letters), frozenset(), limit=9)
+    assert [(one.letter.partition, one.letter.offset) for one in plans] == [(1, 0), (0, 5), (0, 6)]
+
+
+def test_many_letters_are_planned_in_no_time() -> None:
+    begun = time.process_time()
+    assert len(plan([given_up(n, f"e{n}") for n in range(20_000)], frozenset(), limit=100_000)) == 20_000
+    assert time.process_time() - begun < 3
 
 
 def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(

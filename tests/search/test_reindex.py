@@ -1,6 +1,8 @@
 """The index can be made anew from the log, whatever it held before, and while the function goes on."""
 
-from local.replay.search import BATCH, reindex
+import pytest
+
+from local.replay.search import BATCH, NotWhole, reindex
 from stoa.adapters.opensearch import OpenSearch
 from stoa.search.flows import Search
 from tests.search.server import NOON, Server, asked_and_ended, audit, deployment, record
@@ -32,3 +34,11 @@ def test_an_index_that_is_made_anew_holds_what_the_log_holds(
     mapping = server.look.indices.get_mapping(index="stoa-events-2026.03")["stoa-events-2026.03"]["mappings"]
     assert mapping["properties"]["trace_id"]["type"] == "keyword"
     assert server.ids("another-index") == ["x"]
+
+
+def test_one_that_is_ended_in_the_middle_says_that_the_index_is_not_whole(opensearch: OpenSearch) -> None:
+    def impatient(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(NotWhole, match="KeyboardInterrupt"):
+        reindex([record(audit(NOON))], opensearch, impatient)
