@@ -1,4 +1,4 @@
--- depends: 0014_list_of_traces
+-- depends: 0015_notification_ends
 -- What an application showed before its sync was asked for: whatever differs from it, or comes after it, began since,
 -- whosever clock is wrong. A row that was given up before its sync ran is 'refused': its dead letter can be replayed.
 ALTER TABLE rollouts ADD COLUMN operation_before timestamptz, ADD COLUMN history_before bigint;
