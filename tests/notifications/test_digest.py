@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -149,7 +150,9 @@ def test_a_message_that_is_held_back_while_its_channel_is_removed_is_not_in_a_di
     flood(desk, FLOOD)
     (message,) = desk.told()
     other = Database(Secret(desk.database_url), "stoa_worker")
-    removing = threading.Thread(target=lambda: Channels(other).remove(desk.tenant, "team"))
+    theirs = Channels(other, lambda _keys: None)
+    remove = partial(theirs.remove, desk.tenant, "team", actor="user:1", trace_id="trc-1")
+    removing = threading.Thread(target=remove)
     with desk.database.transaction(desk.tenant) as connection:  # as the flow holds it back
         store.channel(connection, "team", lock=True)
         store.hold(connection, events.read(message), "line", now())
