@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from stoa.adapters.vault import Vault
 from stoa.entrypoints.kafka import Consumer
 from stoa.kernel.envelope import Message, decode
 from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import Secret
 from stoa.notifications.model import TRIES
 
 
@@ -25,7 +27,7 @@ def process(consumer: Consumer, *records: Any) -> Any:
 
 def test_a_provider_that_never_takes_a_message_ends_it_after_so_many_tries(desk: Any) -> None:
     desk.slack()
-    desk.at_speed(1e6)
+    desk.at_speed(1e9)
     desk.answers("rollup_error")
     (message,) = desk.told()
     for _ in range(TRIES - 1):
@@ -144,6 +146,23 @@ def test_an_answer_to_the_old_address_does_not_disable_the_channel_that_a_person
             desk.flows.deliver(message)
     assert desk.channels.read(desk.tenant, "team").enabled
     desk.age(61)
+    desk.flows.deliver(message)
+    assert len(desk.arrived("fresh")) == 1
+
+
+def test_an_address_that_was_read_before_a_person_changed_the_channel_gets_nothing(desk: Any) -> None:
+    wants = desk.slack().messages
+    desk.slack("fresh")
+    message = next(m for m in desk.told() if m.key.endswith("/team"))
+
+    def vault() -> Vault:
+        target = f"vault:channels/{desk.tenant}/fresh#url"
+        desk.channels.put(desk.tenant, "team", "slack", target, wants, enabled=True)
+        return Vault(desk.world.openbao.url, Secret(desk.world.vault_token))
+
+    with pytest.raises(Transient):
+        replace(desk.flows, vault=vault).deliver(message)
+    assert desk.arrived() == []
     desk.flows.deliver(message)
     assert len(desk.arrived("fresh")) == 1
 

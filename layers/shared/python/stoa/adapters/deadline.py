@@ -17,11 +17,16 @@ class Deadline:
     def over(self) -> bool:
         return time.monotonic() >= self._end
 
+    @property
+    def left_s(self) -> float:
+        """Above 0, which a socket takes for no waiting at all."""
+        return max(0.001, self._end - time.monotonic())
+
     @contextmanager
     def cuts(self, connected: Callable[[], socket.socket | None]) -> Iterator[None]:
         """Shuts the socket down at the end, unless the block ended before: who reads from it then gets nothing more,
         or an OSError. `connected` says which socket, None while there is none."""
-        timer = Timer(max(0.0, self._end - time.monotonic()), _shut_down, (connected,))
+        timer = Timer(self.left_s, _shut_down, (connected,))
         timer.daemon = True
         timer.start()
         try:

@@ -44,13 +44,13 @@ class Slack:
     """Two calls with one message post it twice: Slack does not compare them. `url` is where every webhook is: an
     address elsewhere would have us post into a network that its writer cannot reach himself.
 
-    A call ends after `deadline_s`, whatever the other side does; nothing is sent later. `timeout_s` is for each of its
-    steps.
+    A call ends after `deadline_s`, whatever the other side does; nothing is sent later. `connect_s` is for each address
+    that the host has.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 10.0, deadline_s: float = 20.0) -> None:
+    def __init__(self, url: str, *, connect_s: float = 4.0, deadline_s: float = 20.0) -> None:
         self._url = url
-        self._timeout_s = timeout_s
+        self._connect_s = connect_s
         self._deadline_s = deadline_s
 
     def post(self, url: Secret, message: Mapping[str, Any]) -> None:
@@ -65,7 +65,7 @@ class Slack:
             raise Refused("SLACK_BAD_ADDRESS", detail, hint=hint, status=404)
         deadline = Deadline(self._deadline_s)
         # not by requests, whose timeouts are between two bytes, and whose errors quote the address
-        connection = kind(urlsplit(self._url).netloc, timeout=self._timeout_s)
+        connection = kind(urlsplit(self._url).netloc, timeout=self._connect_s)
         try:
             self._connect(connection, deadline)
             _exchange(connection, address.removeprefix(self._url), json.dumps(message).encode(), deadline)
@@ -84,6 +84,7 @@ class Slack:
 
 def _exchange(connection: HTTPConnection, target: str, body: bytes, deadline: Deadline) -> None:
     sock = connection.sock  # the connection forgets it when the answer is the last one
+    sock.settimeout(deadline.left_s)
     with deadline.cuts(lambda: sock):
         try:
             connection.request("POST", target, body, {"Content-Type": "application/json; charset=utf-8"})
