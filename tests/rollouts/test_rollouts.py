@@ -79,15 +79,17 @@ def test_a_controller_with_another_clock_is_followed_all_the_same(tell: Tell, ki
     """The emulator's `Date` stays that of this machine."""
     ahead = kit.ahead_s
     kit.later(-ahead - 3600)
-    story = tell()
-    message = story.created()
-    kit.put("faults", mode="drop", path="POST .*/sync$", count=1)
-    story.waits(message)
-    kit.later()
-    story.rollouts.sync(message)
-    assert story.end()[0] == "succeeded"
-    assert story.synced == [message.data["commit"]]
-    kit.later(ahead + 3600)
+    try:
+        story = tell()
+        message = story.created()
+        kit.put("faults", mode="drop", path="POST .*/sync$", count=1)
+        story.waits(message)
+        kit.later()
+        story.rollouts.sync(message)
+        assert story.end()[0] == "succeeded"
+        assert story.synced == [message.data["commit"]]
+    finally:
+        kit.later(ahead + 3600)
 
 
 class Killed(BaseException):
