@@ -21,7 +21,7 @@ from local.stack import Options, Stack
 from local.workspace import ENVIRONMENT_YAML, api_folder, openapi_document
 
 PATIENCE_S = 120.0
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.25  # over thousands of deployments, each look costs PostgreSQL some ms
 BRANCH = "main"
 NOTHING = "0" * 40
 
