@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +26,8 @@ from local.runtime.slots import Finished, Slots, Workers
 log = logging.getLogger(__name__)
 
 BUFFERED_RECORDS = 1000
-IDLE_POLL_S = 0.25
-BUSY_POLL_S = 0.01
+IDLE_POLL_S = 1.0  # records end it at once; a runner with twenty quiet topics asks for each of them
+BUSY_POLL_S = 0.02
 FULL_WAIT_S = 0.1
 RETRY_S = 0.25
 CLOSE_LIMIT_MS = 3000
@@ -62,6 +62,7 @@ class EventSource:
         self._no_commit_before = 0.0
         self._no_delivery_before = 0.0
         self._next_report = 0.0
+        self._reported: Counters | None = None
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -84,7 +85,8 @@ class EventSource:
         self._queues.clear()
         self._committed.clear()
         try:
-            consumer = membership.consumer(self.mapping, self.where.bootstrap, self.where.member, self.where.session_s)
+            where = self.where
+            consumer = membership.consumer(self.mapping, where.bootstrap, where.member, where.session_s, where.scale)
         except KafkaError as error:
             self._note_polling_error(error)
             return
@@ -114,8 +116,9 @@ class EventSource:
     def _poll(self, consumer: KafkaConsumer) -> None:
         """Fetches, and keeps the membership alive; waits as long as nothing else is to be done."""
         wait_s = self._wait_s()
-        if self._slots.free == 0:
-            self._settle(self._slots.finished(FULL_WAIT_S))
+        if self._slots.busy:
+            # an end wakes it, so that it does not look a hundred times a second
+            self._settle(self._slots.finished(wait_s if self._slots.free else FULL_WAIT_S))
             wait_s = 0.0
         try:
             fetched = consumer.poll(timeout_ms=int(wait_s * 1000))
@@ -256,7 +259,9 @@ class EventSource:
         self.counters.partitions = sorted(number for _, number in self._queues)
         self.counters.function_pids = self._slots.pids
         self.counters.lag = sum(self._lag(consumer, partition) for partition in self._queues)
-        self.counters.write(self.where.report)
+        if self.counters != self._reported:  # most mappings have nothing new to say five times a second
+            self.counters.write(self.where.report)
+            self._reported = replace(self.counters)
 
     def _lag(self, consumer: KafkaConsumer, partition: Partition) -> int:
         end = consumer.highwater(TopicPartition(*partition))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 HIDDEN_RETRIES = 10
@@ -60,7 +61,7 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_type: int = 0
 
-    @property
+    @cached_property
     def payload_bytes(self) -> int:
         """About what it takes in the payload: base64, byte arrays, and the names around them."""
         data = len(self.key or b"") + len(self.value or b"")

@@ -6,7 +6,6 @@ Records leave in order and one batch at a time. A batch that failed comes back b
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from local.runtime.mapping import PAYLOAD_LIMIT, Mapping, Record
 
@@ -36,6 +35,7 @@ class PartitionQueue:
         self._mapping = mapping
         self._scale = scale
         self._fresh: deque[tuple[Record, float]] = deque()
+        self._fresh_bytes = 0
         self._again: deque[Batch] = deque()
         self._position: int | None = None
         self.flying: Batch | None = None
@@ -49,6 +49,7 @@ class PartitionQueue:
         self._position = record.offset + 1
         if wanted:
             self._fresh.append((record, now))
+            self._fresh_bytes += record.payload_bytes
 
     def commit_position(self) -> int | None:
         """The offset up to which everything is done; None before the first record."""
@@ -75,11 +76,8 @@ class PartitionQueue:
         return self._fresh[0][1] if self.idle and not self._again and self._fresh else None
 
     def fresh_size(self) -> tuple[int, int]:
-        """Number and payload bytes of the fresh records, counted up to one full batch."""
-        if self.fresh_since() is None:
-            return 0, 0
-        first = [record.payload_bytes for record, _ in islice(self._fresh, self._mapping.batch_size)]
-        return len(first), sum(first)
+        """Number and payload bytes of the fresh records that may travel now."""
+        return (0, 0) if self.fresh_since() is None else (len(self._fresh), self._fresh_bytes)
 
     def take_again(self, now_ms: float) -> tuple[Record, ...]:
         """The failed batch, now under way; empty when all of it was too old."""
@@ -97,6 +95,7 @@ class PartitionQueue:
             if size > room_bytes and (taken or room_bytes < PAYLOAD_LIMIT):
                 break
             room_bytes -= size
+            self._fresh_bytes -= size
             taken.extend(self._young([self._fresh.popleft()[0]], now_ms, 0))
         if taken:
             self.flying = Batch(tuple(taken))

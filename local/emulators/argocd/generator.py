@@ -20,6 +20,7 @@ class Generator:
         self._controller = controller
         self._store = controller.store
         self._repositories = repositories
+        self._folders: dict[Path, tuple[str, list[str]]] = {}
         self._read_at = 0.0
         self._open = True
 
@@ -32,7 +33,7 @@ class Generator:
         with self._store.lock:
             if self._repositories is not None and now - self._read_at >= EVERY_S:
                 self._read_at = now
-                self.set_desired(_found(self._repositories))
+                self.set_desired(self._found(self._repositories))
             if self._open:
                 self._open = self._generate(self._store.get(DESIRED, DESIRED) or {}, now)
 
@@ -54,18 +55,35 @@ class Generator:
         if template != app["template"]:
             self._store.put(KIND, app["name"], {**app, **template, "template": template})
 
+    def _found(self, repositories: Path) -> dict[str, Json]:
+        """`{tenant}-{api}` for each folder tenants/*/apis/* of the repositories; of two the first counts."""
+        made: dict[str, Json] = {}
+        for repository in sorted(repositories.glob("*.git")):
+            head = head_of(repository)
+            for match in filter(None, map(API_FOLDER.match, self._folders_of(repository, head))):
+                made.setdefault(f"{match[1]}-{match[2]}", {"project": match[1], "head": head})
+        return made
 
-def _found(repositories: Path) -> dict[str, Json]:
-    """`{tenant}-{api}` for each folder tenants/*/apis/* of the repositories; of two the first counts."""
-    made: dict[str, Json] = {}
-    for repository in sorted(repositories.glob("*.git")):
-        head = _git(repository, "rev-parse", "--verify", "--quiet", "HEAD")
-        folders = _git(repository, "ls-tree", "-r", "-d", "--name-only", "-z", "HEAD").split("\0") if head else []
-        for match in filter(None, map(API_FOLDER.match, folders)):
-            made.setdefault(f"{match[1]}-{match[2]}", {"project": match[1], "head": head})
-    return made
+    def _folders_of(self, repository: Path, head: str) -> list[str]:
+        """Those of its head; git is asked once for each head."""
+        known = self._folders.get(repository)
+        if known is None or known[0] != head:
+            command = ["git", "-C", str(repository), "ls-tree", "-r", "-d", "--name-only", "-z", head]
+            # without a head, or in a repository that went meanwhile, there is none
+            listed = subprocess.run(command, capture_output=True, text=True).stdout if head else ""
+            known = self._folders[repository] = head, listed.split("\0")
+        return known[1]
 
 
-def _git(repository: Path, *arguments: str) -> str:
-    """Empty when git refuses: the repository has no commit, or is gone."""
-    return subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True).stdout.strip()
+def head_of(repository: Path) -> str:
+    """The newest commit of a bare repository's default branch, empty without one. Read from its files: asked of git,
+    a hundred repositories cost two hundred processes. Source: gitrepository-layout(5)."""
+    try:
+        branch = (repository / "HEAD").read_text().removeprefix("ref:").strip()
+        loose = repository / branch
+        if loose.is_file():
+            return loose.read_text().strip()
+        packed = (repository / "packed-refs").read_text().splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line.split()[0] for line in packed if line.endswith(f" {branch}")), "")
