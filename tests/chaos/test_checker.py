@@ -77,6 +77,13 @@ def test_a_good_run_is_found_good() -> None:
     assert (verdict.accepted, verdict.done, verdict.refused) == (8, 8, 1)
 
 
+def test_what_came_back_and_went_again_between_two_pushes_that_were_seen_needs_no_request() -> None:
+    unseen = (
+        Commit(letter * 40, {**GOOD.history[-1].apis, "two": path}) for letter, path in (("e", "/5"), ("f", None))
+    )
+    assert judge(replace(GOOD, history=(*GOOD.history, *unseen))).violations == ()
+
+
 TAMPERED: dict[str, tuple[Callable[[Evidence], Evidence], str, str]] = {
     "a second launch": (more("jobs", job(7, 3, 3)), "doubled", "dep-3 ran 2 times: AWX jobs 3, 7"),
     "a launch for nobody": (more("jobs", job(7, 9, 5)), "doubled", "dep-9, which nobody asked for"),
