@@ -45,6 +45,7 @@ Events = Iterator[dict[str, Any]]
 def measure(console: Console, folder: Path, invocations: int = INVOCATIONS) -> list[Row]:
     with lab(folder / "memory", OPTIONS) as made:
         project = made.project(TENANT, [f"api-{number}" for number in range(APIS)])
+        made.stack.register(project.id, TENANT)
         channels(made.stack, TENANT)
         commit = history(made, project)
         if made.stack.platform is not None:
