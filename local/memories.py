@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import psycopg
 from kafka import KafkaAdminClient
-from kafka.errors import RetriableError
 
 from cdk.wiring import FUNCTIONS
+from local.consumer_lag import NOT_YET
 from local.parts.process import DiedEarly
 
 ARCHIVE = "stoa-archive"
@@ -22,10 +22,7 @@ CONSUMERS = ("events_to_archive", "events_to_search")
 # a member that was killed counts as one until its session ends
 LEFT_S, LOOK_EVERY_S = 60.0, 0.5
 GONE = ("OK", "GroupIdNotFoundError")
-# the last three: of a broker that has just started and still reads what it knows of groups
-PASSES = {
-    "NonEmptyGroupError", "CoordinatorNotAvailableError", "CoordinatorLoadInProgressError", "NotCoordinatorError",
-}  # fmt: skip
+PASSES = {"NonEmptyGroupError", *(error.__name__ for error in NOT_YET)}
 
 
 def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, str]) -> None:
@@ -75,7 +72,7 @@ def _forget(admin: KafkaAdminClient, groups: list[str]) -> None:
     while groups:
         try:
             answers = admin.delete_groups(groups)  # by group "OK", or the name of an error
-        except RetriableError as error:  # of the search for who coordinates them
+        except NOT_YET as error:  # of the search for who coordinates them
             answers = dict.fromkeys(groups, type(error).__name__)
         groups = [group for group, answer in answers.items() if answer not in GONE]
         if groups and (time.monotonic() > until or not {answers[group] for group in groups} <= PASSES):

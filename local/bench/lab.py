@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 import requests
 import yaml
-from kafka import KafkaConsumer, TopicPartition
 from psycopg.rows import dict_row
 
 from local.home import Home
 from local.stack import Options, Stack
+from local.topics import records
 from local.workspace import ENVIRONMENT_YAML, api_folder, openapi_document
 
 PATIENCE_S = 120.0
@@ -136,18 +136,8 @@ class Lab:
             if not more:
                 return found
 
-    def records(self, topic: str, since: Mapping[int, int] | None = None) -> list[Any]:
-        """What is on a topic, from these offsets on."""
-        consumer = KafkaConsumer(bootstrap_servers=self.stack.kafka.bootstrap, enable_auto_commit=False)
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        for partition in partitions:
-            consumer.seek(partition, (since or {}).get(partition.partition, 0))
-        ends, found = consumer.end_offsets(partitions), []
-        while any(consumer.position(p) < ends[p] for p in partitions):
-            found += [record for some in consumer.poll(timeout_ms=500).values() for record in some]
-        consumer.close()
-        return found
+    def records(self, topic: str) -> list[Any]:
+        return records(self.stack.kafka.bootstrap, topic)
 
     def _files(self, tenant: str, api: str, paths: Sequence[str]) -> dict[str, str]:
         folder = api_folder(api, tenant)

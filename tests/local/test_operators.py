@@ -18,7 +18,7 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from kafka.errors import KafkaTimeoutError
 from typer.testing import CliRunner
 
-from cdk.wiring import Topic
+from cdk.wiring import Function, Source, Topic
 from local.cli.main import app
 from local.cli.operators import print_table
 from local.dead_letters import newest
@@ -206,7 +206,8 @@ def test_another_kafka_is_no_good_news(monkeypatch: pytest.MonkeyPatch, kafka: A
     monkeypatch.setattr("local.dead_letters.TOPICS", [Topic(nobody, "none", "Of another platform")])
     code, _, error = run("dlq", "list", "--bootstrap", kafka.bootstrap)
     assert (code, f"no topic {nobody}.dlq" in error) == (2, True), error
-    monkeypatch.setattr("local.consumer_lag.lags", lambda _: [])
+    strange = Function("of_nobody", "of another platform", sources=(Source(nobody),))
+    monkeypatch.setattr("local.consumer_lag.lags.__defaults__", ((strange,),))
     code, _, error = run("lag", "--bootstrap", kafka.bootstrap)
     assert (code, "none of the topics of STOA" in error) == (2, True), error
     print_table(("no", "rows"), [])

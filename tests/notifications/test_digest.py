@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from stoa.kernel.clock import now
@@ -143,6 +144,15 @@ def test_what_was_held_back_goes_with_its_channel_and_so_does_a_digest_that_was_
     assert sorted(desk.states().values()) == ["dropped"] * 3 + ["sent"] * FLOOD
 
 
+def until_somebody_waits_for_a_lock(database_url: str) -> None:
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 20
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while connection.execute(waits).fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 def test_a_message_that_is_held_back_while_its_channel_is_removed_is_not_in_a_digest_of_its_successor(
     desk: Any,
 ) -> None:
@@ -157,7 +167,7 @@ def test_a_message_that_is_held_back_while_its_channel_is_removed_is_not_in_a_di
         store.channel(connection, "team", lock=True)
         store.hold(connection, events.read(message), "line", now())
         removing.start()
-        time.sleep(0.3)  # it waits for the lock now
+        until_somebody_waits_for_a_lock(desk.database_url)
     removing.join()
     other.close()
     assert desk.states()[message.id] == "dropped"

@@ -77,7 +77,7 @@ class Story:
         with self.database.transaction() as connection:
             connection.execute("UPDATE rollouts SET state = 'failed' WHERE tenant <> %s AND state IN"
                                " ('syncing', 'automatic', 'removing')", (self.tenant,))  # fmt: skip
-        self.rollouts.follow()
+        self.rollouts.follow(lambda: 60_000)
 
     def end(self) -> tuple[str, str]:
         """Everything under way is over, and followed."""

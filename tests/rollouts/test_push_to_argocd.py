@@ -47,7 +47,7 @@ def test_a_push_ends_in_a_sync_of_its_commit_and_a_removal_in_a_pruned_applicati
         }
         for _ in range(2):
             kit.later()
-            rollouts.follow()
+            rollouts.follow(lambda: 60_000)
         with database.transaction() as connection:
             return str(connection.execute("SELECT state FROM rollouts").fetchone()["state"])  # type: ignore[index]
 

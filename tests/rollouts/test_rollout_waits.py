@@ -114,7 +114,7 @@ def test_a_tick_follows_and_an_outage_only_puts_it_off(
     kit.put("faults", mode="down", path="applications")
     assert handler({"time": "now"}, context) == {"released": 0}
     kit.put("faults", mode="ok")
-    assert app.rollout_queries.of_trace(f"trc-{story.tenant}")[0].state == "syncing"
+    assert app.rollout_queries.of_trace(f"trc-{story.tenant}", None)[0].state == "syncing"
     assert handler({"time": "now"}, context) == {"released": 0}
-    assert app.rollout_queries.of_trace(f"trc-{story.tenant}")[0].state == "succeeded"
+    assert app.rollout_queries.of_trace(f"trc-{story.tenant}", None)[0].state == "succeeded"
     app.database.close()

@@ -31,7 +31,7 @@ def test_a_sync_is_followed_to_its_end(story: Any) -> None:
     story.follow()
     assert story.state == ("succeeded", f"Healthy at {revision}")
     assert story.row["finished_at"] > story.row["started_at"]
-    (found,) = RolloutQueries(story.database).of_trace(f"trc-{story.tenant}")
+    (found,) = RolloutQueries(story.database).of_trace(f"trc-{story.tenant}", None)
     assert (found.application, found.state) == (story.application, "succeeded")
     story.kit.put("timing", sync_s=0.3, settle_s=0.3)
 

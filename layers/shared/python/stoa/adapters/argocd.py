@@ -102,7 +102,9 @@ def _body(answer: requests.Response, name: str) -> dict[str, Any]:
     if (status, said.get("code")) in ((400, PRECONDITION), (404, NOT_FOUND)):
         raise Transient(one, message)
     if status == 404 or status < 400 or status >= 500 or status in RETRY_STATUS:
-        raise Transient("argocd", f"answered {status}: {message}", retry_after_s=seconds(status, answer.headers))
+        raise Transient(
+            "argocd", f"answered {status}: {message}", retry_after_s=seconds(status, answer.headers.get("Retry-After"))
+        )
     raise Refused("ARGOCD_REFUSED", f"answered {status}: {message}", status=status)
 
 

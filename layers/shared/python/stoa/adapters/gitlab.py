@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import requests
 
+from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -178,7 +179,7 @@ class GitLab:
             if answer.status_code != 429:
                 break
             answer.close()
-            pause = _retry_after(answer)
+            pause = seconds(answer.status_code, answer.headers.get("Retry-After")) or 1.0
             if time.monotonic() + pause > deadline:
                 raise Transient("gitlab", "rate limit")
             time.sleep(pause)
@@ -199,11 +200,6 @@ class GitLab:
             )
         except requests.RequestException as error:
             raise Transient("gitlab", type(error).__name__) from error
-
-
-def _retry_after(answer: requests.Response) -> float:
-    given = answer.headers.get("Retry-After", "1")
-    return float(given) if given.isascii() and given.isdigit() else 1.0
 
 
 def _raise_for(answer: requests.Response) -> None:

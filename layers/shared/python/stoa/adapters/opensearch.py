@@ -123,7 +123,9 @@ class OpenSearch:
         if status in (401, 403):
             raise Transient("opensearch", f"{status}: who we are is not accepted, or may not do this", alarm=True)
         if status in RETRY_STATUS or status >= 500 or 300 <= status < 400:
-            raise Transient("opensearch", f"answered {status}", retry_after_s=seconds(status, answer.headers))
+            raise Transient(
+                "opensearch", f"answered {status}", retry_after_s=seconds(status, answer.headers.get("Retry-After"))
+            )
         return answer
 
     def _who(self) -> dict[str, str]:

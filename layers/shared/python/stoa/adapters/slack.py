@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stoa.adapters.deadline import Deadline
+from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -20,8 +21,7 @@ HEADER, SECTION, FIELD = 150, 3_000, 2_000
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 CODE = re.compile(r"[a-z_]{1,60}")
-DEFAULT_REST_S = 1.0
-LONGEST_REST_S = 86_400.0
+SHORTEST_REST_S = 1.0
 
 PRINTABLE = re.compile(r"[\x21-\x7e]+")
 KIND = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
@@ -103,8 +103,11 @@ def _judge(answer: HTTPResponse, said: str) -> None:
     status = answer.status
     if status == 200 and said == "ok":
         return
+    rest_s = seconds(status, answer.headers.get("Retry-After"))
+    if status == 429:
+        rest_s = max(rest_s or 0.0, SHORTEST_REST_S)
     if status in PASSES or not 200 <= status < 500 or 300 <= status < 400:
-        raise Transient("slack", f"answered {status}", retry_after_s=_rest_s(answer))
+        raise Transient("slack", f"answered {status}", retry_after_s=rest_s)
     if status < 300:
         kind = (answer.headers.get_content_type() or "").lower()
         shown = kind if KIND.fullmatch(kind) else "something"
@@ -112,13 +115,3 @@ def _judge(answer: HTTPResponse, said: str) -> None:
         raise Refused("SLACK_UNKNOWN_ANSWER", detail, hint="correct the address in the channel's secret")
     code = said if CODE.fullmatch(said) else "without a reason"
     raise Refused("SLACK_REFUSED", f"Slack answered {status} {code}", status=status)
-
-
-def _rest_s(answer: HTTPResponse) -> float | None:
-    """How long to rest, in whole seconds as Slack writes it; None where it asks for no rest."""
-    header = answer.headers.get("Retry-After", "")
-    if answer.status not in (429, 503):
-        return None
-    if header.isascii() and header.isdigit() and len(header) < 10:
-        return min(max(float(header), DEFAULT_REST_S), LONGEST_REST_S)
-    return DEFAULT_REST_S if answer.status == 429 else None

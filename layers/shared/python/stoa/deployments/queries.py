@@ -57,7 +57,7 @@ class DeploymentQueries:
             cursor = listed[-1].version if listed else after
             return Changed(cursor, items, store.unfinished(connection, tenant))
 
-    def of_trace(self, trace_id: str, tenant: str | None = None) -> list[tuple[Deployment, list[Row]]]:
+    def of_trace(self, trace_id: str, tenant: str | None) -> list[tuple[Deployment, list[Row]]]:
         """GET /v1/traces/{id} -> every deployment of the trace with its steps, the first asked for first; of all
         tenants, or of one."""
         with self.database.transaction(admin_read=True) as connection:

@@ -62,8 +62,9 @@ class Channels:
         self._known(tenant)
         with self.database.transaction(tenant) as connection:
             there = store.channel(connection, name, lock=True)
-            if there is None or not store.remove_channel(connection, name, now()):
+            if there is None:
                 raise _missing(name)
+            store.remove_channel(connection, name, now())
             keys = outbox.add(connection, [_audit(there, None, actor, trace_id, ip)])
         self.publish(keys)
 

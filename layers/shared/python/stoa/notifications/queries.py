@@ -13,7 +13,7 @@ class NotificationQueries:
 
     database: Database
 
-    def of_trace(self, trace_id: str, tenant: str | None = None) -> list[Notice]:
+    def of_trace(self, trace_id: str, tenant: str | None) -> list[Notice]:
         """GET /v1/traces/{id} -> the messages that it led to, of all tenants or of one."""
         with self.database.transaction(admin_read=True) as connection:
             return store.of_trace(connection, trace_id, tenant)

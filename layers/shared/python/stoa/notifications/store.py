@@ -42,16 +42,15 @@ def put_channel(connection: Connection, c: Channel) -> None:
     )  # fmt: skip
 
 
-def remove_channel(connection: Connection, name: str, at: datetime) -> bool:
-    """With all that has no end yet: a later channel of this name is another one. The channel first, whose lock those
-    have who decide about it: what they commit is seen afterwards."""
-    done = connection.execute("DELETE FROM notification_channels WHERE name = %s", (name,))
+def remove_channel(connection: Connection, name: str, at: datetime) -> None:
+    """With all that has no end yet: a later channel of this name is another one. Under the lock of the channel, which
+    those have who decide about it: what they commit is seen."""
+    connection.execute("DELETE FROM notification_channels WHERE name = %s", (name,))
     connection.execute(
         "UPDATE notifications SET state = 'dropped', ended_at = %s WHERE channel = %s"
         " AND state IN ('sending', 'waiting', 'held')",
         (at, name),
     )
-    return done.rowcount == 1
 
 
 def disable(connection: Connection, c: Channel, reason: str, at: datetime) -> bool:

@@ -54,7 +54,7 @@ class Rollouts:
         if known is not None and known.state == "waiting":
             self._begin(known)
 
-    def follow(self, remaining_ms: Callable[[], int] = lambda: LOOK_MS) -> int:
+    def follow(self, remaining_ms: Callable[[], int]) -> int:
         """every minute -> syncs that ended, and how; what there is no time for has the next minute."""
         with self.database.transaction() as connection:
             followed = store.followed(connection, FOLLOWED_AT_ONCE)

@@ -11,7 +11,7 @@ from stoa.rollouts.model import Rollout
 class RolloutQueries:
     database: Database
 
-    def of_trace(self, trace_id: str, tenant: str | None = None) -> list[Rollout]:
+    def of_trace(self, trace_id: str, tenant: str | None) -> list[Rollout]:
         """GET /v1/traces/{id} -> the syncs that its events asked for, of each API the newest only; of all tenants, or
         of one."""
         with self.database.transaction() as connection:
