@@ -70,7 +70,7 @@ demo: install jars ## what `up` is for, without a person: push, serve, update, b
 	@.venv/bin/stoa demo
 
 test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
-	@$(PY) -m pytest -q -m "not slow"
+	@$(PY) -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow

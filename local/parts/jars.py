@@ -10,6 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from local.parts.kafka import record_classes
+from local.parts.process import DiedEarly
+
 HERE = Path(__file__).resolve().parents[1]
 POM = HERE / "pom.xml"
 LIST = HERE / "kafka.sha256"
@@ -53,7 +56,9 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         ensure_jars(jars, print)
-    except JarsRefused as error:
+        print("==> recording what Kafka loads, so that it starts in half the time (10 s, once)")
+        record_classes(jars)
+    except (JarsRefused, DiedEarly) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

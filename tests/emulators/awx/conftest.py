@@ -19,6 +19,7 @@ import pytest
 
 from local.emulators.awx.app import create_app
 from local.emulators.awx.settings import Config
+from local.emulators.awx.store import Store
 from local.emulators.webmethods.app import create_app as create_gateway
 from local.emulators.webmethods.settings import Config as GatewayConfig
 from local.parts.ports import free_port
@@ -174,9 +175,20 @@ def config(state: Path, playbooks: Path, **more: Any) -> Config:
 
 
 @pytest.fixture
-def kit(tmp_path: Path, playbooks: Path) -> Iterator[Kit]:
+def own_awx(tmp_path: Path, playbooks: Path) -> Any:
+    return create_app(config(tmp_path / "awx", playbooks, executor="direct"))
+
+
+@pytest.fixture
+def kit_store(own_awx: Any) -> Store:
+    store: Store = own_awx.app.awx.store
+    return store
+
+
+@pytest.fixture
+def kit(own_awx: Any) -> Iterator[Kit]:
     """An AWX of one's own in which jobs stay pending."""
-    with served(create_app(config(tmp_path / "awx", playbooks, executor="direct"))) as url:
+    with served(own_awx) as url:
         made = Kit(url)
         made.put("timing", **HELD)
         yield made

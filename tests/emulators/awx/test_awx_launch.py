@@ -1,11 +1,7 @@
 """Launching: what is reported, what is let through, ignored or missing; launching again; templates."""
 
 import json
-import statistics
-import time
 from typing import Any
-
-import httpx
 
 from local.emulators.awx.store import Store
 
@@ -218,23 +214,15 @@ def test_a_bad_template_is_a_400_by_field(kit: Any) -> None:
     assert kit.api.post("/job_templates/", json={}).json() == {"name": ["This field is required."]}
 
 
-def test_a_launch_takes_under_five_milliseconds_with_ten_thousand_jobs(kit: Any, tmp_path: Any) -> None:
+def test_a_launch_and_a_look_up_read_no_more_with_ten_thousand_jobs(kit: Any, kit_store: Store) -> None:
     body = json.dumps({"skip_tags": "old", "extra_vars": "{}", "status": "successful", "job_template": 1, "name": "x"})
-    store = Store(tmp_path / "awx")
-    store.database.executemany("INSERT INTO jobs (body) VALUES (?)", [(body.replace("x", "y"),)] * 10_000)
-    store.close()
-    took: dict[str, list[float]] = {"launch": [], "look-up": []}
+    kit_store.database.executemany("INSERT INTO jobs (body) VALUES (?)", [(body,)] * 10_000)
+    kit_store.commit()
+    thousands_of_steps: list[None] = []
+    kit_store.database.set_progress_handler(lambda: thousands_of_steps.append(None), 1_000)  # of SQLite's machine
 
-    for number in range(100):
-        began = time.perf_counter()
-        kit.launch(extra_vars={"event_id": str(number)}, skip_tags=f"stoa-{number}")
-        launched = time.perf_counter()
-        answer: httpx.Response = kit.api.get("/jobs/", params={"skip_tags": f"stoa-{number}", "order_by": "id"})
-        assert answer.json()["count"] == 1
-        took["launch"].append(launched - began)
-        took["look-up"].append(time.perf_counter() - launched)
+    kit.launch(extra_vars={"event_id": "1"}, skip_tags="stoa-1")
+    found = kit.api.get("/jobs/", params={"skip_tags": "stoa-1", "order_by": "id"})
 
-    assert {name: statistics.median(values) < 0.005 for name, values in took.items()} == {
-        "launch": True,
-        "look-up": True,
-    }, {name: statistics.median(values) for name, values in took.items()}
+    assert found.json()["count"] == 1
+    assert len(thousands_of_steps) < 5

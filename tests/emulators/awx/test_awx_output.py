@@ -102,7 +102,7 @@ def test_a_run_longer_than_its_timeout_is_failed_and_says_so(playing: Any, tmp_p
     kit, _ = playing
     variables = {"file": str(tmp_path / "written")}
 
-    ended = kit.wait(kit.launch(template(kit, "slow", timeout=2), extra_vars=variables)["id"])
+    ended = kit.wait(kit.launch(template(kit, "slow", timeout=5), extra_vars=variables)["id"])
 
     assert (ended["status"], ended["job_explanation"]) == ("failed", "Job terminated due to timeout")
     assert stands_still(tmp_path / "written")
