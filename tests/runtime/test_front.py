@@ -153,7 +153,7 @@ def test_a_request_over_six_megabytes_is_refused(client):
     assert (streamed.status_code, streamed.json()) == (413, {"message": "Request Entity Too Large"})
 
 
-@pytest.mark.parametrize("method", ["TRACE", "BREW"])
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND"])
 def test_what_reaches_no_route_is_not_found_in_the_gateways_own_words(client, method):
     answer = client.request(method, "/x")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
