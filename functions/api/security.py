@@ -9,14 +9,15 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
 from stoa.bootstrap import app
+from stoa.kernel.database import bind
 from stoa.kernel.errors import Refused
-from stoa.kernel.identity import Actor
 from stoa.kernel.settings import Secret
+from stoa.tenancy.model import Caller, Grant, Permission, Reach, granted
 
 SIGNATURE_AGE_S = 300
 BEARER = "Bearer "
@@ -77,15 +78,35 @@ def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
         raise _unauthorized("only an AWX job may read artefacts", hint="send Authorization: Bearer with its token")
 
 
-def developer(authorization: Annotated[str, Header()] = "") -> Actor:
-    """The static development token; it stands in until identities are verified."""
-    if not same(app().settings.dev_token, _bearer(authorization)):
-        detail = "Authorization has no token that is known here"
-        raise _unauthorized(detail, hint="send Authorization: Bearer with the development token")
-    return Actor("machine:developer")
+def caller(authorization: str) -> Caller:
+    """Who calls, by the token of the realm. Raises Refused 401."""
+    token = _bearer(authorization)
+    if not token:
+        raise _unauthorized("the request carries no token", hint="sign in, and send Authorization: Bearer <token>")
+    if same(app().settings.dev_token, token):  # of the local platform; on AWS the setting is empty
+        return Caller("machine:developer", frozenset({"cpi-admin"}), tenant=None)
+    return app().identity.caller(token)
 
 
-Developer = Annotated[Actor, Depends(developer)]
+class Permitted:
+    """A dependency: who calls and has the permission that the route declares. `also` are narrower reaches it keeps to.
+
+    Async, because FastAPI would hand it to a thread otherwise; a function serves one request at a time.
+    """
+
+    def __init__(self, permission: Permission, also: frozenset[Reach]) -> None:
+        self.permission = permission
+        self.also = also
+
+    async def __call__(self, authorization: Annotated[str, Header()] = "") -> Grant:
+        grant = granted(caller(authorization), self.permission, also=self.also)
+        bind(grant.tenant)
+        return grant
+
+
+def may(permission: Permission, *also: Reach) -> Any:
+    """For the annotation of a route's parameter: `who: Annotated[Grant, may("apis:read")]`. Raises Refused 401, 403."""
+    return Depends(Permitted(permission, frozenset(also)))
 
 
 def address(request: Request) -> str:

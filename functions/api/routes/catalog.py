@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
-from functions.api.security import Developer
+from functions.api.security import may
 from stoa.bootstrap import app
+from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
@@ -42,10 +43,10 @@ class Filters(Page):
 
 
 @router.get("/status")
-def list_status(_who: Developer, filters: Annotated[Filters, Query()]) -> ServingPage:
+def list_status(who: Annotated[Grant, may("apis:read")], filters: Annotated[Filters, Query()]) -> ServingPage:
     """What every environment serves, by name; follow `next_cursor` until it is null."""
     after = decoded(filters.cursor, POSITION) if filters.cursor is not None else None
-    rows = app().catalog_queries.serving(tenant=filters.tenant, after=after, limit=filters.limit + 1)
+    rows = app().catalog_queries.serving(tenant=who.within(filters.tenant), after=after, limit=filters.limit + 1)
     items = [Serving(**row) for row in rows[: filters.limit]]
     last = items[-1] if len(rows) > filters.limit else None
     return ServingPage(items=items, next_cursor=encoded(last.tenant, last.api, last.environment) if last else None)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentWithSteps, with_steps
-from functions.api.security import Developer
+from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.kernel.errors import Refused
+from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1", tags=["changes"], responses=RESPONSES)
 
@@ -43,11 +44,12 @@ class Asked(Page):
 
 
 @router.get("/changes")
-def list_changes(_who: Developer, asked: Annotated[Asked, Query()]) -> Changes:
+def list_changes(who: Annotated[Grant, may("apis:read")], asked: Annotated[Asked, Query()]) -> Changes:
     """What changed since `cursor`, each thing once in its present state; without one, nothing but the cursor of now.
 
     Take the cursor first, then read the lists.
     """
+    who.within(asked.tenant)
     after = _after(asked.tenant, asked.cursor) if asked.cursor is not None else None
     found = app().deployment_queries.changed(asked.tenant, after=after, limit=asked.limit)
     items = [Change(kind="deployment", id=d.id, version=n, data=with_steps(d, steps)) for n, d, steps in found.items]

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
-from functions.api.security import Developer, address
+from functions.api.security import address, may
 from stoa.bootstrap import app
 from stoa.deployments.model import Deployment
+from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1", tags=["deployments"], responses=RESPONSES)
 
@@ -20,6 +21,8 @@ POSITION = re.compile(r"(dep-[0-9a-hjkmnp-tv-z]{26})")
 State = Literal["requested", "launching", "running", "succeeded", "failed", "superseded", "cancelled"]
 Key = Annotated[str | None, Header(max_length=200)]
 Environment = Literal["dev", "staging", "prod"]
+Reader = Annotated[Grant, may("apis:read")]
+Deployer = Annotated[Grant, may("apis:deploy")]
 
 
 class Step(BaseModel):
@@ -89,10 +92,11 @@ class Filters(Page):
 
 
 @router.get("/deployments")
-def list_deployments(_who: Developer, filters: Annotated[Filters, Query()]) -> DeploymentPage:
+def list_deployments(who: Reader, filters: Annotated[Filters, Query()]) -> DeploymentPage:
     """Newest first; follow `next_cursor` until it is null."""
     named = filters.model_dump(exclude={"cursor", "limit"}, exclude_none=True)
     before = decoded(filters.cursor, POSITION)[0] if filters.cursor is not None else None
+    who.within(filters.tenant)
     found = app().deployment_queries.page(before=before, limit=filters.limit + 1, filters=named)
     more = found[filters.limit - 1].id if len(found) > filters.limit else None
     return DeploymentPage(
@@ -102,15 +106,16 @@ def list_deployments(_who: Developer, filters: Annotated[Filters, Query()]) -> D
 
 
 @router.post("/deployments", status_code=202, dependencies=[Depends(no_parameters)])
-def start_deployment(request: Request, who: Developer, start: Start, idempotency_key: Key = None) -> DeploymentDetail:
+def start_deployment(request: Request, who: Deployer, start: Start, idempotency_key: Key = None) -> DeploymentDetail:
     """Deploys an API at the newest processed commit; the same Idempotency-Key starts it once."""
+    who.within(start.tenant)
     wanted = {"tenant": start.tenant, "api": start.api, "environment": start.environment, "action": "deploy"}
     made = app().gitops.start_by_hand(wanted, who.id, idempotency_key, address(request))  # type: ignore[arg-type]
     return read_deployment(who, made)
 
 
 @router.post("/deployments/{deployment_id}/cancel", status_code=202, dependencies=[Depends(no_parameters)])
-def cancel_deployment(request: Request, who: Developer, deployment_id: str) -> DeploymentDetail:
+def cancel_deployment(request: Request, who: Deployer, deployment_id: str) -> DeploymentDetail:
     """Ends one that waits at once, a running one as soon as AWX has stopped its job; a lost one is not tried again."""
     app().by_hand.cancel(deployment_id, who.id, address(request))
     return read_deployment(who, deployment_id)
@@ -118,7 +123,7 @@ def cancel_deployment(request: Request, who: Developer, deployment_id: str) -> D
 
 @router.post("/deployments/{deployment_id}/retry", status_code=202, dependencies=[Depends(no_parameters)])
 def retry_deployment(
-    request: Request, who: Developer, deployment_id: str, idempotency_key: Key = None
+    request: Request, who: Deployer, deployment_id: str, idempotency_key: Key = None
 ) -> DeploymentDetail:
     """Asks again for the newest request of an API, at the same commit, when it failed or was cancelled."""
     return read_deployment(who, app().by_hand.retry(deployment_id, who.id, idempotency_key, address(request)))
@@ -126,7 +131,7 @@ def retry_deployment(
 
 @router.post("/deployments/{deployment_id}/rollback", status_code=202, dependencies=[Depends(no_parameters)])
 def roll_back_to_deployment(
-    request: Request, who: Developer, deployment_id: str, idempotency_key: Key = None
+    request: Request, who: Deployer, deployment_id: str, idempotency_key: Key = None
 ) -> DeploymentDetail:
     """Deploys once more, under a new generation, exactly what this one deployed. It lasts until the next push."""
     trace_id = request.state.trace_id
@@ -135,7 +140,7 @@ def roll_back_to_deployment(
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[Depends(no_parameters)])
-def read_deployment(_who: Developer, deployment_id: str) -> DeploymentDetail:
+def read_deployment(who: Reader, deployment_id: str) -> DeploymentDetail:
     found, steps, report = app().deployment_queries.read(deployment_id)
     return DeploymentDetail(**_fields(found), steps=[Step(**step) for step in steps], loss_report=report)
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from functions.api.parameters import Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
-from functions.api.security import Developer
+from functions.api.security import may
 from stoa.bootstrap import app
+from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1/pushes", tags=["pushes"], responses=RESPONSES)
 
@@ -36,10 +37,10 @@ class PushPage(BaseModel):
 
 
 @router.get("")
-def list_pushes(_who: Developer, page: Annotated[Page, Query()]) -> PushPage:
+def list_pushes(who: Annotated[Grant, may("traces:read")], page: Annotated[Page, Query()]) -> PushPage:
     """The newest pushes first; follow `next_cursor` until it is null."""
     before = moment_decoded(page.cursor) if page.cursor is not None else None
-    rows = app().gitops.recent_pushes(before, page.limit + 1)
+    rows = app().push_queries.recent(who.tenant, before, page.limit + 1)
     items = [PushRead(**row) for row in rows[: page.limit]]
     more = moment_encoded(items[-1].received_at, items[-1].id) if len(rows) > page.limit else None
     return PushPage(items=items, next_cursor=more)

@@ -11,16 +11,18 @@ from functions.api.parameters import SLUG, Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentLine
 from functions.api.routes.traces import Status, completion, milliseconds, outcome
-from functions.api.security import Developer
+from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
+from stoa.tenancy.model import Grant
 
 if TYPE_CHECKING:  # loaded by the first request that needs it
     from stoa.search.queries import TraceRow
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
+Reader = Annotated[Grant, may("traces:read")]
 WORD = r"^[!-~]{1,200}$"
 
 
@@ -61,9 +63,11 @@ class TraceSearch(Page):
 
 
 @router.get("")
-def list_traces(_who: Developer, filters: Annotated[TraceFilters, Query()]) -> TracePage:
+def list_traces(who: Reader, filters: Annotated[TraceFilters, Query()]) -> TracePage:
     """Those that began last first; follow `next_cursor` until it is null."""
     named = filters.model_dump(exclude={"cursor", "limit"}, exclude_none=True)
+    if tenant := who.within(filters.tenant):
+        named["tenant"] = tenant
     before = moment_decoded(filters.cursor) if filters.cursor is not None else None
     rows = app().trace_queries.page(before, filters.limit + 1, named)
     items = _summaries(rows[: filters.limit])
@@ -72,17 +76,18 @@ def list_traces(_who: Developer, filters: Annotated[TraceFilters, Query()]) -> T
 
 
 @router.get("/search")
-def search_traces(_who: Developer, asked: Annotated[TraceSearch, Query()]) -> TracePage:
+def search_traces(who: Reader, asked: Annotated[TraceSearch, Query()]) -> TracePage:
     """Those whose newest match is the newest first. The index may be some seconds behind; what it finds is shown as it
     is now."""
     before = moment_decoded(asked.cursor) if asked.cursor is not None else None
+    tenant = who.within(asked.tenant)
     try:
-        found = app().search_queries.traces(asked.q, asked.tenant, before, asked.limit)
+        found = app().search_queries.traces(asked.q, tenant, before, asked.limit)
     except Transient as error:
         log.error("request.unavailable", system=error.system, detail=error.detail)
         hint = "GET /v1/traces with tenant, api, commit or person reads the same without the index"
         raise Refused("UNAVAILABLE", f"{error.system} does not answer", status=503, hint=hint) from error
-    items = _summaries(app().trace_queries.some(found.trace_ids, asked.tenant))
+    items = _summaries(app().trace_queries.some(found.trace_ids, tenant))
     return TracePage(items=items, next_cursor=moment_encoded(*found.more) if found.more else None)
 
 

@@ -11,11 +11,12 @@ from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentLine, DeploymentWithSteps, with_steps
 from functions.api.routes.pushes import PushRead
-from functions.api.security import Developer
+from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.kernel.errors import NotFound
 from stoa.notifications.model import Notice
 from stoa.rollouts.model import Rollout
+from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
@@ -62,18 +63,19 @@ class OfTenant(BaseModel):
 
 @router.get("/{trace_id}")
 def read_trace(
-    _who: Developer,
+    who: Annotated[Grant, may("traces:read")],
     trace_id: Annotated[str, Path(pattern=r"^trc-[0-9a-f]{32}$")],
     asked: Annotated[OfTenant, Query()],
 ) -> Trace:
     """Everything that a push, or a start by hand, set going; the `trace_id` is in the answer to either."""
-    row = app().gitops.push_of_trace(trace_id)
+    tenant = who.within(asked.tenant)
+    row = app().push_queries.of_trace(who.tenant, trace_id)
     push = PushRead(**row) if row else None
-    found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id, asked.tenant)]
+    found = [with_steps(*pair) for pair in app().deployment_queries.of_trace(trace_id, tenant)]
     if not found and (push is None or asked.tenant is not None):
         raise NotFound(f"there is no trace {trace_id}")
-    synced = app().rollout_queries.of_trace(trace_id, asked.tenant)
-    told = app().notification_queries.of_trace(trace_id, asked.tenant)
+    synced = app().rollout_queries.of_trace(trace_id, tenant)
+    told = app().notification_queries.of_trace(trace_id, tenant)
     steps = [*_timeline(push, found), *map(_argocd_sync, synced), *map(_notify, told)]
     timeline = sorted(steps, key=lambda step: step.started_at)
     completed = completion([push.processed_at] if push else [], [d.finished_at for d in found])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stoa.adapters.awx import Awx
     from stoa.adapters.gitlab import GitLab
     from stoa.adapters.kafka import Producer
+    from stoa.adapters.oidc import Issuer
     from stoa.adapters.opensearch import OpenSearch
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stoa.deployments.flows_by_hand import ByHand
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gitops.flows import GitOps
+    from stoa.gitops.queries import PushQueries
     from stoa.notifications.flows import Notifications
     from stoa.notifications.flows_by_hand import Channels
     from stoa.notifications.queries import NotificationQueries
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
     from stoa.search.queries import SearchQueries, TraceQueries
+    from stoa.tenancy.flows import Identity
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
@@ -188,6 +191,26 @@ class App:
         from stoa.archive.flows import Archive  # noqa: PLC0415
 
         return Archive(self.database, Bucket(self.settings.archive_bucket, self.settings.s3_endpoint))
+
+    @cached_property
+    def identity(self) -> "Identity":
+        from stoa.tenancy.flows import Identity  # noqa: PLC0415
+
+        return Identity(lambda: self.issuer)
+
+    @cached_property
+    def issuer(self) -> "Issuer":
+        from stoa.adapters.oidc import Issuer  # noqa: PLC0415
+
+        read = self.settings
+        keys = read.oidc_keys_url or f"{read.oidc_issuer_url}/protocol/openid-connect/certs"
+        return Issuer(read.oidc_issuer_url, keys, read.oidc_audience, frozenset(read.oidc_clients.split()))
+
+    @cached_property
+    def push_queries(self) -> "PushQueries":
+        from stoa.gitops.queries import PushQueries  # noqa: PLC0415
+
+        return PushQueries(self.database)
 
     @cached_property
     def gitops(self) -> "GitOps":

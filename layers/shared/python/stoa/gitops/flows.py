@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from stoa.adapters.gitlab import GitLab
@@ -16,7 +15,7 @@ from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway
 from stoa.gitops.model_apis import Apis, Commit, apis
 from stoa.kernel import idempotency, ids, inbox, outbox, registrations
 from stoa.kernel.clock import iso, now
-from stoa.kernel.database import Connection, Database, Row
+from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
@@ -138,16 +137,6 @@ class GitOps:
                 idempotency.remember(connection, idempotency_key, subject, made[0])
         self.publish(keys)
         return made[0]
-
-    def recent_pushes(self, before: tuple[datetime, str] | None, limit: int) -> list[Row]:
-        """GET /v1/pushes -> the newest pushes and what became of them."""
-        with self.database.transaction() as connection:
-            return store.pushes(connection, before, limit)
-
-    def push_of_trace(self, trace_id: str) -> Row | None:
-        """GET /v1/traces/{id} -> the push that began it, if one did."""
-        with self.database.transaction() as connection:
-            return store.push_of_trace(connection, trace_id)
 
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked push -> its row says why, so that the pusher finds out."""

@@ -127,6 +127,12 @@ def own_commits(connection: Connection, project_id: int, shas: Sequence[str]) ->
     return frozenset(row["sha"] for row in rows)
 
 
+def visible_deployments(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Those of `ids` that whoever reads may see."""
+    rows = connection.execute("SELECT id FROM deployments WHERE id = ANY(%s)", (list(ids),))
+    return frozenset(row["id"] for row in rows)
+
+
 def pushes(connection: Connection, before: tuple[datetime, str] | None, limit: int) -> list[Row]:
     """The newest pushes first; `before` is the time and id of one."""
     at, push_id = before or (None, None)

@@ -1,11 +1,13 @@
 """One PostgreSQL connection per container, transactions that enter a tenant, errors that mean "down".
 
 Row-level security keeps tenants apart: a transaction sees the rows of the tenant it entered, and
-none without one. `admin_read` switches to the role whose policy may read every tenant.
+none without one. `admin_read` switches to the role whose policy may read every tenant. `bind` holds
+a whole request to the tenant of its caller, whichever tenant its transactions enter.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -29,6 +31,14 @@ IDLE_IN_TRANSACTION_MS = 10_000
 STATEMENT_MS = 20_000
 
 
+_CALLER: ContextVar[str | None] = ContextVar("the tenant of the caller", default=None)
+
+
+def bind(tenant: str | None) -> None:
+    """To the end of the request, no transaction sees or writes a row of another tenant; None binds to none."""
+    _CALLER.set(tenant)
+
+
 def enter(connection: Connection, tenant: str) -> None:
     """From here to the end of the transaction, rows of this tenant are the ones that exist."""
     connection.execute("SELECT set_config('app.tenant', %s, true)", (tenant,))
@@ -49,6 +59,8 @@ class Database:
         try:
             with ExitStack() as until_the_end:
                 connection = self._begun(until_the_end)
+                if (caller := _CALLER.get()) is not None:
+                    connection.execute("SELECT set_config('app.caller', %s, true)", (caller,))
                 if admin_read:
                     connection.execute("SET LOCAL ROLE stoa_admin_read")
                 if tenant is not None:

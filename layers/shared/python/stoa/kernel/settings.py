@@ -30,6 +30,8 @@ class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
 
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
+    `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
+    are the clients, with blanks between, whose tokens are taken.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
@@ -48,6 +50,10 @@ class Settings:
     webhook_signing_secret: Secret
     awx_webhook_secret: Secret
     dev_token: Secret
+    oidc_issuer_url: str
+    oidc_keys_url: str
+    oidc_audience: str
+    oidc_clients: str
     artefact_token: Secret
     channels_vault_token: Secret
     argocd_url: str
@@ -73,6 +79,8 @@ class Settings:
 
 DEFAULTS = {
     "database_role": "stoa_worker",
+    "oidc_audience": "control-plane-api",
+    "oidc_clients": "control-plane-ui stoa-portal stoa-operator awx-automation api-gateway",
     "slack_url": "https://hooks.slack.com",
     "smtp_port": "25",
     "time_scale": "1",
