@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
+from functions.api.refusals import note_refusal
 from functions.api.routes import (
     artefacts,
     catalog,
@@ -61,6 +62,7 @@ def build() -> FastAPI:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101  registered for it
+    note_refusal(request, error)
     return problem(request, error.status, error.code, error.detail, field=error.field, hint=error.hint)
 
 

@@ -27,6 +27,7 @@ class Problem(BaseModel):
 
 MEANINGS = {
     401: "no or wrong credentials",
+    403: "your roles do not permit it",
     404: "there is no such thing",
     405: "not with this method; Allow names those that work",
     409: "not in the present state",

@@ -98,8 +98,9 @@ class Permitted:
         self.permission = permission
         self.also = also
 
-    async def __call__(self, authorization: Annotated[str, Header()] = "") -> Grant:
-        grant = granted(caller(authorization), self.permission, also=self.also)
+    async def __call__(self, request: Request, authorization: Annotated[str, Header()] = "") -> Grant:
+        who = request.state.caller = caller(authorization)
+        grant = granted(who, self.permission, also=self.also)
         bind(grant.tenant)
         return grant
 

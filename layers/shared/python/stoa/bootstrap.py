@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
     from stoa.search.queries import SearchQueries, TraceQueries
-    from stoa.tenancy.flows import Identity
+    from stoa.tenancy.flows import Identity, Refusals
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
@@ -197,6 +197,12 @@ class App:
         from stoa.tenancy.flows import Identity  # noqa: PLC0415
 
         return Identity(lambda: self.issuer)
+
+    @cached_property
+    def refusals(self) -> "Refusals":
+        from stoa.tenancy.flows import Refusals  # noqa: PLC0415
+
+        return Refusals(self.database, self.publisher.soon)
 
     @cached_property
     def issuer(self) -> "Issuer":

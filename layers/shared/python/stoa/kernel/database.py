@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
 
 Row = dict[str, Any]
@@ -54,8 +54,8 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, Refused
-        for a value that it cannot hold (a NUL in a text, a number out of range)."""
+        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a row
+        of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
         try:
             with ExitStack() as until_the_end:
                 connection = self._begun(until_the_end)
@@ -69,6 +69,10 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError, *GONE) as error:
             self.close()
             raise Transient("database", type(error).__name__) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            if _CALLER.get() is None:
+                raise  # no caller's doing: a grant is missing
+            raise NotFound("there is no such thing in your tenant") from error
         except psycopg.DataError as error:
             detail, hint = "a value holds what cannot be stored, such as a NUL character", "leave it out"
             raise Refused("INVALID_VALUE", detail, hint=hint) from error
