@@ -121,4 +121,9 @@ REASONS: Mapping[type[Exception], str] = {
 
 
 def _invalid(reason: str) -> Refused:
-    return Refused("INVALID_TOKEN", f"the token is refused: {reason}", status=401, hint="sign in again")
+    return Refused(
+        "INVALID_TOKEN",
+        f"the token is refused: {reason}",
+        status=401,
+        hint="sign in again and send Authorization: Bearer <token>",
+    )

@@ -54,8 +54,8 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a row
-        of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
+        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a
+        row of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
         try:
             with ExitStack() as until_the_end:
                 connection = self._begun(until_the_end)
