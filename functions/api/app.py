@@ -17,6 +17,7 @@ from functions.api.routes import (
     deployments,
     health,
     pushes,
+    sessions,
     trace_lists,
     traces,
     webhooks,
@@ -49,7 +50,7 @@ def build() -> FastAPI:
     )
     for routes in (deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
         app.include_router(routes.router)
-    for routes in (health, webhooks, artefacts, channels):
+    for routes in (health, webhooks, artefacts, channels, sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
     app.add_middleware(Edge)
     app.add_exception_handler(Refused, _refused)

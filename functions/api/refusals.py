@@ -10,7 +10,7 @@ from stoa.tenancy.flows import Attempt
 from stoa.tenancy.model import Caller, OtherTenant
 
 READ = frozenset({"GET", "HEAD", "OPTIONS"})
-ALWAYS = frozenset({"INVALID_TOKEN", "FORBIDDEN"})
+ALWAYS = frozenset({"INVALID_TOKEN", "FORBIDDEN", "SESSION_ENDED", "INVALID_LOGOUT_TOKEN"})
 
 
 def note_refusal(request: Request, error: Refused) -> None:

@@ -20,6 +20,7 @@ from tests.issuer import Issuer, issuing
 OWN, OTHER = "tenant-own", "tenant-other"
 # their callers are machines with secrets of their own, or anybody
 OPEN = {
+    "/v1/sessions/backchannel-logout",
     "/health/live",
     "/health/ready",
     "/webhooks/gitlab",

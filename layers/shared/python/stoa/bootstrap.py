@@ -196,7 +196,7 @@ class App:
     def identity(self) -> "Identity":
         from stoa.tenancy.flows import Identity  # noqa: PLC0415
 
-        return Identity(lambda: self.issuer)
+        return Identity(self.database, lambda: self.issuer)
 
     @cached_property
     def refusals(self) -> "Refusals":

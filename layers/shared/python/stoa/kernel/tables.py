@@ -78,6 +78,7 @@ OPERATIONAL = {
     "commit_intents": "what the platform is about to write to Git",
     "consumer_progress": "when a consumer last got something done",
     "deployment_steps": "how a deployment went on, for who watches it; the result says how it ended",
+    "ended_sessions": "refused tokens that expire within the hour; the issuer ended their sessions",
     "generations": "counters; the newest generation of a lane is on its events",
     "inbox": "which events were done",
     "lanes": "leases: which job runs, which launch may still arrive",

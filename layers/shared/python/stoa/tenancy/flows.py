@@ -2,29 +2,59 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stoa.audit.events import PLATFORM, acted
 from stoa.kernel import outbox
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
+from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
+from stoa.tenancy import store
 from stoa.tenancy.model import Caller, caller_of
 
 if TYPE_CHECKING:  # its cryptography takes a third of a cold start, and webhooks do without
     from stoa.adapters.oidc import Issuer
 
 NOBODY = "unknown"
+KEPT = timedelta(hours=1)  # longer than any access token lives, with the leeway
 LONGEST = 500
 
 
 @dataclass(frozen=True)
 class Identity:
+    """`issuer` is made at first use."""
+
+    database: Database
     issuer: Callable[[], "Issuer"]
 
     def caller(self, token: str) -> Caller:
         """a request's bearer token -> who calls. Raises Refused 401, Transient when that cannot be found out."""
-        return caller_of(self.issuer().claims(token), Secret(token))
+        claims = self.issuer().claims(token)
+        found = caller_of(claims, Secret(token))
+        subjects, made = _subjects(found.session, found.id), datetime.fromtimestamp(claims["iat"], UTC)
+        with self.database.transaction() as connection:
+            ended = store.is_ended(connection, subjects, made)
+        if ended:
+            raise Refused("SESSION_ENDED", "this session has ended", status=401, hint="sign in again")
+        return found
+
+    def logged_out(self, logout_token: str) -> None:
+        """POST /v1/sessions/backchannel-logout -> no token of that session, or of all of that user's, is taken any
+        more. Raises Refused 400, Transient."""
+        try:
+            claims = self.issuer().logout_claims(logout_token)
+        except Refused as error:
+            raise Refused("INVALID_LOGOUT_TOKEN", error.detail, field="logout_token", status=400) from error
+        session, user = claims.get("sid"), claims.get("sub")
+        subject = f"sid:{session}" if isinstance(session, str) else f"sub:{user}"
+        with self.database.transaction() as connection:
+            store.end(connection, subject, now(), KEPT)
+
+
+def _subjects(session: str | None, user: str) -> list[str]:
+    return [f"sub:{user}", *([f"sid:{session}"] if session else [])]
 
 
 @dataclass(frozen=True)
