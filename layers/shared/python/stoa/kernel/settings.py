@@ -1,10 +1,13 @@
 """The environment, read once. Nothing else in stoa reads environment variables."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
+
+ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 
 
 class Secret:
@@ -23,6 +26,17 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret('***')"
+
+
+class Origins(frozenset[str]):
+    """Origins as a browser sends them, from a list with commas: no path, no wildcard. Raises ValueError."""
+
+    def __new__(cls, text: str) -> "Origins":
+        given = [part.strip() for part in text.split(",") if part.strip()]
+        for origin in given:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"STOA_CORS_ORIGINS: {origin} is no origin, such as https://console.example.com")
+        return super().__new__(cls, given)
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,11 @@ class Settings:
     time_scale: float
     awx_timeout_s: float
     launch_may_arrive_s: float
+    cors_origins: Origins
+    tenant_requests_per_s: float
+    tenant_burst: int
+    user_requests_per_s: float
+    user_burst: int
     function: str
     version: str
 
@@ -86,6 +105,10 @@ DEFAULTS = {
     "time_scale": "1",
     "awx_timeout_s": "10",
     "launch_may_arrive_s": "30",
+    "tenant_requests_per_s": "100",
+    "tenant_burst": "400",
+    "user_requests_per_s": "20",
+    "user_burst": "100",
 }
 OF_LAMBDA = {
     "function": ("AWS_LAMBDA_FUNCTION_NAME", "local"),
