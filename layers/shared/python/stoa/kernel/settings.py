@@ -46,6 +46,8 @@ class Settings:
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
+    `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
+    `..._requests_per_s` for ever.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
