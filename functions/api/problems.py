@@ -33,6 +33,7 @@ MEANINGS = {
     413: "the body is too large",
     422: "the request is wrong",
     429: "too often; Retry-After says when to ask again",
+    431: "too many headers",
     500: "our fault; it is logged under the trace id",
     503: "try again later",
 }

@@ -73,6 +73,28 @@ def limits(answer: Answer) -> dict[str, int]:
     return {name: int(left) for name, left in re.findall(r'"(\w+)";r=(\d+);t=\d+', answer.headers["ratelimit"])}
 
 
+def test_a_user_has_a_limit_inside_the_tenant_and_gets_it_back(edge: Edge) -> None:
+    ann, bob = edge.realm.token("ann", "acme"), edge.realm.token("bob", "acme")
+
+    def asked(token: str, n: int) -> Answer:
+        return edge.containers[n % 2].ask("GET", "/v1/status", token)
+
+    begun = time.monotonic()
+    answers = [asked(ann, n) for n in range(3 * USER_BURST)]
+    took_s = time.monotonic() - begun
+    accepted = [one for one in answers if one.status == 200]
+    assert USER_BURST <= len(accepted) <= USER_BURST + USER_PER_S * took_s + 1
+    refused = next(one for one in answers if one.status == 429)
+    said = refused.problem()
+    assert (said["code"], said["detail"]) == ("RATE_LIMITED", "this user asks too often")
+    assert refused.headers["retry-after"] == "1"
+    assert limits(refused)["user"] == 0
+    assert limits(asked(bob, 0))["tenant"] >= TENANT_BURST - len(accepted) - 1
+    assert asked(bob, 1).status == 200
+    time.sleep(1.0)
+    assert asked(ann, 0).status == 200
+
+
 @dataclass
 class Count:
     accepted: int = 0
@@ -120,28 +142,6 @@ def test_two_containers_let_through_what_the_limit_of_a_tenant_allows(edge: Edge
     assert 0.98 * allowed - 1 <= accepted <= 1.02 * allowed, (accepted, allowed, counts)
 
 
-def test_a_user_has_a_limit_inside_the_tenant_and_gets_it_back(edge: Edge) -> None:
-    ann, bob = edge.realm.token("ann", "acme"), edge.realm.token("bob", "acme")
-
-    def asked(token: str, n: int) -> Answer:
-        return edge.containers[n % 2].ask("GET", "/v1/status", token)
-
-    begun = time.monotonic()
-    answers = [asked(ann, n) for n in range(3 * USER_BURST)]
-    took_s = time.monotonic() - begun
-    accepted = [one for one in answers if one.status == 200]
-    assert USER_BURST <= len(accepted) <= USER_BURST + USER_PER_S * took_s + 1
-    refused = next(one for one in answers if one.status == 429)
-    said = refused.problem()
-    assert (said["code"], said["detail"]) == ("RATE_LIMITED", "this user asks too often")
-    assert refused.headers["retry-after"] == "1"
-    assert limits(refused)["user"] == 0
-    assert limits(asked(bob, 0))["tenant"] >= TENANT_BURST - len(accepted) - 1
-    assert asked(bob, 1).status == 200
-    time.sleep(1.0)
-    assert asked(ann, 0).status == 200
-
-
 def test_every_answer_of_a_limited_route_says_what_is_left(edge: Edge) -> None:
     token = edge.realm.token("cid", "fields")
     edge.change("ALTER TABLE api_status RENAME TO away")
@@ -181,10 +181,12 @@ def test_the_webhooks_of_machines_are_not_limited(edge: Edge) -> None:
 def test_an_address_that_fails_too_often_is_not_listened_to_for_a_while(edge: Edge) -> None:
     flood = [edge.ask("GET", "/v1/status", "wrong", address="203.0.113.9") for _ in range(160)]
     assert {one.status for one in flood[:100]} == {401}
-    assert flood[-1].status == 429
-    assert (flood[-1].problem()["code"], flood[-1].headers["retry-after"]) == ("RATE_LIMITED", "1")
+    refused = next(one for one in flood if one.status == 429)
+    assert (refused.problem()["code"], refused.headers["retry-after"]) == ("RATE_LIMITED", "1")
     good = edge.realm.token("dan", "elsewhere")
-    assert edge.ask("GET", "/v1/status", good, address="203.0.113.9").status == 429
+    # five a second are listened to again: whoever comes first
+    tokens = ["wrong", good] * 3
+    assert 429 in [edge.ask("GET", "/v1/status", token, address="203.0.113.9").status for token in tokens][1::2]
     assert edge.ask("GET", "/v1/status", good, address="203.0.113.10").status == 200
     time.sleep(0.3)
     assert edge.ask("GET", "/v1/status", good, address="203.0.113.9").status == 200

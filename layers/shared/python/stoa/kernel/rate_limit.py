@@ -6,11 +6,11 @@ When PostgreSQL is away nothing is let through: every route behind a limit needs
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from stoa.kernel.database import Database
 
-TAKE = "SELECT fits, full_in_s FROM take_tokens(%s, %s, %s::int[])"
+# arrays that psycopg has to write cost a third of the whole statement
+TAKE = "SELECT fits, full_in_s FROM take_tokens(ARRAY[{}], %s, %s)"
 # what a request holds is locked, and left for the next time
 REMOVE = (
     "DELETE FROM rate_limits WHERE bucket IN"
@@ -48,8 +48,10 @@ def take(database: Database, wanted: Sequence[tuple[Policy, str]]) -> tuple[Leve
     trip, by the clock of the database. Name owners of many before owners of few. Raises Transient."""
     policies = [policy for policy, _ in wanted]
     buckets = [f"{policy.name}:{owner}" for policy, owner in wanted]
-    spacings = [timedelta(seconds=policy.spacing_s) for policy in policies]
-    rows = database.statement(TAKE, (buckets, spacings, [policy.burst for policy in policies]))
+    spacings = ", ".join(f"{policy.spacing_s:.6f} s" for policy in policies)
+    bursts = ", ".join(str(policy.burst) for policy in policies)
+    text = TAKE.format(", ".join(["%s"] * len(buckets)))
+    rows = database.statement(text, (*buckets, f"{{{spacings}}}", f"{{{bursts}}}"))
     return tuple(level(policy, row["fits"], row["full_in_s"]) for policy, row in zip(policies, rows, strict=True))
 
 
