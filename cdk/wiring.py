@@ -176,7 +176,7 @@ FUNCTIONS = (
     ),
     Function(
         "outbox_relay",
-        "Publishes what a request had to leave in the outbox",
+        "Publishes what a request had to leave in the outbox; removes rate limits that nobody uses",
         timeout_s=60,
         every_s=60,
         produces=EVENTS,

@@ -153,6 +153,9 @@ class Stack:
             "STOA_SMTP_HOST": "127.0.0.1",
             "STOA_SMTP_PORT": str(self.ports["smtp"]),
             "STOA_MAIL_FROM": MAIL_FROM,
+            # everybody on this machine is one user
+            "STOA_USER_REQUESTS_PER_S": "500",
+            "STOA_USER_BURST": "1000",
             # of an S3 that asks for any
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",

@@ -5,7 +5,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
 from functions.api.refusals import note_refusal
@@ -52,7 +51,6 @@ def build() -> FastAPI:
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts, channels, sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
-    app.add_middleware(Edge)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)
     app.add_exception_handler(RequestValidationError, _invalid)

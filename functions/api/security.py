@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
+from functions.api import limits
 from stoa.bootstrap import app
 from stoa.kernel.database import bind
 from stoa.kernel.errors import Refused
@@ -99,20 +100,33 @@ class Permitted:
         self.also = also
 
     async def __call__(self, request: Request, authorization: Annotated[str, Header()] = "") -> Grant:
-        who = request.state.caller = caller(authorization)
+        who = request.state.caller = _admitted(request, authorization)
+        limits.take(request, who)
         grant = granted(who, self.permission, also=self.also)
         bind(grant.tenant)
         return grant
 
 
 def may(permission: Permission, *also: Reach) -> Any:
-    """For the annotation of a route's parameter: `who: Annotated[Grant, may("apis:read")]`. Raises Refused 401, 403."""
+    """For the annotation of a route's parameter: `who: Annotated[Grant, may("apis:read")]`. Raises Refused 401, 403
+    and 429."""
     return Depends(Permitted(permission, frozenset(also)))
 
 
 def address(request: Request) -> str:
     """Who called, as the gateway in front of us saw it, for the audit; no header of the caller can change it."""
     return request.client.host if request.client else ""
+
+
+def _admitted(request: Request, authorization: str) -> Caller:
+    """As `caller`; an address from which too much was refused is not listened to for a while."""
+    where = address(request)
+    limits.admit(request, where)
+    try:
+        return caller(authorization)
+    except Refused:
+        limits.failed(where)
+        raise
 
 
 def _bearer(authorization: str) -> str:

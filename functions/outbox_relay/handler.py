@@ -1,5 +1,13 @@
-"""every minute -> what requests had to leave in the outbox is published."""
+"""every minute -> what requests had to leave in the outbox is published; rate limits that nobody uses are removed."""
 
+from stoa.bootstrap import App
 from stoa.entrypoints.schedule import scheduled
+from stoa.kernel.rate_limit import remove_idle
 
-handler = scheduled("outbox_relay", lambda app: app.publisher.relay())
+
+def relay(app: App) -> int:
+    remove_idle(app.database)
+    return app.publisher.relay()
+
+
+handler = scheduled("outbox_relay", relay)

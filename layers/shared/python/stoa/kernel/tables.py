@@ -88,6 +88,7 @@ OPERATIONAL = {
     "parked": "records that wait for their key",
     "project_heads": "the commit that is processed; Git and the pushes say it again",
     "project_tenants": "registrations: settings, which no event carries yet",
+    "rate_limits": "how many requests callers have left; a bucket that is forgotten is full",
     "rollouts": "how far Argo CD is with an API",
     "started_by_hand": "idempotency keys of callers",
     "waiting_keys": "keys that wait",

@@ -34,9 +34,7 @@ class Identity:
         claims = self.issuer().claims(token)
         found = caller_of(claims, Secret(token))
         subjects, made = _subjects(found.session, found.id), datetime.fromtimestamp(claims["iat"], UTC)
-        with self.database.transaction() as connection:
-            ended = store.is_ended(connection, subjects, made)
-        if ended:
+        if store.is_ended(self.database, subjects, made):
             raise Refused("SESSION_ENDED", "this session has ended", status=401, hint="sign in again")
         return found
 

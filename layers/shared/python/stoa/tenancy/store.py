@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from stoa.kernel.database import Connection
+from stoa.kernel.database import Connection, Database
 
 
 def end(connection: Connection, subject: str, at: datetime, keep: timedelta) -> None:
@@ -17,9 +17,7 @@ def end(connection: Connection, subject: str, at: datetime, keep: timedelta) -> 
     connection.execute("DELETE FROM ended_sessions WHERE kept_until < %s", (at,))
 
 
-def is_ended(connection: Connection, subjects: Collection[str], made: datetime) -> bool:
-    """Whether one of them ended at or after the time at which a token was made."""
-    row = connection.execute(
-        "SELECT 1 FROM ended_sessions WHERE subject = ANY(%s) AND ended_at >= %s LIMIT 1", (list(subjects), made)
-    )
-    return row.fetchone() is not None
+def is_ended(database: Database, subjects: Collection[str], made: datetime) -> bool:
+    """Whether one of them ended at or after the time at which a token was made. Raises Transient."""
+    text = "SELECT 1 FROM ended_sessions WHERE subject = ANY(%s) AND ended_at >= %s LIMIT 1"
+    return bool(database.statement(text, (list(subjects), made)))
