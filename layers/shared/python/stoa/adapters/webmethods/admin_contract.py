@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 NAME = "Gateway-Admin-API"
-FILE = "admin_api.openapi.json"
 ID = r"^[A-Za-z0-9-]{1,64}$"
 METHODS = frozenset({"get", "put", "post", "delete"})
 
@@ -30,10 +29,15 @@ class Operation:
         return self.path.replace("{id}", object_id)
 
 
+def path() -> Path:
+    """Where the document is."""
+    return Path(__file__).with_name("admin_api.openapi.json")
+
+
 @cache
 def document() -> bytes:
     """The document as it is imported."""
-    return files("stoa.adapters.webmethods").joinpath(FILE).read_bytes()
+    return path().read_bytes()
 
 
 def sha256() -> str:

@@ -167,6 +167,35 @@ class Gateway:
         found = [alias for key, aliases in answer.items() if key.lower() == "alias" for alias in aliases]
         return next((str(alias["id"]) for alias in found if alias["name"] == name), None)
 
+    def application(self, name: str) -> Json | None:
+        """The application of that name, its keys among the rest."""
+        found = self._json("GET", "/applications")["applications"]
+        return next((dict(one) for one in found if one["name"] == name), None)
+
+    def put_application(self, application: Json) -> str:
+        """Makes it, or replaces the one that has its id; subscriptions stay. Returns the id."""
+        if "id" in application:
+            return str(self._json("PUT", f"/applications/{application['id']}", json=application)["id"])
+        return str(self._json("POST", "/applications", json=application)["id"])
+
+    def subscriptions(self, application_id: str) -> list[str]:
+        """Ids of the APIs that an application uses."""
+        return list(self._json("GET", f"/applications/{application_id}/apis")["apiIDs"])
+
+    def put_subscriptions(self, application_id: str, api_ids: list[str]) -> None:
+        self._json("PUT", f"/applications/{application_id}/apis", json={"apiIDs": api_ids})
+
+    def scope(self, name: str) -> Json | None:
+        """The mapping of that name: which scope of a token some APIs ask for."""
+        return next((dict(one) for one in self._json("GET", "/scopes")["scopes"] if one["scopeName"] == name), None)
+
+    def put_scope(self, scope: Json) -> None:
+        """Makes the mapping, or replaces the one that has its id."""
+        if "id" in scope:
+            self._json("PUT", f"/scopes/{scope['id']}", json=scope)
+        else:
+            self._json("POST", "/scopes", json=scope)
+
     def export_archive(self, api_id: str) -> bytes:
         return self._call("GET", "/archive", params={"apis": api_id}).content
 
