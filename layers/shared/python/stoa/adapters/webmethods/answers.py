@@ -17,6 +17,11 @@ def failures(answer: requests.Response) -> list[str]:
         body = answer.json() if answer.content else {}
     except requests.JSONDecodeError as error:
         raise Transient("gateway", f"answered {answer.status_code} with {PAGE}") from error
+    return failed_items(body)
+
+
+def failed_items(body: Any) -> list[str]:
+    """Of an answer that is parsed."""
     items = body.get("apiResponse") if isinstance(body, Mapping) else None
     results = items if isinstance(items, list) else [items]
     return [
@@ -29,9 +34,13 @@ def failures(answer: requests.Response) -> list[str]:
 def said_in(answer: requests.Response) -> str:
     """The gateway's text, whichever of its error shapes it chose."""
     try:
-        body: Any = answer.json()
+        return words(answer.json())
     except requests.JSONDecodeError:
         return PAGE
+
+
+def words(body: Any) -> str:
+    """The same of an answer that is parsed."""
     if not isinstance(body, Mapping):
         return json.dumps(body)[:300]
     said = body.get("errorDetails") or body.get("$error")
