@@ -53,20 +53,20 @@ class GatewayAdmin:
     def import_api(self, asked: Asked, name: str, version: str, kind: str, document: Mapping[str, Any]) -> Json:
         """POST apis -> an inactive API."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             refuse_own(name)
             form = {"apiName": name, "apiVersion": version, "type": kind}
             files = {"file": ("openapi.json", json.dumps(document).encode(), "application/json")}
             return _made(gateway, gateway.json("importApi", data=form, files=files))
 
-        answer: Json = self._act(asked, "importApi", "", work)
+        answer: Json = self._act(asked, "importApi", "", _work)
         return answer
 
     def set_active(self, asked: Asked, api_id: str, *, active: bool) -> Json:
         """PUT activate, deactivate -> served, or not; being so already is success."""
         operation = "activateApi" if active else "deactivateApi"
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             before = _api(gateway, api_id)
             if before["active"] == active:
                 return Done(before, before, before)
@@ -79,13 +79,13 @@ class GatewayAdmin:
             _same(after["active"], active, "the state of the API")
             return Done(after, before, after)
 
-        answer: Json = self._act(asked, operation, api_id, work)
+        answer: Json = self._act(asked, operation, api_id, _work)
         return answer
 
     def delete_api(self, asked: Asked, api_id: str) -> None:
         """DELETE api -> gone, if it was inactive and nobody used it; the gateway itself looks, nothing is forced."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             if asked.environment == "prod":
                 detail, hint = "an API of prod is removed by an approved change", "ask for its undeployment"
                 raise Refused("CHANGE_NOT_APPROVED", detail, status=409, hint=hint)
@@ -94,23 +94,23 @@ class GatewayAdmin:
             _same(_listed(gateway, api_id), None, "the list of APIs")
             return Done(None, before)
 
-        self._act(asked, "deleteApi", api_id, work)
+        self._act(asked, "deleteApi", api_id, _work)
 
     def add_version(self, asked: Asked, api_id: str, version: str) -> Json:
         """POST versions -> a new, inactive version; subscriptions are kept."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             _api(gateway, api_id)
             body = {"newApiVersion": version, "retainApplications": True}
             return _made(gateway, gateway.json("addVersion", api_id, json=body))
 
-        answer: Json = self._act(asked, "addVersion", api_id, work)
+        answer: Json = self._act(asked, "addVersion", api_id, _work)
         return answer
 
     def subscribe(self, asked: Asked, application_id: str, api_ids: Sequence[str], *, replace: bool) -> Json:
         """POST, PUT apis of an application -> the APIs that it uses; what POST does differs, so PUT is sent."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             before = gateway.json("readSubscriptions", application_id)["apiIDs"]
             wanted = list(dict.fromkeys([*([] if replace else before), *api_ids]))
             gateway.json("replaceSubscriptions", application_id, json={"apiIDs": wanted})
@@ -119,14 +119,14 @@ class GatewayAdmin:
             return Done({"apiIDs": after}, {"api_ids": before}, {"api_ids": after})
 
         operation = "replaceSubscriptions" if replace else "addSubscriptions"
-        answer: Json = self._act(asked, operation, application_id, work)
+        answer: Json = self._act(asked, operation, application_id, _work)
         return answer
 
     def put_alias(self, asked: Asked, alias: Mapping[str, Any], alias_id: str = "") -> Json:
         """POST, PUT alias -> the alias as it reads back, without its password."""
         operation = "replaceAlias" if alias_id else "addAlias"
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             before = _alias(gateway, alias_id) if alias_id else None
             for one in (alias, before or {}):
                 refuse_own(one.get("name"))
@@ -138,13 +138,13 @@ class GatewayAdmin:
                 shown(after), before and model.told(before), model.told(before or {}, alias) | model.told(after)
             )
 
-        answer: Json = self._act(asked, operation, alias_id, work)
+        answer: Json = self._act(asked, operation, alias_id, _work)
         return answer
 
     def configure_oidc(self, asked: Asked, api_id: str, server: str, scope: str) -> Json:
         """POST configure-oidc -> the API asks for this scope of the tokens of this authorization server."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             body = model.mapping(_api(gateway, api_id), server, scope)
             before = _mapping(gateway, body["scopeName"])
             if before is None:
@@ -155,13 +155,13 @@ class GatewayAdmin:
             _same(model.unlike(after or {}, body), [], "the scope mapping")
             return Done(after, before, after)
 
-        answer: Json = self._act(asked, "configureOidc", "", work)
+        answer: Json = self._act(asked, "configureOidc", "", _work)
         return answer
 
     def export_archive(self, asked: Asked, api_id: str) -> bytes:
         """GET archive -> the API as a zip, without aliases and their secrets."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             api = _api(gateway, api_id)
             if not api["active"]:
                 detail = f"{api['name']} is inactive; its archive would stop it wherever it is imported"
@@ -169,13 +169,13 @@ class GatewayAdmin:
             made = archive.without_aliases(gateway.content("exportArchive", params={"apis": api_id}))
             return Done(made, None, {**api, "sha256": sha256(made).hexdigest()})
 
-        answer: bytes = self._act(asked, "exportArchive", "", work, change=False)
+        answer: bytes = self._act(asked, "exportArchive", "", _work, change=False)
         return answer
 
     def import_archive(self, asked: Asked, data: bytes, *, overwrite: bool) -> Json:
         """POST archive -> its APIs with their policies in force, every item of it."""
 
-        def work(gateway: AdminProxy) -> Done:
+        def _work(gateway: AdminProxy) -> Done:
             clean = archive.without_aliases(data)
             records = archive.contents(clean).records
             model.check_archive(records, _protected(gateway))
@@ -192,7 +192,7 @@ class GatewayAdmin:
             _same([bool(api and api["active"]) for api in after], [True] * len(after), "the state of the APIs")
             return Done({"items": items}, None, {"apis": after, "sha256": sha256(clean).hexdigest()})
 
-        answer: Json = self._act(asked, "importArchive", "", work)
+        answer: Json = self._act(asked, "importArchive", "", _work)
         return answer
 
     def refused(self, asked: Asked, operation: str, object_id: str, error: Refused) -> None:
