@@ -1,19 +1,12 @@
-"""A served gateway whose admin API is published on it by our own steps, and the realm whose tokens open it."""
+"""A served gateway whose admin API is published on it by our own steps, and the issuer whose tokens open it."""
 
 import contextlib
-import copy
 import itertools
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-from joserfc import jwk, jwt
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from local.emulators.webmethods.app import create_app
 from local.emulators.webmethods.settings import Config
@@ -22,9 +15,9 @@ from stoa.adapters.webmethods import admin_contract, exposure, generation, publi
 from stoa.adapters.webmethods.gateway import Gateway
 from stoa.kernel.settings import Secret
 from tests.emulators.served import served
+from tests.issuer import Issuer, issuing
 
 USER, PASSWORD = "Administrator", "gateway-admin-pass"
-KEY = jwk.RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
 NUMBERS = itertools.count(1)
 OK = {"responses": {"200": {"description": "fine"}}}
 DOCUMENT: dict[str, Any] = {
@@ -37,33 +30,23 @@ REFERENCES = {key: f"vault:secret/gateways/dev#{key}" for key in ("username", "p
 
 
 class Exposed:
-    """`admin` is the gateway's account, past the published API; `issuer` and `keys_url` are the realm's."""
+    """`admin` is the gateway's account, past the published API."""
 
-    def __init__(self, url: str, keys_url: str) -> None:
+    def __init__(self, url: str, issuer: Issuer) -> None:
         self.url = url
-        self.keys_url = keys_url
-        self.issuer = "https://sso.example.com/realms/stoa"
+        self.issuer = issuer
         json = {"accept": "application/json"}
         self.admin = httpx.Client(base_url=f"{url}/rest/apigateway", auth=(USER, PASSWORD), headers=json, timeout=30)
 
-    def token(self, scope: str = "deploy:dev", role: str = "cpi-admin", **claims: Any) -> str:
-        at = int(time.time())
-        said = {
-            "iss": self.issuer,
-            "aud": "control-plane-api",
-            "azp": "awx-automation",
-            "typ": "Bearer",
-            "sub": "sub-1",
-        }
-        said |= {"scope": scope, "iat": at, "exp": at + 300, "realm_access": {"roles": [role]}}
-        return jwt.encode({"alg": "RS256", "kid": "one"}, {**said, **claims}, KEY)
+    def token(self, role: str = "cpi-admin", **claims: Any) -> str:
+        return self.issuer.token(role, **{"sub": "sub-1", "scope": "openid deploy:dev", **claims})
 
     def publish(self) -> None:
         """What playbooks/expose-admin-api.yaml does."""
         gateway = Gateway(self.url, USER, Secret(PASSWORD))
         references = {"username_ref": REFERENCES["username"], "password_ref": REFERENCES["password"]}
-        asked = {"environment": "dev", "issuer": self.issuer, "audience": "control-plane-api", **references}
-        wanted = exposure.exposure({**asked, "jwks_url": self.keys_url, "admin_url": self.url})
+        asked = {"environment": "dev", "issuer": self.issuer.url, "audience": "control-plane-api", **references}
+        wanted = exposure.exposure({**asked, "jwks_url": self.issuer.url, "admin_url": self.url})
         held = generation.held(gateway, wanted)
         secrets = {REFERENCES["username"]: USER, REFERENCES["password"]: PASSWORD}
         sent = {reference: SecretValue(Secret(value), 1) for reference, value in secrets.items()}
@@ -108,14 +91,9 @@ class Exposed:
         httpx.put(f"{self.url}/_emulator/timing", json=dict.fromkeys(settings, 0)).raise_for_status()
 
 
-async def keys(_: Request) -> Response:
-    return JSONResponse({"keys": [copy.deepcopy(KEY.as_dict(private=False))]})
-
-
 @contextlib.contextmanager
 def exposed(folder: Path) -> Iterator[Exposed]:
-    with served(Starlette(routes=[Route("/certs", keys)])) as realm:
-        with served(create_app(Config(folder, USER, PASSWORD))) as url:
-            made = Exposed(url, f"{realm}/certs")
-            made.publish()
-            yield made
+    with issuing() as issuer, served(create_app(Config(folder, USER, PASSWORD))) as url:
+        made = Exposed(url, issuer)
+        made.publish()
+        yield made

@@ -9,7 +9,6 @@ import pytest
 
 from stoa.adapters.webmethods import admin_contract
 from stoa.kernel.errors import NotFound, Refused, Transient
-from stoa.kernel.settings import Secret
 from tests.gateway_admin.exposed import DOCUMENT
 
 

@@ -195,10 +195,6 @@ class GatewayAdmin:
         answer: Json = self._act(asked, "importArchive", "", _work)
         return answer
 
-    def refused(self, asked: Asked, operation: str, object_id: str, error: Refused) -> None:
-        """a request without the right to it -> on the audit log."""
-        self._say(asked, operation, object_id, ACTS[operation], "refused", after=_why(error))
-
     def _act(self, asked: Asked, operation: str, object_id: str, work: Work, *, change: bool = True) -> Any:
         action = ACTS[operation]
         if change:
@@ -206,7 +202,10 @@ class GatewayAdmin:
         try:
             done = work(self.reach(asked.environment, asked.token))
         except Refused as error:
-            self._say(asked, operation, object_id, action, "refused", after=_why(error))
+            # without the detail: it may quote what was sent
+            after = {"code": error.code, "status": error.status}
+            self._say(asked, operation, object_id, action, "refused", after=after)
+            error.noted = True
             raise
         except Transient:
             effect = "unknown" if change else "none"
@@ -226,11 +225,6 @@ class GatewayAdmin:
         with self.database.transaction() as connection:
             keys = outbox.add(connection, [event])
         self.publish(keys)
-
-
-def _why(error: Refused) -> Json:
-    """Without the detail: it may quote what was sent."""
-    return {"code": error.code, "status": error.status}
 
 
 def _api(gateway: AdminProxy, api_id: str) -> Json:

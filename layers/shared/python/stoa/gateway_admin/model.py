@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from stoa.adapters.webmethods.admin_contract import NAME, operations
 from stoa.kernel.errors import Refused
@@ -12,7 +12,6 @@ from stoa.kernel.settings import Secret
 
 Json = dict[str, Any]
 Environment = Literal["dev", "staging", "prod"]
-ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 
 # by operation of the contract, what the audit says; an operation that is not here is the proxy's own means
 ACTS: Mapping[str, str] = {
