@@ -22,7 +22,7 @@ from functions.api.gateway_bodies import (
     Subscriptions,
 )
 from functions.api.problems import RESPONSES
-from functions.api.security import Permitted, address, caller
+from functions.api.security import Permitted, address
 from stoa.bootstrap import app
 from stoa.gateway_admin.model import Asked, Environment
 from stoa.kernel.database import bind
@@ -42,7 +42,7 @@ class PermittedOnGateway(Permitted):
         self, request: Request, environment: Annotated[Environment, Query()],
         authorization: Annotated[str, Header()] = "",
     ) -> Asked:  # fmt: skip
-        who = request.state.caller = caller(authorization)
+        who = self.who(request, authorization)
         if not ("service" in who.roles and f"{SCOPE}{environment}" in who.scopes):
             granted(who, self.permission, also=self.also)
         bind(None)
