@@ -144,6 +144,8 @@ class Stack:
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
+            "STOA_GATEWAY_DEV_URL": self.url("gateway"),
+            "STOA_GATEWAYS_VAULT_TOKEN": self.vault_tokens["gateways"],
             "STOA_ARGOCD_URL": self.url("argocd"),
             "STOA_ARGOCD_TOKEN": secret("argocd_token"),
             "STOA_OPENSEARCH_URL": self.url("opensearch"),

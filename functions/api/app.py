@@ -14,6 +14,7 @@ from functions.api.routes import (
     changes,
     channels,
     deployments,
+    gateway,
     health,
     pushes,
     sessions,
@@ -47,7 +48,7 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
+    for routes in (deployments, catalog, pushes, changes, trace_lists, traces, gateway):  # /search before /{trace_id}
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts, channels, sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])

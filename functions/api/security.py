@@ -100,11 +100,15 @@ class Permitted:
         self.also = also
 
     async def __call__(self, request: Request, authorization: Annotated[str, Header()] = "") -> Grant:
-        who = request.state.caller = _admitted(request, authorization)
-        limits.take(request, who)
-        grant = granted(who, self.permission, also=self.also)
+        grant = granted(self.who(request, authorization), self.permission, also=self.also)
         bind(grant.tenant)
         return grant
+
+    def who(self, request: Request, authorization: str) -> Caller:
+        """Who calls, within the limits. Raises Refused 401, 429."""
+        who = request.state.caller = _admitted(request, authorization)
+        limits.take(request, who)
+        return who
 
 
 def may(permission: Permission, *also: Reach) -> Any:

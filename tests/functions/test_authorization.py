@@ -1,5 +1,6 @@
 """Every route, as every role, for one's own tenant and another one: exactly the table of tenancy/model.py."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from stoa.tenancy.model import MATRIX, ROLES, Role
 from tests.issuer import Issuer, issuing
 
 OWN, OTHER = "tenant-own", "tenant-other"
+PROXY = "/v1/gateway"
 # their callers are machines with secrets of their own, or anybody
 OPEN = {
     "/v1/sessions/backchannel-logout",
@@ -28,6 +30,28 @@ OPEN = {
     "/artefacts/{tenant}/{sha256}",
 }
 CHANNEL = {"kind": "email", "target": "ada@example.com"}
+# the admin API of a gateway that is nowhere; it belongs to no tenant
+GATEWAY: dict[str, dict[str, Any] | None] = {
+    "GET /health": None,
+    "GET /apis": None,
+    "POST /apis": {"apiName": "a", "apiVersion": "1", "type": "openapi", "document": {}},
+    "GET /apis/{api_id}": None,
+    "DELETE /apis/{api_id}": None,
+    "PUT /apis/{api_id}/activate": None,
+    "PUT /apis/{api_id}/deactivate": None,
+    "POST /apis/{api_id}/versions": {"newApiVersion": "2"},
+    "GET /applications": None,
+    "POST /applications/{application_id}/apis": {"apiIDs": []},
+    "PUT /applications/{application_id}/apis": {"apiIDs": []},
+    "GET /scopes": None,
+    "POST /configure-oidc": {"apiId": "a", "authServerAlias": "b", "scopeName": "c"},
+    "GET /alias": None,
+    "POST /alias": {"type": "simple", "name": "a", "value": "b"},
+    "GET /alias/{alias_id}": None,
+    "PUT /alias/{alias_id}": {"type": "simple", "name": "a", "value": "b"},
+    "GET /archive": None,
+    "POST /archive": None,
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +67,10 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
     """How each route is asked for something of that tenant. A route that is not here fails the walk."""
     channels, deployment = f"/v1/tenants/{tenant}/channels", f"/v1/deployments/{made.id}"
     start = {"tenant": tenant, "api": made.lane.api, "environment": "dev"}
+    if route.startswith(PROXY):
+        path = re.sub("{.*}", "a1", route)
+        more = "&api=a1" if (method, route) == ("GET", f"{PROXY}/archive") else ""
+        return Ask(f"{path}?environment=dev{more}", GATEWAY[f"{method} {route.removeprefix(PROXY)}"])
     return {
         "GET /v1/deployments": Ask(f"/v1/deployments?tenant={tenant}"),
         "POST /v1/deployments": Ask("/v1/deployments", start),
@@ -129,7 +157,7 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             if answer.status_code not in expected(permitted.permission, role, tenant, ask.hides):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * 16
+    assert seen == 2 * (16 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stoa.deployments.flows import Deployments
     from stoa.deployments.flows_by_hand import ByHand
     from stoa.deployments.queries import DeploymentQueries
+    from stoa.gateway_admin.flows import GatewayAdmin
     from stoa.gitops.flows import GitOps
     from stoa.gitops.queries import PushQueries
     from stoa.notifications.flows import Notifications
@@ -217,6 +218,18 @@ class App:
         from stoa.gitops.queries import PushQueries  # noqa: PLC0415
 
         return PushQueries(self.database)
+
+    @cached_property
+    def gateway_admin(self) -> "GatewayAdmin":
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+        from stoa.adapters.webmethods.admin_proxy import Gateways  # noqa: PLC0415
+        from stoa.gateway_admin.flows import GatewayAdmin  # noqa: PLC0415
+
+        read = self.settings
+        urls = {"dev": read.gateway_dev_url, "staging": read.gateway_staging_url, "prod": read.gateway_prod_url}
+        vault = Vault(read.vault_url, read.gateways_vault_token)
+        gateways = Gateways(urls, frozenset(read.gateway_direct.split()), vault.read)
+        return GatewayAdmin(self.database, self.publisher.soon, gateways.of)
 
     @cached_property
     def gitops(self) -> "GitOps":

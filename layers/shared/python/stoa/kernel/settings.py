@@ -48,6 +48,7 @@ class Settings:
     are the clients, with blanks between, whose tokens are taken.
     `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
     `..._requests_per_s` for ever.
+    `gateway_direct` are the environments, with blanks between, whose gateway is administered past its published API.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
@@ -77,6 +78,11 @@ class Settings:
     opensearch_url: str
     opensearch_user: str
     opensearch_password: Secret
+    gateway_dev_url: str
+    gateway_staging_url: str
+    gateway_prod_url: str
+    gateway_direct: str
+    gateways_vault_token: Secret
     archive_bucket: str
     s3_endpoint: str
     slack_url: str
