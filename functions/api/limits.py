@@ -8,7 +8,8 @@ import ipaddress
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from fastapi import Request
 
@@ -63,15 +64,18 @@ class Failures:
 failures = Failures()
 
 
-def admit(request: Request, address: str) -> None:
-    """Before a token is looked at. Raises Refused 429 for an address where too many were wrong."""
+@contextmanager
+def listening(request: Request, address: str) -> Iterator[None]:
+    """Around the look at a token, which costs a signature, and a wrong one a line in the audit. Raises Refused 429
+    for an address where too many were wrong."""
     wait_s = failures.wait_s(address, time.monotonic())
     if wait_s > 0:
         raise _limited(request, "too many tokens from this address were refused", _seconds(wait_s))
-
-
-def failed(address: str) -> None:
-    failures.add(address, time.monotonic())
+    try:
+        yield
+    except Refused:
+        failures.add(address, time.monotonic())
+        raise
 
 
 def _network(address: str) -> str:

@@ -17,7 +17,7 @@ def note_refusal(request: Request, error: Refused) -> None:
     """Audits a bad token, a missing permission, a reach for another tenant, and any change that a known caller was
     refused. A request without a token is nobody's act. Without a database the refusal stands, and the log has it."""
     caller: Caller | None = getattr(request.state, "caller", None)
-    changes = caller is not None and request.method not in READ and error.status != 429  # which would be a flood
+    changes = caller is not None and request.method not in READ
     if error.noted or (error.code not in ALWAYS and not isinstance(error, OtherTenant) and not changes):
         return
     path, trace_id = request.url.path, request.state.trace_id

@@ -106,8 +106,10 @@ class Permitted:
 
     def who(self, request: Request, authorization: str) -> Caller:
         """Who calls, within the limits. Raises Refused 401, 429."""
-        who = request.state.caller = _admitted(request, authorization)
+        with limits.listening(request, address(request)):
+            who = caller(authorization)
         limits.take(request, who)
+        request.state.caller = who  # not before: a refusal for the rate is not written down, which would cost more
         return who
 
 
@@ -120,17 +122,6 @@ def may(permission: Permission, *also: Reach) -> Any:
 def address(request: Request) -> str:
     """Who called, as the gateway in front of us saw it, for the audit; no header of the caller can change it."""
     return request.client.host if request.client else ""
-
-
-def _admitted(request: Request, authorization: str) -> Caller:
-    """As `caller`; an address from which too much was refused is not listened to for a while."""
-    where = address(request)
-    limits.admit(request, where)
-    try:
-        return caller(authorization)
-    except Refused:
-        limits.failed(where)
-        raise
 
 
 def _bearer(authorization: str) -> str:

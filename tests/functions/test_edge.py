@@ -14,7 +14,8 @@ from functions.api.edge import HEADERS_LIMIT
 from functions.api.limits import Failures
 from local.runtime.worker import FunctionDied
 from stoa.kernel.rate_limit import Policy
-from tests.functions.containers import Answer, Container, Realm, container, realm
+from tests.functions.containers import Answer, Container, container
+from tests.issuer import Issuer, issuing
 
 TENANT_PER_S, TENANT_BURST = 20, 40
 USER_PER_S, USER_BURST = 5, 10
@@ -35,11 +36,14 @@ class Edge:
     """Two containers of one database."""
 
     containers: tuple[Container, Container]
-    realm: Realm
+    issuer: Issuer
     database_url: str
 
     def ask(self, *asked: Any, **more: Any) -> Answer:
         return self.containers[0].ask(*asked, **more)
+
+    def token(self, sub: str, tenant: str | None, role: str = "devops") -> str:
+        return self.issuer.token(role, tenant=tenant, sub=sub)
 
     def change(self, statement: str) -> None:
         with psycopg.connect(self.database_url) as connection:
@@ -49,11 +53,10 @@ class Edge:
 @pytest.fixture(scope="module")
 def edge(module_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder, url = tmp_path_factory.mktemp("edge"), module_database()
-    with realm() as issuer, ThreadPoolExecutor(2) as pool:
+    with issuing() as issuer, ThreadPoolExecutor(2) as pool:
         environment = {
             "STOA_DATABASE_URL": url,
             "STOA_OIDC_ISSUER_URL": issuer.url,
-            "STOA_OIDC_KEYS_URL": issuer.keys_url,
             "STOA_WEBHOOK_SECRET": "hook-secret",
             "STOA_CORS_ORIGINS": f"{PAGE}, http://localhost:5173",
             "STOA_TENANT_REQUESTS_PER_S": str(TENANT_PER_S),
@@ -74,7 +77,7 @@ def limits(answer: Answer) -> dict[str, int]:
 
 
 def test_a_user_has_a_limit_inside_the_tenant_and_gets_it_back(edge: Edge) -> None:
-    ann, bob = edge.realm.token("ann", "acme"), edge.realm.token("bob", "acme")
+    ann, bob = edge.token("ann", "acme"), edge.token("bob", "acme")
 
     def asked(token: str, n: int) -> Answer:
         return edge.containers[n % 2].ask("GET", "/v1/status", token)
@@ -124,9 +127,9 @@ def hammer(one: Container, tokens: list[str], until: float) -> Count:
 
 def test_two_containers_let_through_what_the_limit_of_a_tenant_allows(edge: Edge) -> None:
     """Within 2 %, also when one of them is killed on the way: it may have taken one token that nobody got."""
-    users = [[edge.realm.token(f"user-{n}-{k}", "hammered") for n in range(12)] for k in range(2)]
+    users = [[edge.token(f"user-{n}-{k}", "hammered") for n in range(12)] for k in range(2)]
     for one in edge.containers:
-        assert one.ask("GET", "/v1/deployments/dep-unknown", edge.realm.token("warm", "warm")).status == 404
+        assert one.ask("GET", "/v1/deployments/dep-unknown", edge.token("warm", "warm")).status == 404
     begun = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         pairs = zip(edge.containers, users, strict=True)
@@ -142,8 +145,21 @@ def test_two_containers_let_through_what_the_limit_of_a_tenant_allows(edge: Edge
     assert 0.98 * allowed - 1 <= accepted <= 1.02 * allowed, (accepted, allowed, counts)
 
 
+def test_a_refusal_for_the_rate_costs_no_line_of_the_audit(edge: Edge) -> None:
+    """One for a wrong token does, until its address is not listened to."""
+    token = edge.token("gil", "audited")
+    with psycopg.connect(edge.database_url, autocommit=True) as connection:
+        count = "SELECT count(*) FROM outbox WHERE topic = 'audit-log'"
+        (before,) = connection.execute(count).fetchone() or (0,)
+        answers = [edge.ask("POST", "/v1/deployments/dep-unknown/cancel", token) for _ in range(2 * USER_BURST)]
+        (after,) = connection.execute(count).fetchone() or (0,)
+    refused = [one.status for one in answers].count(429)
+    assert refused > 0
+    assert after - before == len(answers) - refused
+
+
 def test_every_answer_of_a_limited_route_says_what_is_left(edge: Edge) -> None:
-    token = edge.realm.token("cid", "fields")
+    token = edge.token("cid", "fields")
     edge.change("ALTER TABLE api_status RENAME TO away")
     answers = [
         edge.ask("GET", "/v1/deployments", token),
@@ -161,7 +177,7 @@ def test_every_answer_of_a_limited_route_says_what_is_left(edge: Edge) -> None:
         assert re.fullmatch(r'"tenant";r=\d+;t=1, "user";r=\d+;t=1', one.headers["ratelimit"])
         assert limits(one)["user"] >= USER_BURST - n - 1
     assert limits(answers[0]) == {"tenant": TENANT_BURST - 1, "user": USER_BURST - 1}
-    assert limits(edge.ask("GET", "/v1/deployments", edge.realm.token("root", None, "cpi-admin"))).keys() == {"user"}
+    assert limits(edge.ask("GET", "/v1/deployments", edge.token("root", None, "cpi-admin"))).keys() == {"user"}
 
 
 def test_an_answer_to_nobody_says_nothing_of_limits(edge: Edge) -> None:
@@ -179,13 +195,14 @@ def test_the_webhooks_of_machines_are_not_limited(edge: Edge) -> None:
 
 
 def test_an_address_that_fails_too_often_is_not_listened_to_for_a_while(edge: Edge) -> None:
-    flood = [edge.ask("GET", "/v1/status", "wrong", address="203.0.113.9") for _ in range(160)]
+    # without a token, because a wrong one is audited, which takes its time
+    flood = [edge.ask("GET", "/v1/status", "", address="203.0.113.9") for _ in range(200)]
     assert {one.status for one in flood[:100]} == {401}
     refused = next(one for one in flood if one.status == 429)
     assert (refused.problem()["code"], refused.headers["retry-after"]) == ("RATE_LIMITED", "1")
-    good = edge.realm.token("dan", "elsewhere")
+    good = edge.token("dan", "elsewhere")
     # five a second are listened to again: whoever comes first
-    tokens = ["wrong", good] * 3
+    tokens = ["wrong", good] * 4
     assert 429 in [edge.ask("GET", "/v1/status", token, address="203.0.113.9").status for token in tokens][1::2]
     assert edge.ask("GET", "/v1/status", good, address="203.0.113.10").status == 200
     time.sleep(0.3)
@@ -214,7 +231,7 @@ def test_addresses_of_one_ipv6_network_are_one() -> None:
 
 
 def test_every_answer_has_the_headers_that_protect_it(edge: Edge) -> None:
-    token = edge.realm.token("eve", "secure")
+    token = edge.token("eve", "secure")
     edge.change("ALTER TABLE api_status RENAME TO away")
     answers = [
         edge.ask("GET", "/v1/status", token),
@@ -272,7 +289,7 @@ def test_another_origin_is_told_nothing(edge: Edge, origin: str) -> None:
 
 
 def test_our_pages_may_read_answers_and_refusals(edge: Edge) -> None:
-    token = edge.realm.token("fay", "pages")
+    token = edge.token("fay", "pages")
     for path, given, status in (("/v1/status", token, 200), ("/v1/status", "", 401), ("/v1/nothing", "", 404)):
         answer = edge.ask("GET", path, given, headers={"origin": "http://localhost:5173"})
         assert answer.status == status

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.outbox_relay.handler import relay
+from stoa.bootstrap import App
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.rate_limit import Policy, level, remove_idle, take
-from stoa.kernel.settings import Secret
+from stoa.kernel.settings import Secret, from_environment
 
 HOUR = 3600
 SPACING_S = 1000
@@ -133,6 +135,16 @@ def test_full_buckets_are_removed_and_those_in_use_stay(database: Database, data
     assert remove_idle(database) == 1
     with database.transaction() as connection:
         assert connection.execute("SELECT bucket FROM rate_limits").fetchall() == [{"bucket": "tenant:busy"}]
+
+
+def test_the_relay_removes_them_at_each_tick(database: Database, database_url: str) -> None:
+    app = App(from_environment({"STOA_DATABASE_URL": database_url}), publish_wait_s=0)
+    take(database, [(tenant(3), "acme")])
+    pass_time(database, HOUR)
+    assert relay(app) == 0
+    app.database.close()
+    with database.transaction() as connection:
+        assert connection.execute("SELECT bucket FROM rate_limits").fetchall() == []
 
 
 def test_a_bucket_that_is_removed_while_a_request_waits_for_it_is_made_again(
