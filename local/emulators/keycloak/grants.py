@@ -66,8 +66,15 @@ def _refresh(call: Call, client: Client) -> Json:
         server.sessions.leave(session, client)
         raise oauth("invalid_grant", "Maximum allowed refresh token reuse exceeded")
     notes = {"AUTH_TIME": session["started"], "acr": claims["acr"]}
-    grant = Grant("refresh_token", client, user, claims["scope"], notes, session)
+    grant = Grant("refresh_token", client, user, claims["scope"], notes, session, narrowed=_narrowed(call, client))
     return server.tokens.answer(grant, server.sessions, call.now, claims["reuse_id"])
+
+
+def _narrowed(call: Call, client: Client) -> str | None:
+    """Less than the login asked for, in this answer alone; more is not given."""
+    if call.server.realm.unknown_scopes(client, call.sent("scope")):
+        raise oauth("invalid_scope", f"Invalid scopes: {call.sent('scope')}")
+    return call.sent("scope") or None
 
 
 def _machine(call: Call, client: Client) -> Json:

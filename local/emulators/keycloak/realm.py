@@ -12,6 +12,8 @@ NUMBERS = (
     "accessTokenLifespan", "accessCodeLifespan", "accessCodeLifespanLogin", "ssoSessionIdleTimeout",
     "ssoSessionMaxLifespan", "failureFactor", "waitIncrementSeconds", "maxFailureWaitSeconds", "maxDeltaTimeSeconds",
 )  # fmt: skip
+# Keycloak's own pages, which are not emulated
+OWN_PAGES = ("account", "account-console", "security-admin-console")
 # what Keycloak adds by itself to every realm
 BUILT_IN_ROLES = ("offline_access", "uma_authorization")
 BUILT_IN_COMPOSITES = {"view-users": ("query-users", "query-groups")}
@@ -90,7 +92,11 @@ def parse(file: Json, more_users: Json | None) -> Realm:
     scope_roles = _mapped(file, "clientScope")
     client_roles = _mapped(file, "client")
     scopes = {one["name"]: _scope(one, scope_roles) for one in file["clientScopes"]}
-    clients = {one["clientId"]: _client(one, made, client_roles, file) for one in file["clients"]}
+    clients = {
+        one["clientId"]: _client(one, made, client_roles, file)
+        for one in file["clients"]
+        if one["clientId"] not in OWN_PAGES
+    }
     for client in clients.values():
         _check_client(client, scopes)
     users = (*file.get("users", ()), *(more_users or {}).get("users", ()))

@@ -21,7 +21,8 @@ JTI = {"authorization_code": "onrtac:", "refresh_token": "onrtrt:", "client_cred
 
 @dataclass(frozen=True)
 class Grant:
-    """`scope` is what was asked for; `notes` those of a session, see `Subject`."""
+    """`scope` is what the login asked for, `narrowed` the part of it that a refresh asks for; `notes` are those of a
+    session, see `Subject`."""
 
     kind: str
     client: Client
@@ -30,6 +31,13 @@ class Grant:
     notes: Mapping[str, Any] = field(default_factory=dict)
     session: Json | None = None
     nonce: str | None = None
+    narrowed: str | None = None
+
+    @property
+    def asked(self) -> str:
+        if self.narrowed is None:
+            return self.scope
+        return " ".join(name for name in self.scope.split() if name in self.narrowed.split())
 
 
 class Tokens:
@@ -51,8 +59,8 @@ class Tokens:
             refresh, refresh_ends = self._refresh(grant, grant.session, sessions, now, family)
             body |= {"refresh_expires_in": refresh_ends - now, "refresh_token": refresh}
             body["session_state"] = grant.session["id"]
-            if "openid" in grant.scope.split():
-                body["id_token"] = self._id(grant, access, now, ends)
+        if "openid" in grant.asked.split():
+            body["id_token"] = self._id(grant, access, now, ends)
         return {**body, "not-before-policy": 0, "scope": self.scope_of(grant)}
 
     def claims(self, grant: Grant, target: str) -> Json:
@@ -69,10 +77,10 @@ class Tokens:
 
     def scope_of(self, grant: Grant) -> str:
         shown = [scope.name for scope in self._scopes(grant) if scope.shown]
-        return " ".join(["openid"] * ("openid" in grant.scope.split()) + shown)
+        return " ".join(["openid"] * ("openid" in grant.asked.split()) + shown)
 
     def _scopes(self, grant: Grant) -> list[Scope]:
-        return self._realm.granted(grant.client, grant.scope, frozenset(grant.user["realmRoles"]))
+        return self._realm.granted(grant.client, grant.asked, frozenset(grant.user["realmRoles"]))
 
     def _base(self, grant: Grant, typ: str, now: int, ends: int) -> Json:
         claims = {"exp": ends, "iat": now, "jti": str(uuid.uuid4()), "iss": self.issuer, "typ": typ}
