@@ -90,7 +90,9 @@ class Keys:
         return str(made.kid)
 
     def _key(self, kept: Json) -> RSAKey:
-        return self._read.setdefault(kept["kid"], RSAKey.import_key(kept["jwk"]))
+        if kept["kid"] not in self._read:  # reading one takes longer than signing with it
+            self._read[kept["kid"]] = RSAKey.import_key(kept["jwk"])
+        return self._read[kept["kid"]]
 
 
 def _known(keys: dict[str | None, RSAKey], kid: str | None) -> RSAKey:
