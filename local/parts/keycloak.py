@@ -16,7 +16,6 @@ from pathlib import Path
 
 import requests
 
-from local import identity
 from local.parts.jars import POM, JarsRefused
 from local.parts.ports import free_port
 from local.parts.process import Child, DiedEarly
@@ -68,14 +67,14 @@ class Keycloak:
         self.url = f"http://127.0.0.1:{self._port}"
         self.admin_password = secrets.token_urlsafe(24)
 
-    def start(self, environment: Mapping[str, str]) -> None:
-        """With the placeholders of the realm file in `environment`. Raises DiedEarly."""
+    def start(self, realm: Path, users: Path, environment: Mapping[str, str]) -> None:
+        """Imports both files, whose placeholders have their values in `environment`. Raises DiedEarly."""
         given = self._home / "data" / "import"
         shutil.rmtree(given, ignore_errors=True)
         given.mkdir(parents=True)
         # the names say which realm it is, and that the second file adds users to it
-        shutil.copy(identity.REALM, given / "stoa-realm.json")
-        shutil.copy(identity.USERS, given / "stoa-users-0.json")
+        shutil.copy(realm, given / "stoa-realm.json")
+        shutil.copy(users, given / "stoa-users-0.json")
         admin = {"KC_BOOTSTRAP_ADMIN_USERNAME": "root", "KC_BOOTSTRAP_ADMIN_PASSWORD": self.admin_password}
         # bash, since an unpacked zip has no executable files
         command = ["bash", str(self._home / "bin" / "kc.sh"), "start-dev", "--import-realm"]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from local import identity
 from local.parts.keycloak import Keycloak, home_of
 from local.parts.ports import beyond_loopback
 from tests.emulators.keycloak.kit import Issuer, Receiver, environment, receivers
@@ -22,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iter
         pytest.skip(f"no Keycloak in {BUILD}: `make test-real` downloads it, with Java 17 and Maven")
     made = Keycloak(BUILD, tmp_path_factory.mktemp("keycloak") / "log")
     try:
-        made.start(environment(made.url, receiver.url))
+        made.start(identity.REALM, identity.USERS, environment(made.url, receiver.url))
         assert made.pid is not None
         assert beyond_loopback([made.pid]) == []
         yield made
@@ -32,4 +33,4 @@ def server(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iter
 
 @pytest.fixture(scope="session")
 def issuer(server: Keycloak, receiver: Receiver) -> Issuer:
-    return Issuer(server.url, environment(server.url, receiver.url))
+    return Issuer(server.url, environment(server.url, receiver.url), pause_s=1.1)

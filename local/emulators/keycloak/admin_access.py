@@ -40,5 +40,9 @@ def sent(call: Call, kind: type) -> Any:
     except ValueError:
         body = None
     if not isinstance(body, kind):
-        raise Refused(answer({"error": "invalid_request", "error_description": "Cannot parse the JSON"}, 400))
+        raise unreadable()
     return body
+
+
+def unreadable() -> Refused:
+    return Refused(answer({"error": "invalid_request", "error_description": "Cannot parse the JSON"}, 400))

@@ -4,7 +4,7 @@ import re
 
 from starlette.responses import Response
 
-from local.emulators.keycloak.admin_access import MANAGE, VIEW, need, sent, user_of
+from local.emulators.keycloak.admin_access import MANAGE, VIEW, need, sent, unreadable, user_of
 from local.emulators.keycloak.answers import Refused, admin, answer, no_content, not_taken
 from local.emulators.keycloak.call import Call
 from local.emulators.keycloak.logout import end
@@ -23,7 +23,7 @@ def find(call: Call) -> Response:
     `attribute:value`; `first` and `max` (100)."""
     need(call, VIEW)
     found = [user for user in call.server.people.all() if _fits(call, user)]
-    first, most = int(call.asked("first") or 0), int(call.asked("max") or 100)
+    first, most = _number(call, "first", 0), _number(call, "max", 100)
     brief = call.asked("briefRepresentation") == "true"
     return answer([_shown(user, brief=brief) for user in found[first : first + most]])
 
@@ -140,6 +140,14 @@ def unlock(call: Call) -> Response:
     return no_content()
 
 
+def _number(call: Call, name: str, default: int) -> int:
+    """Raises Refused 404, which is what becomes of a parameter that is no number."""
+    given = call.asked(name) or str(default)
+    if not given.isascii() or not given.isdigit():
+        raise admin(404, "HTTP 404 Not Found")
+    return int(given)
+
+
 def _fits(call: Call, user: Json) -> bool:
     texts = {name: (user[name] or "").lower() for name in FIELDS}
     search, exact = call.asked("search").lower(), call.asked("exact") == "true"
@@ -168,11 +176,21 @@ def _checked(call: Call) -> Json:
     if unknown:
         said = f'Invalid json representation for UserRepresentation. Unrecognized field "{unknown[0]}"'
         raise admin(400, said)
+    _check_types(given)
     tenant = given.get("attributes", {}).get("tenant", [])
     if any(not TENANT.match(value) for value in tenant):
         said = "a tenant is written in small letters, digits and dashes"
         raise not_taken(400, said, field="tenant", params=["tenant", "^[a-z0-9-]+$"])
     return given
+
+
+def _check_types(given: Json) -> None:
+    attributes, credentials = given.get("attributes", {}), given.get("credentials", [])
+    texts = [given[name] for name in FIELDS if name in given]
+    texts += [value for values in attributes.values() for value in values] if isinstance(attributes, dict) else [None]
+    listed = isinstance(credentials, list) and all(isinstance(one, dict) for one in credentials)
+    if not listed or not all(isinstance(text, str) for text in texts):
+        raise unreadable()
 
 
 def _declared(given: Json) -> Json:

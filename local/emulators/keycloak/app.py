@@ -68,7 +68,7 @@ class Front:
             server=self._server,
             names=names,
             query=parse_qs(request.url.query),
-            form=parse_qs(form),
+            form=parse_qs(form, keep_blank_values=True),
             headers=request.headers,
             cookies=request.cookies,
             body=body,

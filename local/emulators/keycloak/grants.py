@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 
 from starlette.responses import Response
 
@@ -12,6 +13,7 @@ from local.emulators.keycloak.realm import Client
 from local.emulators.keycloak.store import Json
 from local.emulators.keycloak.tokens import Grant
 
+PROOF = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")  # RFC 7636, sections 4.1 and 4.2, verifier and challenge
 NO_CLIENT = "Session doesn't have required client"
 
 
@@ -38,7 +40,7 @@ def _code(call: Call, client: Client) -> Json:
         raise oauth("invalid_grant", "Auth error: Found different client_id in clientSession")
     if code["redirect_uri"] != call.sent("redirect_uri"):
         raise oauth("invalid_grant", "Incorrect redirect_uri")
-    _check_verifier(code["code_challenge"], call.sent("code_verifier"))
+    _check_verifier(code["code_challenge"], call.form.get("code_verifier", []))
     user = _living(call, session)
     notes = {"AUTH_TIME": session["started"], "acr": code["acr"]}
     grant = Grant("authorization_code", client, user, code["scope"], notes, session, code["nonce"])
@@ -62,9 +64,11 @@ def _refresh(call: Call, client: Client) -> Json:
     held = session["clients"].get(client.name)
     if held is None or claims["reuse_id"] not in held["families"]:
         raise oauth("invalid_grant", NO_CLIENT)
-    if held["families"][claims["reuse_id"]] != claims["jti"]:
+    counts, used = held["families"][claims["reuse_id"]]
+    if claims["jti"] != counts:
         server.sessions.leave(session, client)
-        raise oauth("invalid_grant", "Maximum allowed refresh token reuse exceeded")
+        just = "Maximum allowed refresh token reuse exceeded"
+        raise oauth("invalid_grant", just if claims["jti"] == used else "Stale token")
     notes = {"AUTH_TIME": session["started"], "acr": claims["acr"]}
     grant = Grant("refresh_token", client, user, claims["scope"], notes, session, narrowed=_narrowed(call, client))
     return server.tokens.answer(grant, server.sessions, call.now, claims["reuse_id"])
@@ -104,12 +108,14 @@ def _living(call: Call, session: Json) -> Json:
     return user
 
 
-def _check_verifier(challenge: str, verifier: str) -> None:
+def _check_verifier(challenge: str, given: list[str]) -> None:
     if not challenge:
         return
-    if not verifier:
+    if not given:
         raise oauth("invalid_grant", "PKCE code verifier not specified")
-    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    if not PROOF.match(given[0]):
+        raise oauth("invalid_grant", "PKCE verification failed: Invalid code verifier")
+    made = base64.urlsafe_b64encode(hashlib.sha256(given[0].encode()).digest()).rstrip(b"=").decode()
     if not hmac.compare_digest(made, challenge):
         raise oauth("invalid_grant", "PKCE verification failed: Code mismatch")
 

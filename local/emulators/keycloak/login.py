@@ -1,6 +1,5 @@
 """The authorization endpoint and the login page behind it."""
 
-import re
 import secrets
 from urllib.parse import urlencode
 
@@ -9,12 +8,12 @@ from starlette.responses import Response
 from local.emulators.keycloak import pages
 from local.emulators.keycloak.answers import moved, oauth, page, sorry
 from local.emulators.keycloak.call import Call
+from local.emulators.keycloak.grants import PROOF
 from local.emulators.keycloak.people import fits
 from local.emulators.keycloak.realm import Client
 from local.emulators.keycloak.store import Json
 
 BROWSER, IDENTITY = "AUTH_SESSION_ID", "KEYCLOAK_IDENTITY"
-CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")  # RFC 7636, section 4.2
 WRONG = "Invalid username or password."
 DISABLED = "Account is disabled, contact your administrator."
 NO_COOKIE = (
@@ -99,7 +98,7 @@ def _problem(call: Call, client: Client) -> Json | None:
         "Invalid parameter: code challenge method is not matching the configured one": bool(method)
         and method != "S256",
         "Missing parameter: code_challenge": bool(method) and not challenge,
-        "Invalid parameter: code_challenge": bool(challenge) and not CHALLENGE.match(challenge),
+        "Invalid parameter: code_challenge": bool(challenge) and not PROOF.match(challenge),
     }
     mistake = next((text for text, made in mistakes.items() if made), None)
     if mistake is not None:

@@ -11,8 +11,9 @@ SESSION, CODE, TAB, REVOKED = "session", "code", "tab", "revoked"
 
 
 class Sessions:
-    """A session is {id, user, cookie, address, started, seen, clients}; of a client it knows its token families: the
-    number of the family, and the `jti` of the only refresh token that still counts. Cookies are kept as hashes."""
+    """A session is {id, user, cookie, address, started, seen, clients}; of a client it knows its token families: of
+    each the `jti` of the only refresh token that still counts, and of the one that was used last. Cookies are kept as
+    hashes."""
 
     def __init__(self, store: Store, realm: Realm) -> None:
         self._store = store

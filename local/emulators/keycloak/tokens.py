@@ -108,6 +108,8 @@ class Tokens:
         ends = sessions.ends(session)
         claims = self._base(grant, "Refresh", now, ends) | {"aud": self.issuer, "sub": grant.user["id"]}
         claims |= {"scope": grant.scope, "reuse_id": family or str(uuid.uuid4()), "acr": grant.notes.get("acr", "0")}
-        session["clients"][grant.client.name]["families"][claims["reuse_id"]] = claims["jti"]
+        families = session["clients"][grant.client.name]["families"]
+        before = families.get(claims["reuse_id"], [None])[0]
+        families[claims["reuse_id"]] = [claims["jti"], before]
         sessions.save(session)
         return self._keys.sign_refresh(claims), ends

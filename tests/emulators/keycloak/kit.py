@@ -51,8 +51,11 @@ def environment(url: str, public: str) -> dict[str, str]:
 
 
 class Issuer:
-    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+    """`pause_s` is how long it takes to tell two moments apart: Keycloak counts in seconds."""
+
+    def __init__(self, url: str, environment: Mapping[str, str], pause_s: float = 0.0) -> None:
         self.server = url
+        self.pause_s = pause_s
         self.url = f"{url}/realms/stoa"
         self.environment = environment
         self.http = httpx.Client(timeout=60, verify=NO_TLS)
@@ -145,9 +148,10 @@ class Browser:
     def code(self, name: str, **changed: str | None) -> str:
         return said(self.fill(self.ask(**changed), name))["code"]
 
-    def redeem(self, code: str, **changed: str) -> httpx.Response:
+    def redeem(self, code: str, **changed: str | None) -> httpx.Response:
         form = {"client_id": self.client, "code": code, "redirect_uri": self.callback, "code_verifier": self.verifier}
-        return self.issuer.post("token", grant_type="authorization_code", **{**form, **changed})
+        given = {name: value for name, value in {**form, **changed}.items() if value is not None}
+        return self.issuer.post("token", grant_type="authorization_code", **given)
 
     def login(self, name: str, **changed: str | None) -> Json:
         answer = self.redeem(self.code(name, **changed))
