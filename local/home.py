@@ -25,7 +25,17 @@ SECRETS = (
     "artefact_token",
     "backend_password",
 )
-LATER_SECRETS = ("argocd_token",)  # a state of before has none
+IDENTITY_SECRETS = (
+    "demo_password",
+    "control_plane_api_client_secret",
+    "api_gateway_client_secret",
+    "awx_automation_client_secret",
+    "stoa_operator_client_secret",
+    "stoa_identity_client_secret",
+    "opensearch_dashboards_client_secret",
+    "observability_client_secret",
+)
+LATER_SECRETS = ("argocd_token", *IDENTITY_SECRETS)  # a state of before has none
 
 
 def default_home() -> Path:

@@ -36,7 +36,8 @@ AROUND_FUNCTIONS = (
     "events_to_search",
     "events_to_archive",
 )
-EMULATORS = ("gateway", "gitlab", "awx", "backend")
+EMULATORS = ("gateway", "gitlab", "awx", "backend", "identity")
+PAGES = ("console", "portal")  # where the browser is sent back to
 PIPELINE = tuple(f.name for f in FUNCTIONS if f.name not in AROUND_FUNCTIONS)
 AROUND = ("argocd", "people", "opensearch", "s3")
 
@@ -80,7 +81,7 @@ class Stack:
         self.options = options
         self._say = say
         self._exit = ExitStack()
-        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, "smtp", "api", "metrics")}
+        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, *PAGES, "smtp", "api", "metrics")}
         self.kafka = Kafka(home.path("kafka"), JARS)
         self.postgres = Postgres(home.path("postgres"))
         self.openbao = OpenBao(home.path("openbao"))
