@@ -145,6 +145,7 @@ class Stack:
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
+            "STOA_OIDC_ISSUER_URL": f"{self.url('identity')}/realms/stoa",
             "STOA_GATEWAY_DEV_URL": self.url("gateway"),
             "STOA_GATEWAYS_VAULT_TOKEN": self.vault_tokens["gateways"],
             "STOA_ARGOCD_URL": self.url("argocd"),

@@ -172,3 +172,21 @@ def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
     damage = "UPDATE artefacts SET document = %s WHERE sha256 = (SELECT artefact_sha256 FROM deployments WHERE id = %s)"
     lab.execute(damage, b"{}", good["id"])
     assert ask(lab, f"{good['id']}/rollback").json()["code"] == "ARTEFACT_DAMAGED"
+
+
+def operator(lab: Any) -> dict[str, str]:
+    """The headers of the operators' client, signed in at the realm."""
+    realm, secret = f"{lab.stack.url('identity')}/realms/stoa", lab.stack.home.secret("stoa_operator_client_secret")
+    form, client = {"grant_type": "client_credentials"}, ("stoa-operator", secret)
+    answer = requests.post(f"{realm}/protocol/openid-connect/token", data=form, auth=client, timeout=10)
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_the_operators_client_deploys_in_its_tenant_and_reaches_no_other(lab: Any) -> None:
+    first = in_state(lab, pushed(lab, fresh(), "/a")["id"], "succeeded")
+    headers, url = operator(lab), f"{lab.stack.url('api')}/v1/deployments"
+    answer = requests.post(f"{url}/{first['id']}/rollback", headers=headers, timeout=10)
+    assert answer.status_code == 202, answer.text
+    again = in_state(lab, answer.json()["id"], "succeeded")
+    assert again["requested_by"] not in {first["requested_by"], "machine:developer"}
+    assert requests.get(url, params={"tenant": "tenant-other"}, headers=headers, timeout=10).status_code == 404
