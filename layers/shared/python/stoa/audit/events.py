@@ -1,6 +1,9 @@
 """Who did what. Written in the transaction of the change itself; nothing derives it from other events."""
 
-from collections.abc import Mapping
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +15,7 @@ from stoa.kernel.envelope import Event
 
 AUDIT_LOG = "audit-log"
 ACTED = "stoa.audit.acted"
+HEARTBEAT = "AUDIT_HEARTBEAT"  # the action that proves, each minute, that audit events arrive
 PLATFORM = "_platform"  # the tenant of what concerns no tenant, or all
 
 Outcome = Literal["done", "refused"]
@@ -32,6 +36,36 @@ class Acted(TypedDict):
     after: dict[str, Any] | None
     git_commit: str | None
     occurred_at: str
+
+
+# of a table of audit events: a name that an audit event has, or none
+COLUMNS = (
+    "occurred_at", "event_id", "tenant", "actor", "ip", "action", "resource", "outcome", "trace_id", "git_commit",
+    "before", "after",
+)  # fmt: skip
+# what a spreadsheet begins to calculate at, in any width. Source: OWASP, "CSV Injection"
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+CONTROL = ("\t", "\r", "\n")
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """RFC 4180, every cell in quotes; one that a spreadsheet would run as a formula has an apostrophe in front."""
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow([_cell(cell) for cell in cells])
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) or text.startswith(CONTROL) else text
+
+
+def kind(value: str | None) -> Literal["heartbeat", "action"]:
+    """Which of the two the value of a record on audit-log is; what cannot be read is no heartbeat."""
+    try:
+        return "heartbeat" if json.loads(value or "")["action"] == HEARTBEAT else "action"
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "action"
 
 
 def acted(

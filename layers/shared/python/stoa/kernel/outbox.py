@@ -60,6 +60,16 @@ def add(connection: Connection, events: Iterable[Event]) -> tuple[str, ...]:
     return keys
 
 
+def waits(connection: Connection, like: Event) -> bool:
+    """Whether an event with the topic, the type and the subject of this one is not published yet."""
+    found = connection.execute(
+        "SELECT FROM outbox WHERE published_at IS NULL AND refused IS NULL AND topic = %s"
+        " AND headers ->> 'ce_type' = %s AND headers ->> 'ce_subject' = %s LIMIT 1",
+        (like.topic, like.type, like.subject),
+    )
+    return found.fetchone() is not None
+
+
 def waiting_keys(database: Database, limit: int) -> list[str]:
     """Keys with unpublished rows, the longest waiting first."""
     with database.transaction() as connection:

@@ -62,6 +62,7 @@ class Settings:
     opensearch_user: str
     opensearch_password: Secret
     archive_bucket: str
+    audit_signing_key: Secret
     s3_endpoint: str
     slack_url: str
     smtp_host: str
