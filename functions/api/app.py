@@ -10,6 +10,7 @@ from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
 from functions.api.routes import (
     artefacts,
+    audit,
     catalog,
     changes,
     channels,
@@ -46,7 +47,7 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
+    for routes in (audit, deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts, channels):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])

@@ -35,7 +35,7 @@ class AuditChain:
         links = list(model.linked(ordered, store.known(connection, place, contents)))
         store.add(connection, place, model.beginning(AUDIT_LOG, place, links[0].offset), links)
         for line in ordered:
-            metrics.AUDITED.add(kind=kind(line["value"]))
+            metrics.AUDITED.add(kind=kind(model.action(line)))
 
     def checkpoint(self, remaining_ms: Callable[[], int]) -> int:
         """every minute -> a signed checkpoint of each chain that has grown; returns how many.

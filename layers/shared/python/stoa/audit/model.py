@@ -111,6 +111,14 @@ def content(line: Line) -> bytes | None:
     return hashlib.sha256(canonical({name: line[name] for name in CONTENT})).digest()
 
 
+def action(line: Line) -> object:
+    """None where the value of the record does not say one."""
+    try:
+        return json.loads(line["value"] or "")["action"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def checkpoint_name(topic: str, place: Place, offset: int) -> str:
     return f"{PREFIX}/{topic}/{place}/{offset:020d}.json"
 
