@@ -4,9 +4,10 @@ from stoa.bootstrap import App
 from stoa.entrypoints.schedule import scheduled
 
 
-def _beat_and_relay(app: App) -> int:
+def _relay_and_beat(app: App) -> int:
+    sent = app.publisher.relay()
     app.heartbeat.beat()
-    return app.publisher.relay()
+    return sent
 
 
-handler = scheduled("outbox_relay", _beat_and_relay)
+handler = scheduled("outbox_relay", _relay_and_beat)

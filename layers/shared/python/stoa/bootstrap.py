@@ -209,7 +209,7 @@ class App:
     def heartbeat(self) -> "Heartbeat":
         from stoa.audit.flows import Heartbeat  # noqa: PLC0415
 
-        return Heartbeat(self.database)
+        return Heartbeat(self.database, self.publisher.soon)
 
     @cached_property
     def identity(self) -> "Identity":

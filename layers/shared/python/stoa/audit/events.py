@@ -68,7 +68,7 @@ def kind(action: object) -> Literal["heartbeat", "action"]:
 def acted(
     action: str, resource: str, *, actor: str, tenant: str, trace_id: str, at: datetime, ip: str = "",
     outcome: Outcome = "done", before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None,
-    git_commit: str | None = None,
+    git_commit: str | None = None, event_id: str = "",
 ) -> Event:  # fmt: skip
     """Its key is its own id, so that the topic's compaction drops no history; the tenant chooses the partition."""
     value: Acted = {
@@ -84,7 +84,7 @@ def acted(
         "git_commit": git_commit,
         "occurred_at": iso(at),
     }
-    event_id = ids.event_id()
+    event_id = event_id or ids.event_id()
     return Event(
         topic=AUDIT_LOG,
         key=event_id,

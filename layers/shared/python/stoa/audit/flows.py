@@ -1,6 +1,6 @@
 """What makes the audit log provable: a chain over what the archive keeps, signed checkpoints of it, a heartbeat."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stoa.adapters.s3 import Bucket
@@ -81,15 +81,18 @@ class AuditChain:
 @dataclass(frozen=True)
 class Heartbeat:
     database: Database
+    publish: Callable[[Iterable[str]], None]
 
-    def beat(self) -> int:
-        """every minute -> an audit event of our own in the outbox, unless the last one still waits there."""
-        beat = acted(HEARTBEAT, AUDIT_LOG, actor=SYSTEM.id, tenant=PLATFORM, trace_id=ids.trace_id(), at=now())
+    def beat(self) -> None:
+        """every minute -> an audit event of our own on audit-log, one per minute however often this is called."""
+        at = now()
+        event_id = f"heartbeat-{at:%Y%m%dT%H%M}Z"
+        beat = acted(
+            HEARTBEAT, AUDIT_LOG, actor=SYSTEM.id, tenant=PLATFORM, trace_id=ids.trace_id(), at=at, event_id=event_id
+        )
         with self.database.transaction() as connection:
-            if outbox.waits(connection, beat):
-                return 0
-            outbox.add(connection, [beat])
-        return 1
+            keys = outbox.add_once(connection, beat)
+        self.publish(keys)
 
 
 def _check_same(name: str, there: bytes, state: State) -> None:

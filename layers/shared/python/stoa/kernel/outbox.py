@@ -60,14 +60,12 @@ def add(connection: Connection, events: Iterable[Event]) -> tuple[str, ...]:
     return keys
 
 
-def waits(connection: Connection, like: Event) -> bool:
-    """Whether an event with the topic, the type and the subject of this one is not published yet."""
-    found = connection.execute(
-        "SELECT FROM outbox WHERE published_at IS NULL AND refused IS NULL AND topic = %s"
-        " AND headers ->> 'ce_type' = %s AND headers ->> 'ce_subject' = %s LIMIT 1",
-        (like.topic, like.type, like.subject),
-    )
-    return found.fetchone() is not None
+def add_once(connection: Connection, event: Event) -> tuple[str, ...]:
+    """The same for an event whose id says that there is only one; no keys when it was written before."""
+    connection.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", (event.key,))
+    if connection.execute("SELECT FROM outbox WHERE event_id = %s", (event.id,)).fetchone() is not None:
+        return ()
+    return add(connection, [event])
 
 
 def waiting_keys(database: Database, limit: int) -> list[str]:
