@@ -49,7 +49,7 @@ def export(objects: Iterable[list[Line]], wanted: Wanted, target: TextIO, *, csv
     for event in _events(objects, done, progress):
         if wanted.takes(event):
             done.events += 1
-            target.write(_as_csv(event) if csv else json.dumps(event, ensure_ascii=False) + "\n")
+            target.write(_as_csv(event) if csv else json.dumps(event) + "\n")
     return done
 
 
@@ -77,4 +77,5 @@ def _event(line: Line) -> dict[str, Any] | None:
 
 
 def _as_csv(event: dict[str, Any]) -> str:
-    return csv_line(event.get(name) for name in COLUMNS)
+    """JSON may hold halves of surrogate pairs, UTF-8 may not."""
+    return csv_line(event.get(name) for name in COLUMNS).encode("utf-8", "replace").decode()

@@ -3,6 +3,7 @@
 Whoever copied it may have changed anything, so nothing is believed here: what is not as the archive writes it is told.
 """
 
+import gzip
 import json
 import re
 import zlib
@@ -19,6 +20,7 @@ PLACE = r"(0|[1-9]\d{0,8})(?:\.([1-9]\d{0,8}))?"
 OBJECT = re.compile(rf"\d{{4}}/\d\d/\d\d/\d\d/{PLACE}/(\d{{20}})\.jsonl\.gz")
 CHECKPOINT = re.compile(rf"{PLACE}/(\d{{20}})\.json")
 FIELDS = frozenset({"topic", "partition", "offset", "timestamp", "key", "headers", "value"})
+TEXT = frozenset({str, type(None)})
 GZIP = 31  # zlib's way to say: with the header of gzip
 PIECE = 256  # of a damaged object: what comes before the damage is read this exactly
 
@@ -86,24 +88,35 @@ class NotKept(ValueError):
 
 
 def _record(row: bytes, place: Place) -> dict[str, Any]:
-    found = json.loads(row, object_pairs_hook=_once)
+    found = DECODER.decode(row.decode())
     if not isinstance(found, dict) or found.keys() != FIELDS:
         raise NotKept("is no record of the archive")
     if (found["topic"], found["partition"]) != (AUDIT_LOG, place.partition):
         raise NotKept("is of another topic or partition")
-    offset = found["offset"]
-    if isinstance(offset, bool) or not isinstance(offset, int | float) or offset != int(offset) or offset < 0:
+    if not _is_whole(found["offset"]) or found["offset"] < 0:
         raise NotKept("has no offset")
-    if not (isinstance(found["headers"], dict) and all(map(_is_text, found["headers"].values()))):
+    if found["timestamp"] is not None and not _is_whole(found["timestamp"]):
+        raise NotKept("has a timestamp that is none")
+    if not _are_headers(found["headers"]):
         raise NotKept("has headers that are none")
-    if not all(found[name] is None or isinstance(found[name], str) for name in ("key", "value")):
+    if not {type(found["key"]), type(found["value"])} <= TEXT:
         raise NotKept("has a key or a value that is no text")
     return found
 
 
-def _is_text(value: Any) -> bool:
-    """A header that occurs several times has a list."""
-    return all(one is None or isinstance(one, str) for one in (value if isinstance(value, list) else [value]))
+def _is_whole(number: Any) -> bool:
+    """In any form: 5, 5.0 and 5e0 are the same."""
+    return type(number) is int or (type(number) is float and number.is_integer())
+
+
+def _are_headers(value: Any) -> bool:
+    """One that occurs several times has a list."""
+    if not isinstance(value, dict):
+        return False
+    kinds = set(map(type, value.values()))
+    if list not in kinds:
+        return kinds <= TEXT
+    return kinds <= {*TEXT, list} and {type(one) for texts in value.values() for one in texts or ()} <= TEXT
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,9 +126,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
 def unzipped(data: bytes) -> tuple[bytes, bool]:
     """As much as can be read, and whether that is all. Several members are read as one, as gzip does."""
-    text = bytearray()
+    try:
+        return gzip.decompress(data), True
+    except (OSError, EOFError, zlib.error):
+        text = bytearray()
     while data:
         member = zlib.decompressobj(GZIP)
         try:

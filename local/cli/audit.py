@@ -166,9 +166,12 @@ def _target(file: Path | None) -> Iterator[TextIO]:
     if file.exists():
         raise refused(f"{file} exists: name a new file")
     part = file.with_name(f"{file.name}.part")
-    with part.open("w", encoding="utf-8", errors="replace", newline="") as target:
-        yield target
-    part.rename(file)
+    try:
+        with part.open("w", encoding="utf-8", newline="") as target:
+            yield target
+        part.rename(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def record(offset: int, event_id: str | None = None, partition: int = 0, at: int
         "offset": offset,
         "timestamp": at + offset,
         "key": base64.b64encode(value["event_id"].encode()).decode(),
-        "value": base64.b64encode(json.dumps(value, ensure_ascii=False).encode()).decode(),
+        "value": base64.b64encode(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")).decode(),
         "headers": [{name: list(text.encode())} for name, text in headers.items()],
     }
 

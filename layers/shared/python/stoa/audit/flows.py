@@ -31,7 +31,7 @@ class AuditChain:
         place, ordered = Place(partition, history), sorted(lines, key=lambda line: int(line["offset"]))
         if not ordered:
             return
-        contents = {said for line in ordered if (said := model.content(line)) is not None}
+        contents = {said for line in ordered if (said := model.digests(line)[1]) is not None}
         links = list(model.linked(ordered, store.known(connection, place, contents)))
         store.add(connection, place, model.beginning(AUDIT_LOG, place, links[0].offset), links)
         for line in ordered:

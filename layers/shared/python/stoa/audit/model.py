@@ -20,7 +20,7 @@ CHAIN = "stoa-audit-chain/1"
 FORMAT = "stoa-audit-checkpoint/1"
 PREFIX = "checkpoints"
 MOST_LINKS = 5_000  # of one checkpoint: half a megabyte
-CONTENT = ("key", "headers", "value")
+PLACE = b'"offset":%b,"partition":%b,"timestamp":%b,"topic":%b'  # what stands between the key and the value
 
 Line = Mapping[str, Any]
 
@@ -98,17 +98,21 @@ def further(state: State, links: Iterable[Link]) -> State:
 def linked(lines: Iterable[Line], known: set[bytes]) -> Iterator[Link]:
     """`known` are the contents of the records before, and those of these are added. Raises ValueError."""
     for line in lines:
-        said = content(line)
-        yield Link(int(line["offset"]), hashlib.sha256(canonical(line)).digest(), said, said in known)
+        digest, said = digests(line)
+        yield Link(int(line["offset"]), digest, said, said in known)
         if said is not None:
             known.add(said)
 
 
-def content(line: Line) -> bytes | None:
-    """None for a record without an event id, which repeats nothing."""
+def digests(line: Line) -> tuple[bytes, bytes | None]:
+    """SHA-256 over the canonical line, and over its key, headers and value alone; None instead of the latter for a
+    record without an event id, which repeats nothing. Most of both is the same text, which is made once."""
+    headers, key, value = (canonical(line[name]) for name in ("headers", "key", "value"))
+    place = PLACE % tuple(map(canonical, (line["offset"], line["partition"], line["timestamp"], line["topic"])))
+    whole = hashlib.sha256(b'{"headers":%b,"key":%b,%b,"value":%b}' % (headers, key, place, value)).digest()
     if line["headers"].get("ce_id") is None:
-        return None
-    return hashlib.sha256(canonical({name: line[name] for name in CONTENT})).digest()
+        return whole, None
+    return whole, hashlib.sha256(b'{"headers":%b,"key":%b,"value":%b}' % (headers, key, value)).digest()
 
 
 def action(line: Line) -> object:
