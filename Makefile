@@ -30,7 +30,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow chaos bench soak check contracts release-contract format
+.PHONY: lock jars up demo test test-slow test-real chaos bench soak check contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars $(JARS)
@@ -70,10 +70,19 @@ demo: install jars ## what `up` is for, without a person: push, serve, update, b
 	@.venv/bin/stoa demo
 
 test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
-	@$(PY) -m pytest -q -m "not slow" -n 2 --dist loadfile
+	@$(PY) -m pytest -q -m "not slow and not real" -n 2 --dist loadfile
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
+
+KEYCLOAK := build/keycloak
+
+$(KEYCLOAK)/.ready: local/parts/keycloak.py | install
+	@echo "==> downloading Keycloak by Maven (176 MB, once)"
+	@$(PY) -m local.parts.keycloak $(KEYCLOAK) && touch $@
+
+test-real: $(KEYCLOAK)/.ready ## the emulator's tests against a real Keycloak (three minutes on 2 cores)
+	@$(PY) -m pytest -q -m real tests/real
 
 SEED := 1
 

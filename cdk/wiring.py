@@ -91,7 +91,7 @@ FUNCTIONS = (
         timeout_s=29,
         http=True,
         produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
-        grants=("database", "kafka:write", "awx", "opensearch:read"),
+        grants=("database", "kafka:write", "awx", "opensearch:read", "gateway", "vault:gateways"),
     ),
     Function(
         "git_pushes_to_deploy_requests",
@@ -177,7 +177,7 @@ FUNCTIONS = (
     ),
     Function(
         "outbox_relay",
-        "Publishes what a request had to leave in the outbox, and a heartbeat on audit-log",
+        "Publishes what a request had to leave in the outbox, and a heartbeat on audit-log; removes idle rate limits",
         timeout_s=60,
         every_s=60,
         produces=EVENTS,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import osmem_server
 
+from local import identity
 from local.home import ROOT
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def command(name: str, stack: Stack) -> list[str]:
     state = ["--state", str(stack.home.path(name))]
     timing = ["--activation-ms", str(options.activation_ms), "--import-ms", str(options.import_ms)]
     repositories = ["--repositories", str(stack.home.path("gitlab") / "repositories")]
+    realm = ["--realm", str(identity.REALM), "--users", str(identity.USERS)]
     runs = ["--playbooks", str(ROOT / "playbooks"), "--executor", options.executor, "--slots", str(options.slots)]
     modules = {
         "gateway": ["local.emulators.webmethods", *port, *state, *timing],
         "gitlab": ["local.emulators.gitlab", *port, *state],
         "awx": ["local.emulators.awx", *port, *state, *runs],
         "argocd": ["local.emulators.argocd", *port, *state, *repositories],
+        "identity": ["local.emulators.keycloak", *port, *state, *realm],
         "people": ["local.emulators.people", *port, "--smtp-port", str(stack.ports["smtp"]), *state],
         "backend": ["local.backend", *port],
     }
@@ -53,6 +56,7 @@ def secrets(name: str, stack: Stack) -> dict[str, str]:
         "gitlab": {"GITLAB_TOKEN": secret("gitlab_token")},
         "backend": {"BACKEND_USER": BACKEND_USER, "BACKEND_PASSWORD": secret("backend_password")},
         "argocd": {"ARGOCD_TOKEN": secret("argocd_token")},
+        "identity": identity.environment(stack.url, secret),
     }
     return _awx(stack) if name == "awx" else known.get(name, {})
 

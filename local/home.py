@@ -25,8 +25,17 @@ SECRETS = (
     "artefact_token",
     "backend_password",
 )
-LATER_SECRETS = ("argocd_token", "audit_signing_key")  # a state of before has none
-
+IDENTITY_SECRETS = (
+    "demo_password",
+    "control_plane_api_client_secret",
+    "api_gateway_client_secret",
+    "awx_automation_client_secret",
+    "stoa_operator_client_secret",
+    "stoa_identity_client_secret",
+    "opensearch_dashboards_client_secret",
+    "observability_client_secret",
+)
+LATER_SECRETS = ("argocd_token", "audit_signing_key", *IDENTITY_SECRETS)  # a state of before has none
 SECRET_BYTES = 32  # what an Ed25519 key is
 
 

@@ -1,4 +1,4 @@
-"""The demo tenant: a GitLab project with its webhook, the backend's secret, a working copy, channels for messages."""
+"""The demo tenant: a GitLab project with its webhook, secrets in Vault, a working copy, channels for messages."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import gitlab
 import requests
 
-from local.commands import BACKEND_USER
+from local.commands import BACKEND_USER, GATEWAY_USER
 from local.stack import Stack
 from local.vault import write_secret
 from local.workspace import TENANT, Workspace
@@ -35,6 +35,8 @@ def seed(stack: Stack) -> Demo:
     stack.register(project.id, TENANT)
     backend = {"username": BACKEND_USER, "password": home.secret("backend_password")}
     write_secret(stack.openbao.url, stack.openbao.token, f"apim/{TENANT}/dev/orders", backend)
+    account = {"username": GATEWAY_USER, "password": home.secret("gateway_password")}
+    write_secret(stack.openbao.url, stack.openbao.token, "gateways/dev", account)
     if stack.options.around:
         channels(stack)
     remote = f"{stack.url('gitlab')}/{project.path_with_namespace}.git"

@@ -36,7 +36,8 @@ AROUND_FUNCTIONS = (
     "events_to_search",
     "events_to_archive",
 )
-EMULATORS = ("gateway", "gitlab", "awx", "backend")
+EMULATORS = ("gateway", "gitlab", "awx", "backend", "identity")
+PAGES = ("console", "portal")  # where the browser is sent back to
 PIPELINE = tuple(f.name for f in FUNCTIONS if f.name not in AROUND_FUNCTIONS)
 AROUND = ("argocd", "people", "opensearch", "s3")
 
@@ -80,7 +81,7 @@ class Stack:
         self.options = options
         self._say = say
         self._exit = ExitStack()
-        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, "smtp", "api", "metrics")}
+        self.ports = {name: home.port(name) for name in (*EMULATORS, *AROUND, *PAGES, "smtp", "api", "metrics")}
         self.kafka = Kafka(home.path("kafka"), JARS)
         self.postgres = Postgres(home.path("postgres"))
         self.openbao = OpenBao(home.path("openbao"))
@@ -144,6 +145,8 @@ class Stack:
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
+            "STOA_GATEWAY_DEV_URL": self.url("gateway"),
+            "STOA_GATEWAYS_VAULT_TOKEN": self.vault_tokens["gateways"],
             "STOA_ARGOCD_URL": self.url("argocd"),
             "STOA_ARGOCD_TOKEN": secret("argocd_token"),
             "STOA_OPENSEARCH_URL": self.url("opensearch"),
@@ -154,6 +157,9 @@ class Stack:
             "STOA_SMTP_HOST": "127.0.0.1",
             "STOA_SMTP_PORT": str(self.ports["smtp"]),
             "STOA_MAIL_FROM": MAIL_FROM,
+            # everybody on this machine is one user
+            "STOA_USER_REQUESTS_PER_S": "500",
+            "STOA_USER_BURST": "1000",
             # of an S3 that asks for any
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",

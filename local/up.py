@@ -13,6 +13,7 @@ from local.commands import GATEWAY_USER
 from local.control_plane import ControlPlane
 from local.gateway_consumer import Admin
 from local.home import Home
+from local.identity import demo_users
 from local.memories import ARCHIVE
 from local.seed import Demo, seed
 from local.stack import Options, Stack
@@ -90,6 +91,9 @@ def _places(stack: Stack, demo: Demo) -> Table:
     rows = {
         "HTTP API": stack.url("api"),
         "  its token": f"dev_token in {stack.home.folder}/secrets.json (Authorization: Bearer ...)",
+        "sign in": f"{stack.url('identity')}/realms/stoa",
+        "  as": ", ".join(demo_users()),
+        "  password": f"demo_password in {stack.home.folder}/secrets.json, of all of them",
         "Git remote": demo.workspace.remote,
         "working copy": str(demo.workspace.folder),
         "gateway": stack.url("gateway"),

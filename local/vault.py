@@ -5,11 +5,14 @@ import hvac
 MOUNT = "secret"
 
 # The functions learn which keys a secret has, never a value; only an AWX job reads values. Where a tenant's messages go
-# is a secret too (a Slack webhook is its own password), and one function reads that.
+# is a secret too (a Slack webhook is its own password), and one function reads that. The account of a gateway's admin
+# API is read by the job that publishes it, and by the proxy where it may go past the published one.
 POLICIES = {
     "functions": f'path "{MOUNT}/subkeys/apim/*" {{ capabilities = ["read"] }}',
     "channels": f'path "{MOUNT}/data/channels/*" {{ capabilities = ["read"] }}',
-    "awx": f'path "{MOUNT}/data/apim/*" {{ capabilities = ["read"] }}',
+    "awx": f'path "{MOUNT}/data/apim/*" {{ capabilities = ["read"] }}\n'
+    f'path "{MOUNT}/data/gateways/*" {{ capabilities = ["read"] }}',
+    "gateways": f'path "{MOUNT}/data/gateways/*" {{ capabilities = ["read"] }}',
 }
 TOKEN_PERIOD = "768h"  # noqa: S105  how long a token lives unless it is renewed
 

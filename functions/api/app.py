@@ -5,9 +5,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from functions.api.edge import Edge
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
+from functions.api.refusals import note_refusal
 from functions.api.routes import (
     artefacts,
     audit,
@@ -15,8 +15,10 @@ from functions.api.routes import (
     changes,
     channels,
     deployments,
+    gateway,
     health,
     pushes,
+    sessions,
     trace_lists,
     traces,
     webhooks,
@@ -47,11 +49,19 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (audit, deployments, catalog, pushes, changes, trace_lists, traces):  # /search before /{trace_id}
+    for routes in (
+        audit,
+        deployments,
+        catalog,
+        pushes,
+        changes,
+        trace_lists,
+        traces,
+        gateway,
+    ):  # /search before /{trace_id}
         app.include_router(routes.router)
-    for routes in (health, webhooks, artefacts, channels):
+    for routes in (health, webhooks, artefacts, channels, sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
-    app.add_middleware(Edge)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -62,6 +72,7 @@ def build() -> FastAPI:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101  registered for it
+    note_refusal(request, error)
     return problem(request, error.status, error.code, error.detail, field=error.field, hint=error.hint)
 
 

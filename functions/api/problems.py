@@ -27,11 +27,14 @@ class Problem(BaseModel):
 
 MEANINGS = {
     401: "no or wrong credentials",
+    403: "your roles do not permit it",
     404: "there is no such thing",
     405: "not with this method; Allow names those that work",
     409: "not in the present state",
     413: "the body is too large",
     422: "the request is wrong",
+    429: "too often; Retry-After says when to ask again",
+    431: "too many headers",
     500: "our fault; it is logged under the trace id",
     503: "try again later",
 }
@@ -40,6 +43,21 @@ RESPONSES: dict[int | str, dict[str, object]] = {
     status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, text in MEANINGS.items()
 }
+# local/contracts.py puts them where the references point
+LIMIT_HEADERS = {
+    "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit": {
+        "description": "what is left of each policy, and in how many seconds there is more",
+        "schema": {"type": "string", "example": '"tenant";r=399;t=1, "user";r=0;t=1'},
+    },
+    "RateLimit-Policy": {
+        "description": "how many requests at once, and in how many seconds all of them are there again",
+        "schema": {"type": "string", "example": '"tenant";q=400;w=4, "user";q=100;w=5'},
+    },
+}
+RESPONSES[429]["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
+# of routes whose callers show a machine secret
+UNLIMITED = {status: response for status, response in RESPONSES.items() if status != 429}
 
 
 def problem(

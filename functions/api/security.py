@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
+from functions.api import limits
 from stoa.bootstrap import app
 from stoa.kernel.database import bind
 from stoa.kernel.errors import Refused
@@ -98,14 +99,23 @@ class Permitted:
         self.permission = permission
         self.also = also
 
-    async def __call__(self, authorization: Annotated[str, Header()] = "") -> Grant:
-        grant = granted(caller(authorization), self.permission, also=self.also)
+    async def __call__(self, request: Request, authorization: Annotated[str, Header()] = "") -> Grant:
+        grant = granted(self.who(request, authorization), self.permission, also=self.also)
         bind(grant.tenant)
         return grant
 
+    def who(self, request: Request, authorization: str) -> Caller:
+        """Who calls, within the limits. Raises Refused 401, 429."""
+        with limits.listening(request, address(request)):
+            who = caller(authorization)
+        limits.take(request, who)
+        request.state.caller = who  # not before: a refusal for the rate is not written down, which would cost more
+        return who
+
 
 def may(permission: Permission, *also: Reach) -> Any:
-    """For the annotation of a route's parameter: `who: Annotated[Grant, may("apis:read")]`. Raises Refused 401, 403."""
+    """For the annotation of a route's parameter: `who: Annotated[Grant, may("apis:read")]`. Raises Refused 401, 403
+    and 429."""
     return Depends(Permitted(permission, frozenset(also)))
 
 

@@ -1,13 +1,16 @@
-"""every minute -> what requests had to leave in the outbox is published, and with it a heartbeat of the audit log."""
+"""every minute -> what requests had to leave in the outbox is published, and with it a heartbeat of the audit log; rate
+limits that nobody uses are removed."""
 
 from stoa.bootstrap import App
 from stoa.entrypoints.schedule import scheduled
+from stoa.kernel.rate_limit import remove_idle
 
 
-def _relay_and_beat(app: App) -> int:
+def relay(app: App) -> int:
+    remove_idle(app.database)
     sent = app.publisher.relay()
     app.heartbeat.beat()
     return sent
 
 
-handler = scheduled("outbox_relay", _relay_and_beat)
+handler = scheduled("outbox_relay", relay)

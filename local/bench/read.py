@@ -35,6 +35,8 @@ def measure(database_url: str) -> list[Row]:
         **os.environ,
         "STOA_DATABASE_URL": database_url,
         "STOA_DEV_TOKEN": SECRET,
+        "STOA_USER_REQUESTS_PER_S": "1000",  # more than one container can
+        "STOA_USER_BURST": "10000",
         "AWS_LAMBDA_FUNCTION_NAME": "api",
         "POWERTOOLS_LOG_LEVEL": "WARNING",
     }

@@ -70,6 +70,10 @@ def start_api(
             "STOA_AWX_WEBHOOK_SECRET": "awx-secret",
             "STOA_DEV_TOKEN": "dev-token",
             "STOA_ARTEFACT_TOKEN": "artefact-token",
+            "STOA_TENANT_REQUESTS_PER_S": "1000",
+            "STOA_TENANT_BURST": "10000",
+            "STOA_USER_REQUESTS_PER_S": "1000",
+            "STOA_USER_BURST": "10000",
             **settings,
         }
         logs = Path(tempfile.mkdtemp(dir=run_folder))

@@ -136,7 +136,7 @@ def test_an_artefact_is_read_by_its_tenant_and_hash_with_awxs_token_only(seeded:
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
-        ({"tenant": "tenant-9", "api": "a", "environment": "dev"}, 409, "NOTHING_TO_DEPLOY"),
+        ({"tenant": "tenant-9", "api": "a", "environment": "dev"}, 404, "NOT_FOUND"),
         ({"tenant": "tenant-9", "api": "a", "environment": "prod"}, 409, "APPROVAL_REQUIRED"),
         ({"tenant": "Tenant 9", "api": "a", "environment": "dev"}, 422, "INVALID_REQUEST"),
         ({"tenant": "tenant-9", "api": "a", "environment": "dev", "force": True}, 422, "INVALID_REQUEST"),

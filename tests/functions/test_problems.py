@@ -70,6 +70,13 @@ def test_a_body_over_the_limit_is_refused(api: Any, path: str) -> None:
     assert api.ask("POST", path, data=b" " * BODY_LIMIT, **json, **TOKENS).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/v1/deployments", "/webhooks/gitlab", "/webhooks/awx/job-complete"])
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_body_that_goes_too_deep_is_refused(api: Any, path: str, opening: bytes) -> None:
+    body = opening * (BODY_LIMIT // len(opening))
+    assert api.ask("POST", path, data=body, **{"Content-Type": "application/json"}, **TOKENS).status_code in {400, 422}
+
+
 def test_what_the_caller_sent_is_quoted_without_breaking_the_answer(api: Any) -> None:
     body = b'{"' + b"\\ud800" * 5000 + b'": 1}'
     answer = api.ask("POST", "/v1/deployments", data=body, **{"Content-Type": "application/json"})
@@ -99,6 +106,10 @@ def test_alive_without_a_database_but_not_ready(alone: Any) -> None:
     is_problem(answer, 503, "UNAVAILABLE", TRACE)
     assert answer.headers["retry-after"] == "5"
     assert alone.log()[-1]["trace_id"] == f"trc-{TRACE}"
+
+
+def test_without_a_database_nothing_passes_the_limit(alone: Any) -> None:
+    is_problem(alone.get("/v1/status"), 503, "UNAVAILABLE")
 
 
 def test_ready_with_a_database(api: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from stoa.gitops import store
 from stoa.gitops.model import Change
 from stoa.gitops.model_apis import NAMED_CHANGES, apis
+from stoa.gitops.queries import PushQueries
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from tests.gitops.desk import Server, message
@@ -89,7 +90,7 @@ def test_a_push_is_told_once_and_with_its_deployments_or_not_at_all(
             repository.push(f"{ORDERS}/api.yaml")
     assert repository.last == []
     repository.work()
-    (push,) = repository.gitops.recent_pushes(None, 1)
+    (push,) = PushQueries(repository.gitops.database).recent(None, None, 1)
     repository.gitops.plan_push(message(push["id"]))
     assert repository.last == [("api-created", "orders", 1)]
     assert repository.told[0][1]["trace_id"] == push["trace_id"]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stoa.gitops import store
+from stoa.gitops.queries import PushQueries
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused, Transient
@@ -32,7 +33,9 @@ def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Ser
     with pytest.raises(Transient) as caught:
         desk.gitops.catch_up()
     assert caught.value.alarm
-    assert {push["project_id"] for push in desk.gitops.recent_pushes(None, 10)} == {o.project for o in others}
+    assert {push["project_id"] for push in PushQueries(desk.gitops.database).recent(None, None, 10)} == {
+        o.project for o in others
+    }
     server.fault(mode="fail", status=400, path=f"/projects/{desk.project}$")
     others[1].at = others[1].commit(None)
     assert desk.gitops.catch_up() == 1, "one that is refused is logged, and counts as nothing found"
@@ -43,7 +46,7 @@ def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Ser
 def test_a_refused_push_is_not_caught_up_before_the_branch_moves(desk: Desk) -> None:
     desk.history.at = desk.history.commit(None)
     desk.deliver(ZEROS, desk.history.at)
-    (push,) = desk.gitops.recent_pushes(None, 1)
+    (push,) = PushQueries(desk.gitops.database).recent(None, None, 1)
     assert desk.gitops.catch_up() == 0, "it is still to be processed"
     desk.gitops.give_up(message(push["id"]), Refused("GITLAB_REFUSED", "answered 400"))
     assert desk.gitops.catch_up() == 0
@@ -69,7 +72,7 @@ def test_a_changed_default_branch_is_followed_there_and_back(desk: Desk) -> None
     assert desk.asked == [main], "nothing is deployed twice"
     desk.deliver(main, desk.history.commit(main))
     desk.work()
-    assert desk.gitops.recent_pushes(None, 1)[0]["outcome"][0]["code"] == "NOT_DEFAULT_BRANCH"
+    assert PushQueries(desk.gitops.database).recent(None, None, 1)[0]["outcome"][0]["code"] == "NOT_DEFAULT_BRANCH"
     desk.history.switch("main")
     assert (desk.gitops.catch_up(), desk.gitops.catch_up()) == (1, 0)
 

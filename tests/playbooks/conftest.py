@@ -27,7 +27,7 @@ USER, PASSWORD, TOKEN = "admin", "gateway-pass", "artefact-token"
 
 
 class Artefacts(ThreadingHTTPServer):
-    """Serves documents by hash to whoever has the token, and secrets to whoever has Vault's."""
+    """Serves documents by hash to whoever has the token, secrets to whoever has Vault's, and public keys."""
 
     daemon_threads = True
 
@@ -36,6 +36,7 @@ class Artefacts(ThreadingHTTPServer):
         self.documents: dict[str, bytes] = {}
         self.secrets = {"username": "shop", "password": "s3cret-value"}
         self.secret_version = 1
+        self.keys: dict[str, Any] = {"keys": []}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -53,7 +54,9 @@ class ArtefactHandler(BaseHTTPRequestHandler):
     server: Artefacts
 
     def do_GET(self) -> None:
-        if self.path.startswith("/v1/secret/data/"):
+        if self.path == "/certs":
+            self.answer(200, json.dumps(self.server.keys).encode())
+        elif self.path.startswith("/v1/secret/data/"):
             known = self.headers["X-Vault-Token"] == TOKEN and self.path.endswith("/orders")
             body = {"data": {"data": self.server.secrets, "metadata": {"version": self.server.secret_version}}}
             self.answer(200 if known else 403, json.dumps(body).encode())

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
-from functions.api.problems import RESPONSES
+from functions.api.problems import UNLIMITED
 from functions.api.security import artefact_reader
 from stoa.bootstrap import app
 
 router = APIRouter(
-    prefix="/artefacts", tags=["artefacts"], responses=RESPONSES, dependencies=[Depends(artefact_reader)]
+    prefix="/artefacts", tags=["artefacts"], responses=UNLIMITED, dependencies=[Depends(artefact_reader)]
 )
 
 

@@ -12,10 +12,11 @@ from local.emulators.webmethods import dates
 from local.emulators.webmethods.answers import Json
 from local.emulators.webmethods.backend import Backend, Headers, NotRouted, outbound
 from local.emulators.webmethods.deployment import VARIABLE, Deployment, Throttle, deploy
-from local.emulators.webmethods.identify import NotIdentified, caller
+from local.emulators.webmethods.identify import Given, NotIdentified, caller, wants_token
 from local.emulators.webmethods.mocks import mocked_answer
 from local.emulators.webmethods.model import is_absolute
 from local.emulators.webmethods.store import Store
+from local.emulators.webmethods.tokens import Tokens, has_scope
 
 REASONS = {
     401: "Unauthorized application request",
@@ -25,6 +26,7 @@ REASONS = {
     429: "Service invocation limit reached",
     503: "Service invocation limit reached",
 }
+NO_SCOPE = "Forbidden. The token does not have the scope that the API asks for"
 
 
 class Refused(Exception):
@@ -40,6 +42,7 @@ class DataPlane:
     def __init__(self, store: Store, backend: Backend) -> None:
         self.store = store
         self.backend = backend
+        self.tokens = Tokens(store, backend)
         self.routes: dict[str, dict[str, Deployment]] = {}
         self.served: dict[str, tuple[str, str]] = {}
         self.throttle_status = 503
@@ -100,8 +103,7 @@ class DataPlane:
         if template is None or not deployment.plain_http:
             raise Refused(405 if path_known and deployment.plain_http else 404)
         headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]}
-        client = scope.get("client") or ("127.0.0.1", 0)
-        application = caller(self.store, deployment, headers, client[0])
+        application = await self._caller(deployment, headers, scope)
         for throttle in deployment.throttles:
             self._count(throttle, application["id"] if application else "")
         body = await _whole(receive)
@@ -112,6 +114,16 @@ class DataPlane:
         sent = outbound(scope["headers"], self._credentials(deployment))
         method = scope["method"] if deployment.method == "CUSTOM" else deployment.method
         return await self.backend.call(method, f"{url}?{query}" if query else url, sent, body, alias)
+
+    async def _caller(self, deployment: Deployment, headers: dict[str, str], scope: Scope) -> Json | None:
+        """The application that calls. Raises NotIdentified, or Refused 403 for a token without the scope."""
+        by_token = wants_token(deployment)
+        claims = await self.tokens.claims(headers) if by_token else None
+        client = scope.get("client") or ("127.0.0.1", 0)
+        application = caller(self.store, deployment, Given(headers, client[0], claims))
+        if by_token and not has_scope(self.store, deployment.api_id, claims):
+            raise Refused(403, NO_SCOPE)
+        return application
 
     def _count(self, throttle: Throttle, consumer: str) -> None:
         if throttle.consumers and consumer not in throttle.consumers:

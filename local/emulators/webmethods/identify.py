@@ -4,12 +4,14 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from local.emulators.webmethods.answers import Json
 from local.emulators.webmethods.dates import FORMAT, now
 from local.emulators.webmethods.deployment import Deployment, Rule
 from local.emulators.webmethods.store import Store
+from local.emulators.webmethods.tokens import matches
 
 KEY_HEADERS = ("x-gateway-apikey", "x-centrasite-apikey")
 
@@ -22,12 +24,26 @@ class NotIdentified(Exception):
         self.status = status
 
 
-def caller(store: Store, deployment: Deployment, headers: Mapping[str, str], client_ip: str) -> Json | None:
+@dataclass(frozen=True)
+class Given:
+    """What a request says of its caller; `claims` are those of a token that was verified."""
+
+    headers: Mapping[str, str]
+    client_ip: str
+    claims: Json | None = None
+
+
+def wants_token(deployment: Deployment) -> bool:
+    wanted = deployment.identification
+    return wanted is not None and any(rule.kind == "jwtClaims" for rule in wanted.rules)
+
+
+def caller(store: Store, deployment: Deployment, given: Given) -> Json | None:
     """The application that calls, None for an anonymous one. Raises NotIdentified."""
     wanted = deployment.identification
     if wanted is None:
         return None
-    found = [_by_rule(store, rule, deployment.api_id, headers, client_ip) for rule in wanted.rules]
+    found = [_by_rule(store, rule, deployment.api_id, given) for rule in wanted.rules]
     if wanted.every:
         common = set.intersection(*({app["id"] for app in apps} for apps in found))
         matching = [app for app in found[0] if app["id"] in common]
@@ -40,14 +56,16 @@ def caller(store: Store, deployment: Deployment, headers: Mapping[str, str], cli
     raise NotIdentified(403 if all(rule.kind == "ipAddressRange" for rule in wanted.rules) else 401)
 
 
-def _by_rule(store: Store, rule: Rule, api_id: str, headers: Mapping[str, str], client_ip: str) -> list[Json]:
+def _by_rule(store: Store, rule: Rule, api_id: str, given: Given) -> list[Json]:
     if rule.kind == "apiKey":
-        found = [app for app in store.found("application", f"key {_key(store, headers)}") if not _expired(app)]
+        found = [app for app in store.found("application", f"key {_key(store, given.headers)}") if not _expired(app)]
     elif rule.kind == "ipAddressRange":
-        found = [app for app in store.all("application") if _address_fits(app, client_ip)]
+        found = [app for app in store.all("application") if _address_fits(app, given.client_ip)]
     elif rule.kind == "httpBasicAuth":
-        user = _basic_user(headers)
+        user = _basic_user(given.headers)
         found = [app for app in store.all("application") if user and user in identifiers(app, "httpBasicAuth")]
+    elif rule.kind == "jwtClaims":
+        found = [app for app in store.all("application") if matches(identifiers(app, "jwtClaims"), given.claims)]
     else:
         found = []
     return [app for app in found if _may(app, rule, api_id)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stoa.deployments.flows import Deployments
     from stoa.deployments.flows_by_hand import ByHand
     from stoa.deployments.queries import DeploymentQueries
+    from stoa.gateway_admin.flows import GatewayAdmin
     from stoa.gitops.flows import GitOps
     from stoa.gitops.queries import PushQueries
     from stoa.notifications.flows import Notifications
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
     from stoa.search.queries import SearchQueries, TraceQueries
-    from stoa.tenancy.flows import Identity
+    from stoa.tenancy.flows import Identity, Refusals
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
@@ -215,7 +216,13 @@ class App:
     def identity(self) -> "Identity":
         from stoa.tenancy.flows import Identity  # noqa: PLC0415
 
-        return Identity(lambda: self.issuer)
+        return Identity(self.database, lambda: self.issuer)
+
+    @cached_property
+    def refusals(self) -> "Refusals":
+        from stoa.tenancy.flows import Refusals  # noqa: PLC0415
+
+        return Refusals(self.database, self.publisher.soon)
 
     @cached_property
     def issuer(self) -> "Issuer":
@@ -230,6 +237,18 @@ class App:
         from stoa.gitops.queries import PushQueries  # noqa: PLC0415
 
         return PushQueries(self.database)
+
+    @cached_property
+    def gateway_admin(self) -> "GatewayAdmin":
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+        from stoa.adapters.webmethods.admin_proxy import Gateways  # noqa: PLC0415
+        from stoa.gateway_admin.flows import GatewayAdmin  # noqa: PLC0415
+
+        read = self.settings
+        urls = {"dev": read.gateway_dev_url, "staging": read.gateway_staging_url, "prod": read.gateway_prod_url}
+        vault = Vault(read.vault_url, read.gateways_vault_token)
+        gateways = Gateways(urls, frozenset(read.gateway_direct.split()), vault.read)
+        return GatewayAdmin(self.database, self.publisher.soon, gateways.of)
 
     @cached_property
     def gitops(self) -> "GitOps":

@@ -5,7 +5,7 @@ Sources: RFC 9068, RFC 8725 (best practices), Keycloak's access token: `typ` Bea
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jwt
@@ -22,6 +22,7 @@ FRESH_S = 300.0  # a key that was withdrawn is believed for so long
 COOL_DOWN_S = 10.0  # unknown key ids bring no more fetches than this
 OLDEST_S = 900.0  # older keys are not believed any more while the issuer does not answer
 TIMEOUT_S = (2.0, 3.0)
+LOGGED_OUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class Keys:
@@ -72,6 +73,27 @@ class Issuer:
 
     def claims(self, token: str) -> Mapping[str, Any]:
         """The claims of an access token. Raises Refused 401 with the reason, Transient without keys to check it by."""
+        claims = self._verified(token, [self._audience], REQUIRED)
+        if claims.get("typ") != "Bearer":
+            raise _invalid("it is no access token")
+        if claims.get("azp") not in self._clients:
+            raise _invalid("it was made for a client that is not known here")
+        return claims
+
+    def logout_claims(self, token: str) -> Mapping[str, Any]:
+        """The claims of a logout token, with `sid` or `sub`. Raises Refused, Transient.
+
+        Source: OpenID Connect Back-Channel Logout 1.0, section 2.6.
+        """
+        claims = self._verified(token, sorted(self._clients), ("exp", "iat", "iss", "aud", "jti"))
+        events = claims.get("events")
+        if claims.get("typ") != "Logout" or not isinstance(events, dict) or events.get(LOGGED_OUT) != {}:
+            raise _invalid("it is no logout token")
+        if "nonce" in claims or not (isinstance(claims.get("sid"), str) or isinstance(claims.get("sub"), str)):
+            raise _invalid("it has a nonce, or names neither a session nor a user")
+        return claims
+
+    def _verified(self, token: str, audience: list[str], required: Iterable[str]) -> Mapping[str, Any]:
         if not self._url or not self._audience or not self._clients:
             raise _invalid("no issuer of tokens is configured here")
         key = self._key(token)
@@ -80,17 +102,13 @@ class Issuer:
                 token,
                 key.key,
                 algorithms=[key.algorithm_name],
-                audience=self._audience,
+                audience=audience,
                 issuer=self._url,
                 leeway=LEEWAY_S,
-                options={"require": list(REQUIRED)},
+                options={"require": list(required)},
             )
         except jwt.PyJWTError as error:
             raise _invalid(REASONS.get(type(error), "its signature or its claims are not valid")) from error
-        if claims.get("typ") != "Bearer":
-            raise _invalid("it is no access token")
-        if claims.get("azp") not in self._clients:
-            raise _invalid("it was made for a client that is not known here")
         return claims
 
     def _key(self, token: str) -> jwt.PyJWK:
@@ -121,4 +139,9 @@ REASONS: Mapping[type[Exception], str] = {
 
 
 def _invalid(reason: str) -> Refused:
-    return Refused("INVALID_TOKEN", f"the token is refused: {reason}", status=401, hint="sign in again")
+    return Refused(
+        "INVALID_TOKEN",
+        f"the token is refused: {reason}",
+        status=401,
+        hint="sign in again and send Authorization: Bearer <token>",
+    )

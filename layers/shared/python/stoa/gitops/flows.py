@@ -117,6 +117,8 @@ class GitOps:
         with self.database.transaction() as connection:
             if idempotency_key and (earlier := idempotency.started(connection, idempotency_key, subject)):
                 return earlier
+            if not registrations.is_registered(connection, asked["tenant"]):
+                raise NotFound(f"there is no tenant {asked['tenant']}")
             source = store.source(connection, asked["tenant"])
             if source is None:
                 detail = f"no push of a project of {asked['tenant']} was processed yet"

@@ -5,15 +5,15 @@ none without one. `admin_read` switches to the role whose policy may read every 
 a whole request to the tenant of its caller, whichever tenant its transactions enter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
 
-from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
 
 Row = dict[str, Any]
@@ -54,24 +54,30 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, Refused
-        for a value that it cannot hold (a NUL in a text, a number out of range)."""
-        try:
-            with ExitStack() as until_the_end:
-                connection = self._begun(until_the_end)
-                if (caller := _CALLER.get()) is not None:
-                    connection.execute("SELECT set_config('app.caller', %s, true)", (caller,))
-                if admin_read:
-                    connection.execute("SET LOCAL ROLE stoa_admin_read")
-                if tenant is not None:
-                    enter(connection, tenant)
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, *GONE) as error:
-            self.close()
-            raise Transient("database", type(error).__name__) from error
-        except psycopg.DataError as error:
-            detail, hint = "a value holds what cannot be stored, such as a NUL character", "leave it out"
-            raise Refused("INVALID_VALUE", detail, hint=hint) from error
+        """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a
+        row of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
+        with self._errors(), ExitStack() as until_the_end:
+            connection = self._begun(until_the_end)
+            if (caller := _CALLER.get()) is not None:
+                connection.execute("SELECT set_config('app.caller', %s, true)", (caller,))
+            if admin_read:
+                connection.execute("SET LOCAL ROLE stoa_admin_read")
+            if tenant is not None:
+                enter(connection, tenant)
+            yield connection
+
+    def statement(self, text: LiteralString, values: Sequence[object]) -> list[Row]:
+        """The rows of a statement that is a transaction of its own: one round trip. It must be one that may run twice,
+        since a connection can die before it answers; `bind` does not reach it. Raises as `transaction`."""
+        with self._errors():
+            kept = self._connection
+            try:
+                return self._connected().execute(text, values).fetchall()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                if kept is None or not kept.closed:
+                    raise
+                self.close()
+                return self._connected().execute(text, values).fetchall()
 
     def ready(self) -> bool:
         """Whether a statement gets through, to a server that takes writes."""
@@ -86,6 +92,21 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.OperationalError, psycopg.InterfaceError, *GONE) as error:
+            self.close()
+            raise Transient("database", type(error).__name__) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            if _CALLER.get() is None:
+                raise  # no caller's doing: a grant is missing
+            raise NotFound("there is no such thing in your tenant") from error
+        except psycopg.DataError as error:
+            detail, hint = "a value holds what cannot be stored, such as a NUL character", "leave it out"
+            raise Refused("INVALID_VALUE", detail, hint=hint) from error
 
     def _begun(self, until_the_end: ExitStack) -> Connection:
         """A connection in a transaction. One that was kept may have died since; nothing was done on it yet, so a new

@@ -11,7 +11,8 @@ class Refused(Exception):
     """The request is wrong and will be wrong next time too.
 
     `code` is stable and upper-case; `detail` is one sentence for a person; `field`, `file` and `line`
-    say where; `hint` says what to do next; `status` is the HTTP status it is rendered with.
+    say where; `hint` says what to do next; `status` is the HTTP status it is rendered with; `noted` is
+    set by who has it on the audit log already.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Refused(Exception):
         self.line = line
         self.hint = hint
         self.status = status
+        self.noted = False
 
     def problem(self) -> dict[str, Any]:
         """As it is stored and published; places that it does not name are left out."""

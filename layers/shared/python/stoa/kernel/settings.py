@@ -1,10 +1,13 @@
 """The environment, read once. Nothing else in stoa reads environment variables."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
+
+ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 
 
 class Secret:
@@ -25,6 +28,17 @@ class Secret:
         return "Secret('***')"
 
 
+class Origins(frozenset[str]):
+    """Origins as a browser sends them, from a list with commas: no path, no wildcard. Raises ValueError."""
+
+    def __new__(cls, text: str) -> "Origins":
+        given = [part.strip() for part in text.split(",") if part.strip()]
+        for origin in given:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"STOA_CORS_ORIGINS: {origin} is no origin, such as https://console.example.com")
+        return super().__new__(cls, given)
+
+
 @dataclass(frozen=True)
 class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
@@ -32,6 +46,9 @@ class Settings:
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
+    `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
+    `..._requests_per_s` for ever.
+    `gateway_direct` are the environments, with blanks between, whose gateway is administered past its published API.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
@@ -61,6 +78,11 @@ class Settings:
     opensearch_url: str
     opensearch_user: str
     opensearch_password: Secret
+    gateway_dev_url: str
+    gateway_staging_url: str
+    gateway_prod_url: str
+    gateway_direct: str
+    gateways_vault_token: Secret
     archive_bucket: str
     audit_signing_key: Secret
     s3_endpoint: str
@@ -71,6 +93,11 @@ class Settings:
     time_scale: float
     awx_timeout_s: float
     launch_may_arrive_s: float
+    cors_origins: Origins
+    tenant_requests_per_s: float
+    tenant_burst: int
+    user_requests_per_s: float
+    user_burst: int
     function: str
     version: str
 
@@ -87,6 +114,10 @@ DEFAULTS = {
     "time_scale": "1",
     "awx_timeout_s": "10",
     "launch_may_arrive_s": "30",
+    "tenant_requests_per_s": "100",
+    "tenant_burst": "400",
+    "user_requests_per_s": "20",
+    "user_burst": "100",
 }
 OF_LAMBDA = {
     "function": ("AWS_LAMBDA_FUNCTION_NAME", "local"),

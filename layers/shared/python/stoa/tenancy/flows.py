@@ -1,20 +1,94 @@
-"""Who calls."""
+"""Who calls, and what was refused to whom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from stoa.audit.events import PLATFORM, acted
+from stoa.kernel import outbox
+from stoa.kernel.clock import now
+from stoa.kernel.database import Database
+from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
+from stoa.tenancy import store
 from stoa.tenancy.model import Caller, caller_of
 
 if TYPE_CHECKING:  # its cryptography takes a third of a cold start, and webhooks do without
     from stoa.adapters.oidc import Issuer
 
+NOBODY = "unknown"
+KEPT = timedelta(hours=1)  # longer than any access token lives, with the leeway
+LONGEST = 500
+
 
 @dataclass(frozen=True)
 class Identity:
+    """`issuer` is made at first use."""
+
+    database: Database
     issuer: Callable[[], "Issuer"]
 
     def caller(self, token: str) -> Caller:
         """a request's bearer token -> who calls. Raises Refused 401, Transient when that cannot be found out."""
-        return caller_of(self.issuer().claims(token), Secret(token))
+        claims = self.issuer().claims(token)
+        found = caller_of(claims, Secret(token))
+        subjects, made = _subjects(found.session, found.id), datetime.fromtimestamp(claims["iat"], UTC)
+        if store.is_ended(self.database, subjects, made):
+            raise Refused("SESSION_ENDED", "this session has ended", status=401, hint="sign in again")
+        return found
+
+    def logged_out(self, logout_token: str) -> None:
+        """POST /v1/sessions/backchannel-logout -> no token of that session, or of all of that user's, is taken any
+        more. Raises Refused 400, Transient."""
+        try:
+            claims = self.issuer().logout_claims(logout_token)
+        except Refused as error:
+            raise Refused("INVALID_LOGOUT_TOKEN", error.detail, field="logout_token", status=400) from error
+        session, user = claims.get("sid"), claims.get("sub")
+        subject = f"sid:{session}" if isinstance(session, str) else f"sub:{user}"
+        with self.database.transaction() as connection:
+            store.end(connection, subject, now(), KEPT)
+
+
+def _subjects(session: str | None, user: str) -> list[str]:
+    return [f"sub:{user}", *([f"sid:{session}"] if session else [])]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A request that was refused. `caller` is None while nobody knows whose it is; `code` says why."""
+
+    method: str
+    path: str
+    code: str
+    caller: Caller | None
+    ip: str
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """`publish` takes outbox keys after a commit."""
+
+    database: Database
+    publish: Callable[[Iterable[str]], None]
+
+    def note(self, attempt: Attempt) -> None:
+        """a refused request -> audit-log, in the tenant of who asked: the owner of what was asked for hears of no
+        names of others. Raises Transient."""
+        who = attempt.caller
+        event = acted(
+            "REQUEST_REFUSED",
+            f"{attempt.method} {attempt.path}"[:LONGEST],
+            actor=who.id if who else NOBODY,
+            tenant=who.tenant if who and who.tenant else PLATFORM,
+            trace_id=attempt.trace_id,
+            at=now(),
+            ip=attempt.ip,
+            outcome="refused",
+            after={"code": attempt.code},
+        )
+        with self.database.transaction() as connection:
+            keys = outbox.add(connection, [event])
+        self.publish(keys)

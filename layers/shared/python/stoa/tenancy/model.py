@@ -85,6 +85,10 @@ class Caller:
         return min(granted, key=WIDEST.index, default=None)
 
 
+class OtherTenant(NotFound):
+    """Somebody asked for what is another tenant's; to them, it is not there."""
+
+
 @dataclass(frozen=True)
 class Grant:
     """What a route was permitted to do for whom."""
@@ -106,7 +110,7 @@ class Grant:
         """`tenant`, narrowed to the one that was asked for. Raises NotFound for another one than the caller's own."""
         own = self.tenant
         if self.reach != _ALL and asked not in {None, own}:
-            raise NotFound(f"there is no tenant {asked}")
+            raise OtherTenant(f"there is no tenant {asked}")
         return asked if asked is not None else own
 
 

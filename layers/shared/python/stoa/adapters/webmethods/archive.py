@@ -7,6 +7,8 @@ the target's, so they leave the zip and the manifest.
 import io
 import json
 import zipfile
+import zlib
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from stoa.adapters.webmethods.gateway import Json
@@ -15,6 +17,16 @@ from stoa.kernel.errors import Refused
 MANIFEST = "APIGatewayAssets.acdl"
 LEFT_OUT = ("Alias", "PassmanData")
 FROM_STAGED = ("apiDefinition", "nativeEndpoint")
+TAKEN = ("API", "Policy", "PolicyAction")
+REPORT = "ExportReport.json"
+UNPACKED_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class Contents:
+    """The records in an archive by kind (the folder) and id."""
+
+    records: dict[str, dict[str, Json]] = field(default_factory=lambda: {kind: {} for kind in TAKEN})
 
 
 def with_definition(archive: bytes, api_id: str, staged: Json) -> bytes:
@@ -40,6 +52,56 @@ def with_definition(archive: bytes, api_id: str, staged: Json) -> bytes:
     if not replaced:
         raise Refused("ARCHIVE_UNREADABLE", f"the gateway's archive holds no API {api_id}")
     return made.getvalue()
+
+
+def without_aliases(archive: bytes) -> bytes:
+    """The archive without aliases and their secrets. Raises Refused ARCHIVE_UNREADABLE."""
+    made = io.BytesIO()
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+            _check_size(old)
+            for name in old.namelist():
+                if name.split("/")[0] not in LEFT_OUT and name != REPORT:
+                    data = old.read(name)
+                    if name == MANIFEST and b"<!" in data:  # entities could name files, or grow without end
+                        raise Refused("ARCHIVE_UNREADABLE", "the archive's manifest declares a document type")
+                    new.writestr(name, _without_aliases(data) if name == MANIFEST else data)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ElementTree.ParseError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as error:
+        raise Refused("ARCHIVE_UNREADABLE", f"the archive cannot be read: {error}") from error
+    return made.getvalue()
+
+
+def contents(archive: bytes) -> Contents:
+    """What an archive that `without_aliases` made holds. Raises Refused for anything but APIs and their policies."""
+    found = Contents()
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        for name in opened.namelist():
+            if name == MANIFEST or name.endswith("/"):
+                continue
+            kind = name.split("/")[0]
+            if kind not in TAKEN:
+                raise Refused(
+                    "ARCHIVE_HOLDS_MORE", f"the archive holds {name[:100]}; APIs and their policies are taken"
+                )
+            try:
+                record = json.loads(opened.read(name))
+                found.records[kind][str(record["id"])] = dict(record)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise Refused("ARCHIVE_UNREADABLE", f"{name[:100]} is no record") from error
+    return found
+
+
+def _check_size(opened: zipfile.ZipFile) -> None:
+    names = opened.namelist()
+    if len(names) != len(set(names)) or sum(info.file_size for info in opened.infolist()) > UNPACKED_BYTES:
+        raise Refused("ARCHIVE_UNREADABLE", f"the archive has a name twice, or more than {UNPACKED_BYTES} bytes in it")
 
 
 def _redefined(record: Json, staged: Json) -> bytes:

@@ -4,14 +4,13 @@ Live gateways and the vendor's description differ in status codes, so answers ar
 and by reading back; both variants of each known contradiction are accepted.
 """
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 
+from stoa.adapters.webmethods.answers import PAGE, failures, said_in
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -20,7 +19,6 @@ Json = dict[str, Any]
 OVERWRITE = "apis,policies,policyactions"
 RETRY_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 UNKNOWN = frozenset({401, 404})
-PAGE = "a page instead of JSON"
 
 
 @dataclass(frozen=True)
@@ -169,6 +167,35 @@ class Gateway:
         found = [alias for key, aliases in answer.items() if key.lower() == "alias" for alias in aliases]
         return next((str(alias["id"]) for alias in found if alias["name"] == name), None)
 
+    def application(self, name: str) -> Json | None:
+        """The application of that name, its keys among the rest."""
+        found = self._json("GET", "/applications")["applications"]
+        return next((dict(one) for one in found if one["name"] == name), None)
+
+    def put_application(self, application: Json) -> str:
+        """Makes it, or replaces the one that has its id; subscriptions stay. Returns the id."""
+        if "id" in application:
+            return str(self._json("PUT", f"/applications/{application['id']}", json=application)["id"])
+        return str(self._json("POST", "/applications", json=application)["id"])
+
+    def subscriptions(self, application_id: str) -> list[str]:
+        """Ids of the APIs that an application uses."""
+        return list(self._json("GET", f"/applications/{application_id}/apis")["apiIDs"])
+
+    def put_subscriptions(self, application_id: str, api_ids: list[str]) -> None:
+        self._json("PUT", f"/applications/{application_id}/apis", json={"apiIDs": api_ids})
+
+    def scope(self, name: str) -> Json | None:
+        """The mapping of that name: which scope of a token some APIs ask for."""
+        return next((dict(one) for one in self._json("GET", "/scopes")["scopes"] if one["scopeName"] == name), None)
+
+    def put_scope(self, scope: Json) -> None:
+        """Makes the mapping, or replaces the one that has its id."""
+        if "id" in scope:
+            self._json("PUT", f"/scopes/{scope['id']}", json=scope)
+        else:
+            self._json("POST", "/scopes", json=scope)
+
     def export_archive(self, api_id: str) -> bytes:
         return self._call("GET", "/archive", params={"apis": api_id}).content
 
@@ -191,7 +218,7 @@ class Gateway:
     def _delete(self, path: str, **request: Any) -> None:
         """204 is the answer, or 200 with one result per object, an error among them."""
         answer = self._call("DELETE", path, **request)
-        bad = _failures(answer)
+        bad = failures(answer)
         if bad:
             raise Refused("GATEWAY_REFUSED", f"{answer.status_code}: {'; '.join(bad)}")
 
@@ -216,7 +243,7 @@ class Gateway:
         return answer
 
     def _refuse(self, answer: requests.Response, path: str) -> None:
-        said = _said(answer)
+        said = said_in(answer)
         if answer.status_code >= 500 and said == PAGE:  # with a 500 of its own the gateway says why
             raise Transient("gateway", f"answered {answer.status_code} with {PAGE}")
         if answer.status_code in UNKNOWN and "Access Denied" not in said and "/apis/" in path:
@@ -241,33 +268,3 @@ def named(text: str) -> list[Json]:
 
 def _true(value: Any) -> bool:
     return value is True or value == "true"
-
-
-def _failures(answer: requests.Response) -> list[str]:
-    """What the items of a successful answer say went wrong. Raises Transient for a page instead of an answer."""
-    try:
-        body = answer.json() if answer.content else {}
-    except requests.JSONDecodeError as error:
-        raise Transient("gateway", f"answered {answer.status_code} with {PAGE}") from error
-    items = body.get("apiResponse") if isinstance(body, Mapping) else None
-    results = items if isinstance(items, list) else [items]
-    return [
-        str(item.get("errorReason") or item["responseStatus"])
-        for item in results
-        if isinstance(item, Mapping) and item.get("responseStatus", "SUCCESS") != "SUCCESS"
-    ]
-
-
-def _said(answer: requests.Response) -> str:
-    """The gateway's text, whichever of its error shapes it chose."""
-    try:
-        body: Any = answer.json()
-    except requests.JSONDecodeError:
-        return PAGE
-    if not isinstance(body, Mapping):
-        return json.dumps(body)[:300]
-    said = body.get("errorDetails") or body.get("$error")
-    inner = body.get("apiResponse")
-    if not said and isinstance(inner, Mapping):
-        said = inner.get("errorReason")
-    return str(said or json.dumps(body)).strip()[:500]

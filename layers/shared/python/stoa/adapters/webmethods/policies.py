@@ -10,18 +10,21 @@ OURS = {
     "LMT": ("logInvocation", "throttle"),
 }
 MINUTE_S = 60
+# what proves who calls, by the security that the API asks for
+IDENTIFIED_BY = {"api-key": "apiKey", "jwt": "jwtClaims"}
 Actions = dict[str, Json]
 
 
 def wanted_actions(wanted: Wanted) -> Actions:
     """Parameters by template, for every action that the API should have."""
-    endpoint = f"${{{wanted.backend_alias}}}/${{sys:resource_path}}"
-    actions = {"straightThroughRouting": _action("Route", leaf("endpointUri", endpoint), leaf("method", "CUSTOM"))}
+    route = (leaf("endpointUri", wanted.endpoint), leaf("method", "CUSTOM"))
+    actions = {"straightThroughRouting": _action("Route", *route)}
     if wanted.authentication is not None:
         inner = (leaf("authType", "ALIAS"), leaf("authMode", "NEW"), leaf("alias", wanted.outbound_alias))
         actions["outboundTransportAuthentication"] = _action("Authenticate", group("transportSecurity", *inner))
-    if wanted.security["type"] == "api-key":
-        rule = group("IdentificationRule", leaf("applicationLookup", "strict"), leaf("identificationType", "apiKey"))
+    kind = IDENTIFIED_BY.get(wanted.security["type"])
+    if kind is not None:
+        rule = group("IdentificationRule", leaf("applicationLookup", "strict"), leaf("identificationType", kind))
         parameters = (leaf("logicalConnector", "OR"), leaf("allowAnonymous", "false"), rule)
         actions["evaluatePolicy"] = _action("Identify & Authorize", *parameters)
     if wanted.policies.get("logging"):

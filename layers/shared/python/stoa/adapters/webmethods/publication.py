@@ -1,7 +1,7 @@
 """The document of an API on the gateway: imported, updated without a lost call, activated, read back."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stoa.adapters.webmethods import archive, policies
@@ -63,19 +63,31 @@ def read_back(gateway: Gateway, wanted: Wanted, document: Mapping[str, Any]) -> 
     present = find(gateway, wanted)
     if present is None:
         raise Refused("READBACK_DIFFERS", f"the gateway has no {wanted.name} {wanted.version}")
+    wrong = deviations(gateway, wanted, present, document)
+    alias = gateway.alias(wanted.backend_alias)
+    if alias is None or alias.get("endPointURI") != wanted.backend["url"].rstrip("/"):
+        wrong.append("the backend alias differs")
+    refuse_if(wanted, wrong or unserved(gateway, wanted, document))
+    return present.id
+
+
+def deviations(gateway: Gateway, wanted: Wanted, present: ApiSummary, document: Mapping[str, Any]) -> list[str]:
+    """What the gateway holds otherwise than it was sent: state, document, policy."""
     wrong = [] if present.active else ["it is not active"]
     differing = policies.differences(gateway, wanted, _policy_id(gateway, present.id))
     sent, got = _shape(document), _shape(gateway.document(present.id))
     wrong += [f"{what} differ" for what in sent if sent[what] != got[what]]
-    wrong += [f"policy action {template} differs" for template in differing]
-    alias = gateway.alias(wanted.backend_alias)
-    if alias is None or alias.get("endPointURI") != wanted.backend["url"].rstrip("/"):
-        wrong.append("the backend alias differs")
-    if not wrong and not _serves(gateway, wanted, document):
-        wrong.append("the data plane does not serve it")
+    return wrong + [f"policy action {template} differs" for template in differing]
+
+
+def unserved(gateway: Gateway, wanted: Wanted, document: Mapping[str, Any]) -> list[str]:
+    return [] if _serves(gateway, wanted, document) else ["the data plane does not serve it"]
+
+
+def refuse_if(wanted: Wanted, wrong: Sequence[str]) -> None:
+    """Raises Refused READBACK_DIFFERS with what is wrong, if anything is."""
     if wrong:
         raise Refused("READBACK_DIFFERS", f"{wanted.name} {wanted.version}: {'; '.join(wrong)}")
-    return present.id
 
 
 def remove(gateway: Gateway, wanted: Wanted, *, dry: bool) -> bool:
@@ -130,9 +142,9 @@ def _shape(document: Mapping[str, Any]) -> Json:
 
 
 def _serves(gateway: Gateway, wanted: Wanted, document: Mapping[str, Any]) -> bool:
-    """A call without a key must be refused, not unknown. Without keys a call would reach the backend: not tried."""
+    """A call by nobody must be refused, not unknown. An open API would call its backend: not tried."""
     path = next((p for p, item in (document.get("paths") or {}).items() if "get" in item and "{" not in p), None)
-    if path is None or wanted.security["type"] != "api-key":
+    if path is None or wanted.security["type"] not in policies.IDENTIFIED_BY:
         return True
     deadline = time.monotonic() + SERVES_WITHIN_S
     while gateway.runtime_status(wanted.name, wanted.version, path) == 404:

@@ -18,7 +18,7 @@ def ensure_backend(gateway: Gateway, wanted: Wanted, *, dry: bool) -> bool:
         "optimizationTechnique": "None",
         "passSecurityHeaders": False,
     }
-    return _ensure(gateway, body, dry=dry)
+    return ensure_alias(gateway, body, dry=dry)
 
 
 def ensure_credentials(
@@ -70,9 +70,10 @@ def remove_alias(gateway: Gateway, name: str, *, dry: bool) -> bool:
     return True
 
 
-def _ensure(gateway: Gateway, body: Json, *, dry: bool) -> bool:
+def ensure_alias(gateway: Gateway, body: Json, *, dry: bool) -> bool:
+    """Brings an alias without secrets to these values; what else it has stays."""
     known = gateway.alias(body["name"])
-    if known is not None and all(_same(known.get(key), value) for key, value in body.items()):
+    if holds(known, body):
         return False
     if dry:
         return True
@@ -83,5 +84,14 @@ def _ensure(gateway: Gateway, body: Json, *, dry: bool) -> bool:
     return True
 
 
+def holds(known: Json | None, body: Json) -> bool:
+    """Whether an object of the gateway has every value of `body`; it may have more."""
+    return known is not None and all(_same(known.get(key), value) for key, value in body.items())
+
+
 def _same(one: object, other: object) -> bool:
+    if isinstance(other, dict):
+        return isinstance(one, dict) and holds(one, other)
+    if isinstance(other, list):
+        return one == other
     return str(one).lower() == str(other).lower() if not isinstance(other, str) else str(one) == other

@@ -44,6 +44,11 @@ class Wanted:
         return f"{self.name}.backend"
 
     @property
+    def endpoint(self) -> str:
+        """Where the routing policy sends a call."""
+        return f"${{{self.backend_alias}}}/${{sys:resource_path}}"
+
+    @property
     def outbound_alias(self) -> str:
         return f"{self.name}.outbound"
 

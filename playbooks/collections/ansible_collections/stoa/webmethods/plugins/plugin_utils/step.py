@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from stoa.adapters.vault import SecretValue, read_secret
+from stoa.adapters.webmethods import exposure
 from stoa.adapters.webmethods.gateway import Gateway
 from stoa.adapters.webmethods.wanted import Wanted, check, wanted
 from stoa.kernel.errors import Refused, Transient
@@ -38,10 +39,12 @@ class Step(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         asked = load_extra_vars(self._loader)
         request = {name: value for name, value in asked.items() if not name.startswith(OWN_TO_AWX)}
+        # a step serves a run that asks for it, whichever of the two kinds of request that is
+        of_admin_api = request.get("action") == exposure.ACTION
         try:
-            check(request)
+            (exposure.check if of_admin_api else check)(request)
             _same_environment(request["environment"])
-            result.update(self.step(wanted(request), self._task.args))
+            result.update(self.step(exposure.exposure(request) if of_admin_api else wanted(request), self._task.args))
         except Refused as error:
             raise AnsibleActionFail(
                 f"{error.code}: {error.detail}", result={"code": error.code, "detail": error.detail}
@@ -61,6 +64,19 @@ class Step(ActionBase):
 
     def step(self, request: Wanted, args: dict[str, Any]) -> dict[str, Any]:
         """The facts of this step; `changed` among them."""
+        raise NotImplementedError
+
+
+class ExposureStep(Step):
+    """A step that only expose-admin-api has."""
+
+    def step(self, request: Wanted, args: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(request, exposure.Exposure):
+            raise Refused("ACTION_MISMATCH", f"the request is to {request.action}", field="action")
+        return self.expose(request, args)
+
+    def expose(self, request: exposure.Exposure, args: dict[str, Any]) -> dict[str, Any]:
+        """As `step`."""
         raise NotImplementedError
 
 

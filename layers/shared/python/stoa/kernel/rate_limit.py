@@ -1,0 +1,68 @@
+"""Token buckets in PostgreSQL, shared by all containers; see migration 0019_rate_limits.
+
+When PostgreSQL is away nothing is let through: every route behind a limit needs it, and would answer 503 as well.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stoa.kernel.database import Database
+
+# arrays that psycopg has to write cost a third of the whole statement
+TAKE = "SELECT fits, full_in_s FROM take_tokens(ARRAY[{}], %s, %s)"
+# what a request holds is locked, and left for the next time
+REMOVE = (
+    "DELETE FROM rate_limits WHERE bucket IN"
+    " (SELECT bucket FROM rate_limits WHERE full_at < clock_timestamp() FOR UPDATE SKIP LOCKED)"
+)
+EXACT = 1e-6  # intervals have microseconds
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`per_s` requests a second for ever, and up to `burst` at once after a pause."""
+
+    name: str
+    per_s: float
+    burst: int
+
+    @property
+    def spacing_s(self) -> float:
+        return 1 / self.per_s
+
+
+@dataclass(frozen=True)
+class Level:
+    """How a bucket stands after a request. `fits` is False for one that was empty; the next token comes in `more_in_s`
+    seconds."""
+
+    policy: Policy
+    fits: bool
+    remaining: int
+    more_in_s: float
+
+
+def take(database: Database, wanted: Sequence[tuple[Policy, str]]) -> tuple[Level, ...]:
+    """Takes a token from the bucket of each policy and owner, or from none when one of them is empty; in one round
+    trip, by the clock of the database. Name owners of many before owners of few. Raises Transient."""
+    policies = [policy for policy, _ in wanted]
+    buckets = [f"{policy.name}:{owner}" for policy, owner in wanted]
+    spacings = ", ".join(f"{policy.spacing_s:.6f} s" for policy in policies)
+    bursts = ", ".join(str(policy.burst) for policy in policies)
+    text = TAKE.format(", ".join(["%s"] * len(buckets)))
+    rows = database.statement(text, (*buckets, f"{{{spacings}}}", f"{{{bursts}}}"))
+    return tuple(level(policy, row["fits"], row["full_in_s"]) for policy, row in zip(policies, rows, strict=True))
+
+
+def level(policy: Policy, fits: bool, full_in_s: float) -> Level:
+    tokens = max(0.0, policy.burst - full_in_s * policy.per_s)
+    remaining = math.floor(tokens + EXACT)
+    more_in_s = max(0.0, (remaining + 1 - tokens) * policy.spacing_s)
+    return Level(policy, fits, remaining, more_in_s)
+
+
+def remove_idle(database: Database) -> int:
+    """Full buckets say nothing; returns how many there were. Raises Transient."""
+    with database.transaction() as connection:
+        return connection.execute(REMOVE).rowcount

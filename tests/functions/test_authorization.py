@@ -1,0 +1,187 @@
+"""Every route, as every role, for one's own tenant and another one: exactly the table of tenancy/model.py."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from functions.api.app import build
+from functions.api.security import Permitted
+from stoa.deployments import store
+from stoa.deployments.model import Deployment, Lane
+from stoa.kernel import generations, ids
+from stoa.kernel.database import Database
+from stoa.kernel.settings import Secret
+from stoa.tenancy.model import MATRIX, ROLES, Role
+from tests.issuer import Issuer, issuing
+
+OWN, OTHER = "tenant-own", "tenant-other"
+PROXY = "/v1/gateway"
+# their callers are machines with secrets of their own, or anybody
+OPEN = {
+    "/v1/sessions/backchannel-logout",
+    "/health/live",
+    "/health/ready",
+    "/webhooks/gitlab",
+    "/webhooks/awx/job-complete",
+    "/artefacts/{tenant}/{sha256}",
+}
+CHANNEL = {"kind": "email", "target": "ada@example.com"}
+# the admin API of a gateway that is nowhere; it belongs to no tenant
+GATEWAY: dict[str, dict[str, Any] | None] = {
+    "GET /health": None,
+    "GET /apis": None,
+    "POST /apis": {"apiName": "a", "apiVersion": "1", "type": "openapi", "document": {}},
+    "GET /apis/{api_id}": None,
+    "DELETE /apis/{api_id}": None,
+    "PUT /apis/{api_id}/activate": None,
+    "PUT /apis/{api_id}/deactivate": None,
+    "POST /apis/{api_id}/versions": {"newApiVersion": "2"},
+    "GET /applications": None,
+    "POST /applications/{application_id}/apis": {"apiIDs": []},
+    "PUT /applications/{application_id}/apis": {"apiIDs": []},
+    "GET /scopes": None,
+    "POST /configure-oidc": {"apiId": "a", "authServerAlias": "b", "scopeName": "c"},
+    "GET /alias": None,
+    "POST /alias": {"type": "simple", "name": "a", "value": "b"},
+    "GET /alias/{alias_id}": None,
+    "PUT /alias/{alias_id}": {"type": "simple", "name": "a", "value": "b"},
+    "GET /archive": None,
+    "POST /archive": None,
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request about a tenant; `hides`: what belongs to another tenant is not there, else it is left out."""
+
+    path: str
+    body: dict[str, Any] | None = None
+    hides: bool = True
+
+
+def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
+    """How each route is asked for something of that tenant. A route that is not here fails the walk."""
+    channels, deployment = f"/v1/tenants/{tenant}/channels", f"/v1/deployments/{made.id}"
+    start = {"tenant": tenant, "api": made.lane.api, "environment": "dev"}
+    if route.startswith(PROXY):
+        path = re.sub("{.*}", "a1", route)
+        more = "&api=a1" if (method, route) == ("GET", f"{PROXY}/archive") else ""
+        return Ask(f"{path}?environment=dev{more}", GATEWAY[f"{method} {route.removeprefix(PROXY)}"])
+    return {
+        "GET /v1/deployments": Ask(f"/v1/deployments?tenant={tenant}"),
+        "POST /v1/deployments": Ask("/v1/deployments", start),
+        "GET /v1/deployments/{deployment_id}": Ask(deployment),
+        "POST /v1/deployments/{deployment_id}/cancel": Ask(f"{deployment}/cancel"),
+        "POST /v1/deployments/{deployment_id}/retry": Ask(f"{deployment}/retry"),
+        "POST /v1/deployments/{deployment_id}/rollback": Ask(f"{deployment}/rollback"),
+        "GET /v1/status": Ask(f"/v1/status?tenant={tenant}"),
+        "GET /v1/pushes": Ask("/v1/pushes", hides=False),
+        "GET /v1/changes": Ask(f"/v1/changes?tenant={tenant}"),
+        "GET /v1/traces": Ask(f"/v1/traces?tenant={tenant}"),
+        "GET /v1/traces/search": Ask(f"/v1/traces/search?q=x&tenant={tenant}"),
+        "GET /v1/traces/{trace_id}": Ask(f"/v1/traces/{made.trace_id}"),
+        "GET /v1/tenants/{tenant}/channels": Ask(channels),
+        "GET /v1/tenants/{tenant}/channels/{name}": Ask(f"{channels}/team"),
+        "PUT /v1/tenants/{tenant}/channels/{name}": Ask(f"{channels}/team", CHANNEL),
+        "DELETE /v1/tenants/{tenant}/channels/{name}": Ask(f"{channels}/gone"),
+    }[f"{method} {route}"]
+
+
+def routes() -> Iterator[tuple[str, str, Permitted | None]]:
+    for included in build().routes:
+        for route in included.original_router.routes:  # type: ignore[attr-defined]
+            found = [d.call for d in route.dependant.dependencies if isinstance(d.call, Permitted)]
+            for method in route.methods:
+                yield method, route.path, found[0] if found else None
+
+
+class Desk:
+    def __init__(self, api: Any, issuer: Issuer) -> None:
+        self.api, self.issuer = api, issuer
+        self.database = Database(Secret(api.database_url), "stoa_worker")
+        for number, tenant in enumerate((OWN, OTHER), 1):
+            api.rows("INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s)", number, tenant)
+        self.tokens = {role: issuer.token(role, tenant=OWN) for role in ROLES}
+        self.deployments = {tenant: self.deploy(tenant, number) for number, tenant in enumerate((OWN, OTHER), 1)}
+
+    def deploy(self, tenant: str, project: int) -> Deployment:
+        made = Deployment(
+            ids.deployment_id(), Lane(tenant, "orders", "dev"), "deploy", 1, "failed", project, "a" * 40,
+            "gitlab-push", "gitlab:1", ids.trace_id(), datetime.now(UTC),
+        )  # fmt: skip
+        with self.database.transaction(tenant) as connection:
+            generations.following(connection, made.lane.subject)
+            store.insert(connection, made)
+            store.step(connection, made, "requested", "success", made.requested_at, made.requested_at)
+        return made
+
+    def ask(self, method: str, path: str, token: str, body: dict[str, Any] | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self.api.session.request(method, self.api.url + path, json=body, headers=headers, timeout=10)
+
+    def refusals(self, trace_id: str) -> list[dict[str, Any]]:
+        rows = self.api.rows("SELECT convert_from(value, 'UTF8')::jsonb AS said FROM outbox WHERE topic = 'audit-log'")
+        return [row["said"] for row in rows if row["said"]["trace_id"] == trace_id]
+
+
+@pytest.fixture(scope="module")
+def desk(start_api: Callable[..., Any]) -> Iterator[Desk]:
+    with issuing() as issuer:
+        yield Desk(start_api(STOA_OIDC_ISSUER_URL=issuer.url), issuer)
+
+
+def expected(permission: Any, role: Role, tenant: str, hides: bool) -> set[int]:
+    reach = MATRIX[permission].get(role)
+    if reach not in {"all", "tenant"}:
+        return {403}
+    if reach == "tenant" and tenant == OTHER and hides:
+        return {404}
+    return {200, 202, 204, 404, 409, 503} if tenant == OWN or reach == "all" else {200}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role) -> None:
+    wrong, seen = [], 0
+    for method, route, permitted in routes():
+        if permitted is None:
+            assert route in OPEN, f"{method} {route} declares no permission"
+            continue
+        for tenant in (OTHER, OWN):
+            ask = asks(method, route, tenant, desk.deployments[tenant])
+            answer = desk.ask(method, ask.path, desk.tokens[role], ask.body)
+            seen += 1
+            if answer.status_code not in expected(permitted.permission, role, tenant, ask.hides):
+                wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
+    assert not wrong
+    assert seen == 2 * (16 + len(GATEWAY))
+
+
+def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:
+    for role in ("tenant-admin", "devops", "viewer", "service"):
+        assert desk.ask("GET", "/v1/deployments", desk.issuer.token(role)).status_code == 403
+
+
+def test_roles_that_nobody_knows_grant_nothing(desk: Desk) -> None:
+    assert desk.ask("GET", "/v1/deployments", desk.issuer.token("admin", "CPI-ADMIN", tenant=OWN)).status_code == 403
+
+
+def test_lists_hold_what_is_the_callers_own_and_an_admin_sees_all(desk: Desk) -> None:
+    for role, tenants in (("viewer", {OWN}), ("security", {OWN, OTHER})):
+        found = desk.ask("GET", "/v1/deployments", desk.tokens[role]).json()["items"]
+        assert {one["tenant"] for one in found} == tenants
+
+
+def test_a_refusal_is_in_the_audit_of_who_asked(desk: Desk) -> None:
+    path = f"/v1/tenants/{OTHER}/channels"
+    answer = desk.ask("GET", path, desk.tokens["viewer"])
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    (said,) = desk.refusals(answer.json()["trace_id"])
+    assert (said["outcome"], said["tenant"], said["after"]) == ("refused", OWN, {"code": "NOT_FOUND"})
+    assert said["resource"] == f"GET {path}"
+    again = desk.ask("POST", f"/v1/deployments/{desk.deployments[OWN].id}/cancel", desk.tokens["viewer"]).json()
+    (said,) = desk.refusals(again["trace_id"])
+    assert (said["actor"] != "unknown", said["after"]) == (True, {"code": "FORBIDDEN"})
