@@ -151,10 +151,11 @@ FUNCTIONS = (
     ),
     Function(
         "events_to_archive",
-        "Writes every record of every topic to S3, each offset once",
+        "Writes every record of every topic to S3, each offset once; its ticks sign checkpoints of audit-log",
         timeout_s=120,
         sources=_each(*EVENTS, batch_size=1000, window_s=5.0),
-        grants=("database", "s3:archive"),
+        every_s=60,
+        grants=("database", "s3:archive", "secret:audit-signing-key"),
         dead_letters=False,
     ),
     Function(
@@ -176,7 +177,7 @@ FUNCTIONS = (
     ),
     Function(
         "outbox_relay",
-        "Publishes what a request had to leave in the outbox; removes rate limits that nobody uses",
+        "Publishes what a request had to leave in the outbox, and a heartbeat on audit-log; removes idle rate limits",
         timeout_s=60,
         every_s=60,
         produces=EVENTS,

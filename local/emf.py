@@ -13,7 +13,10 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from cdk.wiring import Function
+from stoa.audit.events import AUDIT_LOG
 from stoa.kernel.metrics import (
+    AUDITED,
+    CHECKPOINTS,
     DURATION,
     GIVEN_UP,
     METRICS,
@@ -31,6 +34,7 @@ from stoa.kernel.metrics import (
 MARK = b'"_aws"'
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 300, 600, 3600)
 ANSWERED = ("2xx", "3xx", "4xx", "5xx")
+SIGNS = "events_to_archive"
 COUNTS_ENDS, ENDS = "deploy_results_to_status", ("success", "failed", "superseded", "cancelled")
 PER_RECORD = (PROCESSED, WAITING, REFUSED, GIVEN_UP, PARKED)
 
@@ -131,5 +135,9 @@ def _known(functions: Sequence[Function]) -> Iterator[tuple[Metric, tuple[str, .
             yield from ((WEBHOOKS, (function.name, sender)) for sender in ("gitlab", "awx"))
             yield from ((metric, (function.name,)) for metric in METRICS if not metric.dimensions)
             yield from product((REQUESTS, REQUEST_DURATION), ((function.name, answered) for answered in ANSWERED))
+        if any(source.topic == AUDIT_LOG for source in function.sources):
+            yield from ((AUDITED, (function.name, kind)) for kind in ("heartbeat", "action"))
+        if function.name == SIGNS:
+            yield CHECKPOINTS, (function.name,)
         if function.name == COUNTS_ENDS:
             yield from ((DURATION, (function.name, status)) for status in ENDS)

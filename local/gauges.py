@@ -38,6 +38,7 @@ FAMILIES: dict[str, tuple[str, Labels]] = {
     "stoa_topic_records_total": ("records that the topic ever got", ("topic",)),
     "stoa_outbox_waiting": ("events that are not sent to Kafka yet", ()),
     "stoa_outbox_oldest_seconds": ("age of the oldest of them, 0 without any", ()),
+    "stoa_audit_unsigned_oldest_seconds": ("age of the oldest audit event without a checkpoint, 0 without any", ()),
     "stoa_outbox_set_aside": ("events that Kafka will never take; a person must look", ()),
     "stoa_parked_keys": ("keys whose records wait in PostgreSQL", ("function", "topic")),
     "stoa_parked_oldest_seconds": ("age of the oldest of those records, 0 without any", ("function", "topic")),
@@ -111,6 +112,7 @@ class Gauges(Collector):
         with self._database.transaction() as connection:
             yield from _outbox(connection)
             yield from _parked(connection, self._functions)
+            yield "stoa_audit_unsigned_oldest_seconds", (), _unsigned(connection)
             yield "stoa_busy_lanes", (), _one(connection, "SELECT count(deployment_id) AS n FROM lanes")["n"]
         with self._database.transaction(admin_read=True) as connection:
             yield from _deployments(connection)
@@ -142,6 +144,16 @@ def _outbox(connection: Connection) -> Iterator[Sample]:
     yield "stoa_outbox_oldest_seconds", (), waits["age"]
     refused = _one(connection, "SELECT count(*) AS n FROM outbox WHERE refused IS NOT NULL")
     yield "stoa_outbox_set_aside", (), refused["n"]
+
+
+def _unsigned(connection: Connection) -> float:
+    row = _one(
+        connection,
+        "SELECT coalesce(extract(epoch FROM now() - min(kept_at)), 0) AS age FROM audit_chains"
+        " JOIN audit_links USING (partition, history)"
+        " WHERE kept_offset > signed_offset AND record_offset > signed_offset",
+    )
+    return float(row["age"])
 
 
 def _parked(connection: Connection, functions: Sequence[Function]) -> Iterator[Sample]:

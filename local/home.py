@@ -35,7 +35,8 @@ IDENTITY_SECRETS = (
     "opensearch_dashboards_client_secret",
     "observability_client_secret",
 )
-LATER_SECRETS = ("argocd_token", *IDENTITY_SECRETS)  # a state of before has none
+LATER_SECRETS = ("argocd_token", "audit_signing_key", *IDENTITY_SECRETS)  # a state of before has none
+SECRET_BYTES = 32  # what an Ed25519 key is
 
 
 def default_home() -> Path:
@@ -107,7 +108,9 @@ class Home:
 def _kept_secrets(file: Path) -> dict[str, str]:
     """Made anew they would lock the platform out of its own state, so damaged ones are refused. Raises Unusable."""
     if not file.exists():
-        write_whole(file, json.dumps({name: secrets.token_urlsafe(24) for name in (*SECRETS, *LATER_SECRETS)}))
+        write_whole(
+            file, json.dumps({name: secrets.token_urlsafe(SECRET_BYTES) for name in (*SECRETS, *LATER_SECRETS)})
+        )
     try:
         kept = json.loads(file.read_text())
     except ValueError:
@@ -115,6 +118,6 @@ def _kept_secrets(file: Path) -> dict[str, str]:
     if not isinstance(kept, dict) or not all(isinstance(kept.get(name), str) for name in SECRETS):
         raise Unusable(f"{file} is damaged. Put it back from a copy, or start from nothing with another --home.")
     if missing := [name for name in LATER_SECRETS if not isinstance(kept.get(name), str)]:
-        kept |= {name: secrets.token_urlsafe(24) for name in missing}
+        kept |= {name: secrets.token_urlsafe(SECRET_BYTES) for name in missing}
         write_whole(file, json.dumps(kept))
     return kept

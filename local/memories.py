@@ -29,7 +29,7 @@ def remember_again(bootstrap: str, database_url: str, environment: Mapping[str, 
     """Before the functions start: makes the bucket and forgets how far both consumers were. Raises DiedEarly."""
     make_bucket(environment)
     with psycopg.connect(database_url) as connection:
-        connection.execute("TRUNCATE archive_ledger")
+        connection.execute("TRUNCATE archive_ledger, audit_chains, audit_links")
     forget(bootstrap, CONSUMERS)
 
 

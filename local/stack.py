@@ -153,6 +153,7 @@ class Stack:
             "STOA_OPENSEARCH_URL": self.url("opensearch"),
             "STOA_ARCHIVE_BUCKET": ARCHIVE,
             "STOA_S3_ENDPOINT": self.url("s3"),
+            "STOA_AUDIT_SIGNING_KEY": secret("audit_signing_key"),
             "STOA_SLACK_URL": self.url("people"),
             "STOA_SMTP_HOST": "127.0.0.1",
             "STOA_SMTP_PORT": str(self.ports["smtp"]),

@@ -71,8 +71,23 @@ DASHBOARDS = (
                 "Writes by people, and audit events",
                 (
                     Query("sum(increase(stoa_writes_total[1h]))", "writes in an hour"),
-                    Query('sum(increase(stoa_topic_records_total{topic="audit-log"}[1h]))', "audit events in an hour"),
+                    Query(
+                        'sum(increase(stoa_audit_records_total{function="events_to_archive",kind="action"}[1h]))',
+                        "audit events in an hour",
+                    ),
                 ),
+            ),
+            Panel(
+                "Audit: heartbeats and checkpoints in 5 minutes, seconds unsigned",
+                (
+                    Query(
+                        'sum by (function) (increase(stoa_audit_records_total{kind="heartbeat"}[5m]))',
+                        "heartbeats at {{function}}",
+                    ),
+                    Query("sum(increase(stoa_audit_checkpoints_total[5m]))", "checkpoints"),
+                    Query("stoa_audit_unsigned_oldest_seconds", "seconds without a checkpoint"),
+                ),
+                says="Alarms without a heartbeat for 5 minutes, and at 180 s without a checkpoint.",
             ),
         ),
     ),

@@ -10,6 +10,7 @@ from functions.api.problems import problem
 from functions.api.refusals import note_refusal
 from functions.api.routes import (
     artefacts,
+    audit,
     catalog,
     changes,
     channels,
@@ -48,7 +49,16 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (deployments, catalog, pushes, changes, trace_lists, traces, gateway):  # /search before /{trace_id}
+    for routes in (
+        audit,
+        deployments,
+        catalog,
+        pushes,
+        changes,
+        trace_lists,
+        traces,
+        gateway,
+    ):  # /search before /{trace_id}
         app.include_router(routes.router)
     for routes in (health, webhooks, artefacts, channels, sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])

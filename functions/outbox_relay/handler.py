@@ -1,4 +1,5 @@
-"""every minute -> what requests had to leave in the outbox is published; rate limits that nobody uses are removed."""
+"""every minute -> what requests had to leave in the outbox is published, and with it a heartbeat of the audit log; rate
+limits that nobody uses are removed."""
 
 from stoa.bootstrap import App
 from stoa.entrypoints.schedule import scheduled
@@ -7,7 +8,9 @@ from stoa.kernel.rate_limit import remove_idle
 
 def relay(app: App) -> int:
     remove_idle(app.database)
-    return app.publisher.relay()
+    sent = app.publisher.relay()
+    app.heartbeat.beat()
+    return sent
 
 
 handler = scheduled("outbox_relay", relay)

@@ -12,7 +12,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.bench import consumers, conversion, imports, launch, memory, outage, page, read, rebuild, soak, webhook
+from local.bench import (
+    audit,
+    consumers,
+    conversion,
+    imports,
+    launch,
+    memory,
+    outage,
+    page,
+    read,
+    rebuild,
+    soak,
+    webhook,
+)
 from local.bench.parts import folder, parts
 from local.bench.rows import Row, table, write
 from local.home import ROOT
@@ -35,6 +48,7 @@ def families(console: Console, here: Path, given: argparse.Namespace) -> dict[st
         "conversion": partial(conversion.measure, console),
         "memory": partial(memory.measure, console, here, given.invocations),
         "rebuild": partial(_rebuild, console, here),
+        "audit": partial(audit.measure, console, here / "audit"),
         "outage": partial(outage.measure, console, here, given.requests),
         "soak": partial(soak.measure, console, here, given.minutes),
     }

@@ -4,14 +4,19 @@ What cannot be an address is refused before anybody is asked, so that nobody loo
 that may hold a secret are never repeated.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from local.cli.errors import refused
+
+if TYPE_CHECKING:
+    from stoa.adapters.s3 import Bucket
 
 BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 TOKEN = re.compile(r"[!-~]+")  # what a header may hold
@@ -43,6 +48,19 @@ def api_token(home: Path | None) -> str:
     if not TOKEN.fullmatch(text):
         raise refused("STOA_API_TOKEN is no token: it is empty, or has a space, a line end or a letter with an accent")
     return text
+
+
+def archive(home: Path | None) -> Bucket:
+    """STOA_ARCHIVE_BUCKET and STOA_S3_ENDPOINT, or that of the platform that runs here."""
+    from local.memories import ARCHIVE  # noqa: PLC0415
+    from stoa.adapters.s3 import Bucket  # noqa: PLC0415
+
+    bucket, endpoint = os.environ.get("STOA_ARCHIVE_BUCKET"), os.environ.get("STOA_S3_ENDPOINT", "")
+    if not bucket:
+        bucket, endpoint = ARCHIVE, endpoint or f"http://127.0.0.1:{kept(home, 'ports.json', 's3')}"
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            os.environ.setdefault(name, "local")  # of an S3 that asks for any
+    return Bucket(bucket, http_url("STOA_S3_ENDPOINT", endpoint) if endpoint else "")
 
 
 def database_url(home: Path | None) -> str:

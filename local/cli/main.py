@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from local.cli import dead_letters, operators
+from local.cli.audit import audit
 from local.cli.openapi import app as openapi
 from local.cli.replay import replay
 
@@ -92,6 +93,7 @@ operators.dlq.command("replay")(dead_letters.replay)
 app.command()(replay)
 app.add_typer(operators.dlq, name="dlq")
 app.add_typer(openapi, name="openapi")
+app.add_typer(audit, name="audit")
 
 
 @contextmanager

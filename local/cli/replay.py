@@ -78,9 +78,9 @@ def replay(
     if expect and not as_of:
         raise refused("--expect goes with --as-of: without it the live tables are what is compared")
     with _told():
-        wanted = Wanted(projections, _moment(as_of), _expected(expect, projections), keep, patience)
+        wanted = Wanted(projections, moment(as_of), _expected(expect, projections), keep, patience)
         sources = _sources(home)
-        with _bar() as progress:
+        with bar("events") as progress:
             found = run(sources, wanted, progress)
     typer.echo(json.dumps(found.as_json())) if as_json else _show(found, keep)
     raise typer.Exit(0 if found.equal else 1)
@@ -97,7 +97,7 @@ def _search(home: Path | None, as_json: bool, force: bool) -> int:
         url = read.opensearch_url or f"http://127.0.0.1:{kept(home, 'ports.json', 'opensearch')}"
         opensearch = OpenSearch(http_url("STOA_OPENSEARCH_URL", url), read.opensearch_user, read.opensearch_password)
         sources = _sources(home)
-        with _bar() as progress:
+        with bar("events") as progress:
             done = replay_search(sources, opensearch, progress, force=force)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
@@ -110,7 +110,8 @@ def _search(home: Path | None, as_json: bool, force: bool) -> int:
     return 1 if done.lost else 0
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """Of an option, in UTC; ends the command for what is no time."""
     if text is None:
         return None
     try:
@@ -159,14 +160,15 @@ def _sources(home: Path | None) -> Sources:
 
 
 @contextmanager
-def _bar() -> Iterator[Any]:
+def bar(what: str) -> Iterator[Any]:
+    """Takes how many of them are done, and of how many; on standard error, where there is a terminal."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("events", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _show(found: Outcome, keep: bool) -> None:

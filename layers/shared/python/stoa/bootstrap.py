@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stoa.adapters.opensearch import OpenSearch
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
+    from stoa.audit.flows import AuditChain, Heartbeat
     from stoa.catalog.flows import Catalog
     from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
@@ -191,7 +192,25 @@ class App:
         from stoa.adapters.s3 import Bucket  # noqa: PLC0415
         from stoa.archive.flows import Archive  # noqa: PLC0415
 
-        return Archive(self.database, Bucket(self.settings.archive_bucket, self.settings.s3_endpoint))
+        bucket = Bucket(self.settings.archive_bucket, self.settings.s3_endpoint)
+        return Archive(self.database, bucket, {"audit-log": self.audit_chain.extend})
+
+    @cached_property
+    def audit_chain(self) -> "AuditChain":
+        from stoa.adapters.s3 import Bucket  # noqa: PLC0415
+        from stoa.adapters.signing import SigningKey  # noqa: PLC0415
+        from stoa.audit.flows import AuditChain  # noqa: PLC0415
+
+        read = self.settings
+        return AuditChain(
+            self.database, Bucket(read.archive_bucket, read.s3_endpoint), SigningKey(read.audit_signing_key)
+        )
+
+    @cached_property
+    def heartbeat(self) -> "Heartbeat":
+        from stoa.audit.flows import Heartbeat  # noqa: PLC0415
+
+        return Heartbeat(self.database, self.publisher.soon)
 
     @cached_property
     def identity(self) -> "Identity":

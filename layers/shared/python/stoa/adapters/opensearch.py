@@ -74,6 +74,15 @@ class OpenSearch:
     def put_index_template(self, name: str, template: Mapping[str, Any]) -> None:
         _body(self._ask("PUT", f"/_index_template/{name}", _json(template)))
 
+    def put_mapping(self, indices: str, fields: Mapping[str, Any]) -> bool:
+        """Adds fields to the indices that are there; False when one of them has such a field in another way."""
+        path = f"/{indices}/_mapping?ignore_unavailable=true&allow_no_indices=true"
+        answer = self._ask("PUT", path, _json({"properties": fields}))
+        if answer.status_code == 400:
+            return False
+        _body(answer)
+        return True
+
     def put_policy(self, name: str, policy: Mapping[str, Any]) -> bool:
         """Index State Management: False where there is none. One with the same description is left as it is."""
         path = f"/_plugins/_ism/policies/{name}"

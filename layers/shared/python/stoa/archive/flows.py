@@ -1,14 +1,17 @@
 """From the topics to the archive. Every offset is written once, whoever dies in between."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from stoa.adapters.s3 import Bucket
 from stoa.archive import model, store
 from stoa.archive.model import Ledger, Line, Record
-from stoa.kernel.database import Database
+from stoa.kernel.database import Connection, Database
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
+
+# partition, history and lines of an object, once for each, in the transaction that moves the ledger behind it
+Kept = Callable[[Connection, int, int, Sequence[Line]], None]
 
 
 class AnotherHistory(Transient):
@@ -23,6 +26,7 @@ class Archive:
 
     database: Database
     bucket: Bucket
+    kept: Mapping[str, Kept] = field(default_factory=dict)  # by topic
 
     def keep(self, records: Sequence[Record]) -> Iterable[tuple[Record, Refused]]:
         """every record of every topic -> one line in S3, also of what nobody can read. Refuses none.
@@ -53,9 +57,11 @@ class Archive:
             elif at.object_name is None:
                 at = self._announced(topic, partition, at, rest[0])
             else:
-                kept = self._written(str(at.object_name), at, model.of_one_hour(rest))
+                lines = self._written(str(at.object_name), at, model.of_one_hour(rest))
+                kept = 1 + max(int(line["offset"]) for line in lines)
                 with self.database.transaction() as connection:
-                    store.advance(connection, topic, partition, at, kept)
+                    if store.advance(connection, topic, partition, at, kept) and topic in self.kept:
+                        self.kept[topic](connection, partition, at.history, lines)
                     at = store.ledger(connection, topic, partition)
 
     def _recognise(self, records: Sequence[Record], at: Ledger) -> None:
@@ -74,18 +80,18 @@ class Archive:
             store.announce(connection, topic, partition, at, model.object_name(first, at.history))
             return store.ledger(connection, topic, partition)
 
-    def _written(self, name: str, at: Ledger, records: Sequence[Record]) -> int:
+    def _written(self, name: str, at: Ledger, records: Sequence[Record]) -> list[Line]:
         """The object at the ledger's offset is ours, or of somebody who died before the ledger moved, or lives. Returns
-        the offset behind its last. Raises AnotherHistory."""
+        its lines. Raises AnotherHistory."""
         if self.bucket.put_if_absent(name, model.packed(records)):
-            return int(records[-1]["offset"]) + 1
+            return model.of_records(records)
         kept = self._lines(name)
         last = max(int(line["offset"]) for line in kept)
         if last < at.next_offset:
             raise RuntimeError(f"{name} holds nothing of what is to be kept there: it is not ours")
         _check(model.first_unknown((r for r in records if int(r["offset"]) <= last), kept), at)
         log.info("archive.adopted", object=name, last_offset=last)
-        return last + 1
+        return kept
 
     def _lines(self, name: str) -> list[Line]:
         return model.lines(model.unzipped(self.bucket.get(name)))

@@ -72,6 +72,11 @@ def packed(records: Sequence[Record]) -> bytes:
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
 
+def of_records(records: Iterable[Record]) -> list[Line]:
+    """The lines that `packed` writes."""
+    return [_line(record) for record in records]
+
+
 def unzipped(data: bytes) -> bytes:
     """Raises what gzip raises for what is no object of the archive."""
     return gzip.decompress(data)

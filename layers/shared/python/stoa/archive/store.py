@@ -31,12 +31,13 @@ def announce(connection: Connection, topic: str, partition: int, seen: Ledger, n
     )
 
 
-def advance(connection: Connection, topic: str, partition: int, seen: Ledger, next_offset: int) -> None:
-    """Moves on behind the object that was announced, unless somebody did."""
-    connection.execute(
+def advance(connection: Connection, topic: str, partition: int, seen: Ledger, next_offset: int) -> bool:
+    """Moves on behind the object that was announced; False when somebody did."""
+    moved = connection.execute(
         f"UPDATE archive_ledger SET next_offset = %(further)s, object_name = NULL, updated_at = now() WHERE {_AT}",
         {**_at(topic, partition, seen), "further": next_offset},
     )
+    return moved.rowcount == 1
 
 
 def _at(topic: str, partition: int, seen: Ledger) -> dict[str, object]:

@@ -1,6 +1,9 @@
 """Who did what. Written in the transaction of the change itself; nothing derives it from other events."""
 
-from collections.abc import Mapping
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +15,7 @@ from stoa.kernel.envelope import Event
 
 AUDIT_LOG = "audit-log"
 ACTED = "stoa.audit.acted"
+HEARTBEAT = "AUDIT_HEARTBEAT"  # the action that proves, each minute, that audit events arrive
 PLATFORM = "_platform"  # the tenant of what concerns no tenant, or all
 
 Outcome = Literal["done", "refused"]
@@ -34,10 +38,37 @@ class Acted(TypedDict):
     occurred_at: str
 
 
+# of a table of audit events: a name that an audit event has, or none
+COLUMNS = (
+    "occurred_at", "event_id", "tenant", "actor", "ip", "action", "resource", "outcome", "trace_id", "git_commit",
+    "before", "after",
+)  # fmt: skip
+# what a spreadsheet begins to calculate at, in any width. Source: OWASP, "CSV Injection"
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+CONTROL = ("\t", "\r", "\n")
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """RFC 4180, every cell in quotes; one that a spreadsheet would run as a formula has an apostrophe in front."""
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow([_cell(cell) for cell in cells])
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) or text.startswith(CONTROL) else text
+
+
+def kind(action: object) -> Literal["heartbeat", "action"]:
+    """How a record of audit-log is counted, by the action in its value."""
+    return "heartbeat" if action == HEARTBEAT else "action"
+
+
 def acted(
     action: str, resource: str, *, actor: str, tenant: str, trace_id: str, at: datetime, ip: str = "",
     outcome: Outcome = "done", before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None,
-    git_commit: str | None = None,
+    git_commit: str | None = None, event_id: str = "",
 ) -> Event:  # fmt: skip
     """Its key is its own id, so that the topic's compaction drops no history; the tenant chooses the partition."""
     value: Acted = {
@@ -53,7 +84,7 @@ def acted(
         "git_commit": git_commit,
         "occurred_at": iso(at),
     }
-    event_id = ids.event_id()
+    event_id = event_id or ids.event_id()
     return Event(
         topic=AUDIT_LOG,
         key=event_id,

@@ -14,6 +14,7 @@ from stoa.bootstrap import App, app
 from stoa.entrypoints import dead_letters
 from stoa.entrypoints.batch import RESERVE_MS, Batch, Record, lane_of
 from stoa.entrypoints.parking import GAVE_UP, Patience
+from stoa.entrypoints.schedule import Tick, run_tick
 from stoa.kernel import clock, inbox, metrics
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, decode, position
@@ -25,8 +26,6 @@ MAX_TRIES = 5
 WAIT_S = 2.0
 PARKED_AT_ONCE = 100
 
-RemainingMs = Callable[[], int]
-Tick = Callable[[RemainingMs], object]
 Handle = Callable[[Message], None]
 GiveUp = Callable[[Message, Refused], None]
 
@@ -242,18 +241,9 @@ def kafka_consumer(
                 return consumer().process(event, context.get_remaining_time_in_millis)
             released = consumer().retry_parked(context.get_remaining_time_in_millis)
             if tick is not None:
-                _tick(function, tick(app()), context.get_remaining_time_in_millis)
+                run_tick(function, tick(app()), context.get_remaining_time_in_millis)
             return {"released": released}
         finally:
             metrics.flush()
 
     return handler
-
-
-def _tick(function: str, flow: Tick, remaining_ms: RemainingMs) -> None:
-    """One that meets an outage is logged; the next one does the work."""
-    unbind()
-    try:
-        flow(remaining_ms)
-    except Transient as error:
-        log.warning("tick.waits", function=function, system=error.system, detail=error.detail, alarm=error.alarm)

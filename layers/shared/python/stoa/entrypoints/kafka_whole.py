@@ -12,6 +12,7 @@ from typing import Any
 from stoa.bootstrap import App, app
 from stoa.entrypoints import dead_letters
 from stoa.entrypoints.batch import RESERVE_MS, Record
+from stoa.entrypoints.schedule import Tick, run_tick
 from stoa.kernel import clock, metrics
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
@@ -22,11 +23,15 @@ WAIT_S = 2.0
 HandleWhole = Callable[[Sequence[Record]], Iterable[tuple[Record, Refused]]]
 
 
-def kafka_whole(function: str, flow: Callable[[App], HandleWhole]) -> Callable[[Record, Any], None]:
-    """The handler of a function whose mappings take no partial answers."""
+def kafka_whole(
+    function: str, flow: Callable[[App], HandleWhole], *, tick: Callable[[App], Tick] | None = None
+) -> Callable[[Record, Any], None]:
+    """The handler of a function whose mappings take no partial answers; a scheduled event ticks."""
     handle = cache(lambda: flow(app()))
 
     def handler(event: Record, context: Any) -> None:
+        if tick is not None and "records" not in event:
+            return ticked(tick(app()), context)
         records = [r for rs in event["records"].values() for r in sorted(rs, key=lambda r: int(r["offset"]))]
         left, end = list(records), metrics.WAITING
         try:
@@ -45,6 +50,12 @@ def kafka_whole(function: str, flow: Callable[[App], HandleWhole]) -> Callable[[
         finally:
             for record in left:
                 end.add(topic=record["topic"])
+            metrics.flush()
+
+    def ticked(do: Tick, context: Any) -> None:
+        try:
+            run_tick(function, do, context.get_remaining_time_in_millis)
+        finally:
             metrics.flush()
 
     return handler

@@ -6,7 +6,10 @@ from typing import Any
 from stoa.bootstrap import App, app
 from stoa.kernel import metrics
 from stoa.kernel.errors import Transient
-from stoa.kernel.log import log
+from stoa.kernel.log import log, unbind
+
+RemainingMs = Callable[[], int]
+Tick = Callable[[RemainingMs], object]
 
 
 def scheduled(name: str, flow: Callable[[App], int]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
@@ -29,3 +32,12 @@ def scheduled(name: str, flow: Callable[[App], int]) -> Callable[[Mapping[str, A
         return {"done": done}
 
     return handler
+
+
+def run_tick(function: str, flow: Tick, remaining_ms: RemainingMs) -> None:
+    """Of a function that also has sources. One that meets an outage is logged; the next one does the work."""
+    unbind()
+    try:
+        flow(remaining_ms)
+    except Transient as error:
+        log.warning("tick.waits", function=function, system=error.system, detail=error.detail, alarm=error.alarm)

@@ -62,10 +62,12 @@ REQUESTS = Metric("requests", _COUNT, "HTTP requests answered, by class of statu
 REQUEST_DURATION = Metric("request_duration", _MS, "from the handler's start to its answer", ("status",))
 WRITES = Metric("writes", _COUNT, "requests under /v1 that changed something")
 TICKS = Metric("ticks", _COUNT, "ticks of a schedule, by outcome: done, waits, failed", ("outcome",))
+AUDITED = Metric("audit_records", _COUNT, "records of audit-log that arrived, heartbeat or action", ("kind",))
+CHECKPOINTS = Metric("audit_checkpoints", _COUNT, "signed checkpoints of the audit chains")
 
 METRICS = (
     PROCESSED, WAITING, REFUSED, GIVEN_UP, PARKED, FINISHED, DURATION, LAUNCH_LATENCY, WEBHOOKS, PUBLISHED,
-    LEFT_TO_RELAY, REQUESTS, REQUEST_DURATION, WRITES, TICKS,
+    LEFT_TO_RELAY, REQUESTS, REQUEST_DURATION, WRITES, TICKS, AUDITED, CHECKPOINTS,
 )  # fmt: skip
 
 

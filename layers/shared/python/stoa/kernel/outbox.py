@@ -60,6 +60,14 @@ def add(connection: Connection, events: Iterable[Event]) -> tuple[str, ...]:
     return keys
 
 
+def add_once(connection: Connection, event: Event) -> tuple[str, ...]:
+    """The same for an event whose id says that there is only one; no keys when it was written before."""
+    connection.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", (event.key,))
+    if connection.execute("SELECT FROM outbox WHERE event_id = %s", (event.id,)).fetchone() is not None:
+        return ()
+    return add(connection, [event])
+
+
 def waiting_keys(database: Database, limit: int) -> list[str]:
     """Keys with unpublished rows, the longest waiting first."""
     with database.transaction() as connection:

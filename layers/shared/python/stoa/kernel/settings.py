@@ -84,6 +84,7 @@ class Settings:
     gateway_direct: str
     gateways_vault_token: Secret
     archive_bucket: str
+    audit_signing_key: Secret
     s3_endpoint: str
     slack_url: str
     smtp_host: str

@@ -73,6 +73,8 @@ OPERATIONAL = {
     "archive_ledger": "how far the archive is; its objects say the same",
     "artefacts": "made again from Git: a commit and its variables give the same document",
     "attempts": "tries of records that are not done",
+    "audit_chains": "how far the chain of audit-log is signed; its checkpoints say the same",
+    "audit_links": "digests of what the archive keeps; its objects give the same",
     "change_counters": "numbers for readers who look at this database",
     "changes": "numbers for readers who look at this database",
     "commit_intents": "what the platform is about to write to Git",

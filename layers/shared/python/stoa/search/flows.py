@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoa.adapters.opensearch import Item, OpenSearch
+from stoa.audit.events import AUDIT_LOG, kind
+from stoa.kernel import metrics
 from stoa.kernel.clock import sleep
+from stoa.kernel.envelope import decode
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 from stoa.search import templates
@@ -37,7 +40,9 @@ class Search:
                 entries += [(number, document.entry()) for document in documents(record)]
             except Refused as error:
                 refused.append((record, error))
-        return refused + [(records[number], error) for number, error in self._store(entries).items()]
+        refused += [(records[number], error) for number, error in self._store(entries).items()]
+        _count_audited(records, refused)
+        return refused
 
     def _prepare(self) -> None:
         """Puts the templates that the cluster does not have: an index that came before them would guess its fields.
@@ -52,6 +57,9 @@ class Search:
             log.warning("search.policy_not_supported", policy=templates.AUDIT_POLICY)
         for name, template in templates.component_templates().items():
             self.opensearch.put_component_template(name, template)
+        for prefix, component in templates.INDICES.values():
+            if not self.opensearch.put_mapping(f"{prefix}*", templates.FIELDS[component]):
+                log.warning("search.mapping_needs_replay", indices=f"{prefix}*")
         for name, template in wanted.items():  # last, because they are what is looked for
             self.opensearch.put_index_template(name, template)
         log.info("search.templates_put", version=templates.VERSION)
@@ -75,6 +83,14 @@ class Search:
                 sleep(pause_s)
             entries = busy
         raise Transient("opensearch", f"it was too busy for {len(entries)} documents")
+
+
+def _count_audited(records: Sequence[Record], refused: Pairs) -> None:
+    """What an alarm about the heartbeat looks at."""
+    lost = {id(record) for record, _ in refused}
+    for record in records:
+        if record["topic"] == AUDIT_LOG and id(record) not in lost:
+            metrics.AUDITED.add(kind=kind(decode(record).data.get("action")))
 
 
 def _refusal(item: Item) -> Refused:

@@ -104,8 +104,10 @@ def _event(message: Message) -> Document:
         "git_commit_sha": _text(data, "after" if message.type == PUSH_ACCEPTED else "commit"),
         "data": data,
     }
-    family = AUDIT if message.position.topic == AUDIT_TOPIC else EVENTS
-    return Document(_month(family, at), message.id, _known(body))
+    if message.position.topic != AUDIT_TOPIC:
+        return Document(_month(EVENTS, at), message.id, _known(body))
+    told = {"action": _text(data, "action"), "outcome": _text(data, "outcome")}
+    return Document(_month(AUDIT, at), message.id, _known({**body, **told}))
 
 
 def _told(message: Message) -> _Told | None:

@@ -10,7 +10,7 @@ from stoa.gitops.events import PUSH_ACCEPTED
 from stoa.kernel.clock import iso
 from stoa.kernel.database import Connection, Database, Row
 from stoa.search import store
-from stoa.search.model import EVENTS, TRACES
+from stoa.search.model import AUDIT, EVENTS, TRACES
 
 if TYPE_CHECKING:  # the list of traces needs no client of OpenSearch
     from stoa.adapters.opensearch import OpenSearch
@@ -18,9 +18,16 @@ if TYPE_CHECKING:  # the list of traces needs no client of OpenSearch
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 TRACE = re.compile(r"[0-9a-f]{32}")
 NEWEST_FIRST = [{"@timestamp": "desc"}, {"trace_id": "desc"}]
+AUDIT_FIELDS = {
+    "tenant": "tenant_id",
+    "actor": "actor",
+    "action": "action",
+    "resource": "subject",
+    "outcome": "outcome",
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# when something was begun, and in which trace
+# when something was begun, and in which trace; of an audit event its time and id
 Position = tuple[datetime, str]
 
 
@@ -54,6 +61,20 @@ class SearchQueries:
             if len(hits) <= limit:
                 return Found([trace_id for _, trace_id in found], None)
             before = hits[-1]
+
+    def audit(self, filters: Mapping[str, Any], before: Position | None, limit: int) -> list[tuple[Position, Row]]:
+        """GET /v1/audit -> audit events that all `filters` hold for, the newest first, each with its position.
+
+        A resource that ends with / is all below it; `since` is included, `until` is not.
+        """
+        body = {
+            "query": {"bool": {"filter": [*_audit_clauses(filters), *_older(before, "event_id")]}},
+            "sort": [{"@timestamp": "desc"}, {"event_id": "desc"}],
+            "size": limit,
+            "track_total_hits": False,
+        }
+        hits = self.opensearch.search(f"{AUDIT}*", body)
+        return [((EPOCH + timedelta(milliseconds=hit["sort"][0]), hit["sort"][1]), hit["_source"]) for hit in hits]
 
     def _shown(self, clauses: list[Any], hits: Sequence[Position], before: Position) -> set[str]:
         """Those whose newest match stands before this page: what is on it are their older ones."""
@@ -129,10 +150,21 @@ def _clauses(q: str, tenant: str | None) -> list[dict[str, Any]]:
     return [*clauses, {"term": {"tenant_id": tenant}}] if tenant else clauses
 
 
-def _older(before: Position | None) -> list[dict[str, Any]]:
+def _audit_clauses(filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    clauses: list[dict[str, Any]] = [{"exists": {"field": "event_id"}}]
+    for name, field in AUDIT_FIELDS.items():
+        if name in filters:
+            below = name == "resource" and filters[name].endswith("/")
+            clauses.append({"prefix" if below else "term": {field: filters[name]}})
+    times = {bound: iso(filters[name]) for name, bound in (("since", "gte"), ("until", "lt")) if name in filters}
+    return [*clauses, {"range": {"@timestamp": times}}] if times else clauses
+
+
+def _older(before: Position | None, name: str = "trace_id") -> list[dict[str, Any]]:
+    """`name` is the field that orders what is of the same time."""
     if before is None:
         return []
-    at, trace_id = iso(before[0]), before[1]
-    same = [{"term": {"@timestamp": at}}, {"range": {"trace_id": {"lt": trace_id}}}]
+    at = iso(before[0])
+    same = [{"term": {"@timestamp": at}}, {"range": {name: {"lt": before[1]}}}]
     older = [{"range": {"@timestamp": {"lt": at}}}, {"bool": {"filter": same}}]
     return [{"bool": {"should": older, "minimum_should_match": 1}}]

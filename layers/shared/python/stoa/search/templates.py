@@ -1,15 +1,15 @@
 """What the indices look like: strict for the fields we know, closed to the rest. Pure data.
 
 Rendered for ordinary indices only, which OpenSearch and its local stand-in both have (see model.py for why no data
-streams). A change of any field raises VERSION; indices that are there already keep what they were made with, until
-`stoa replay` makes them anew.
+streams). A change of any field raises VERSION; indices that are there already get the fields that are new, for the
+documents to come. What else changes needs `stoa replay`, which makes them anew.
 """
 
 from typing import Any
 
 from stoa.search.model import ANALYTICS, AUDIT, EVENTS, TRACES
 
-VERSION = 1
+VERSION = 2
 PRIORITY = 200
 AUDIT_POLICY = "stoa-audit-one-year"
 
@@ -32,20 +32,22 @@ _DEPLOYMENT = {
     "generation": LONG,
     "verified": FLAG,
 }  # fmt: skip
+_EVENT = {
+    "@timestamp": DATE,
+    **_keywords(
+        "event_id", "topic", "key", "type", "subject", "tenant_id", "actor", "trace_id", "deployment_id",
+        "api_name", "environment", "git_commit_sha",
+    ),
+    "partition": LONG,
+    "offset": LONG,
+    "generation": LONG,
+    "data": {"type": "object", "enabled": False},
+}  # fmt: skip
 _STEP = {**_keywords("name", "status"), "started_at": DATE, "completed_at": DATE}
 
 FIELDS: dict[str, dict[str, Any]] = {
-    "stoa-events": {
-        "@timestamp": DATE,
-        **_keywords(
-            "event_id", "topic", "key", "type", "subject", "tenant_id", "actor", "trace_id", "deployment_id",
-            "api_name", "environment", "git_commit_sha",
-        ),
-        "partition": LONG,
-        "offset": LONG,
-        "generation": LONG,
-        "data": {"type": "object", "enabled": False},
-    },
+    "stoa-events": _EVENT,
+    "stoa-audit-events": {**_EVENT, **_keywords("action", "outcome")},
     "apim-traces": {
         **_DEPLOYMENT,
         **_keywords("requested_by", "git_author", "git_commit_sha", "status"),
@@ -60,10 +62,10 @@ FIELDS: dict[str, dict[str, Any]] = {
     "apim-analytics": {**_DEPLOYMENT, **_keywords("event_id", "outcome"), "duration_ms": LONG},
 }  # fmt: skip
 
-# template -> its indices, and the component that has its fields; audit events are events
+# template -> its indices, and the component that has its fields
 INDICES = {
     "stoa-events": (EVENTS, "stoa-events"),
-    "stoa-audit": (AUDIT, "stoa-events"),
+    "stoa-audit": (AUDIT, "stoa-audit-events"),
     "stoa-traces": (TRACES, "apim-traces"),
     "stoa-analytics": (ANALYTICS, "apim-analytics"),
 }
