@@ -190,7 +190,7 @@ def _show(found: Report) -> None:
          str(chain.unprotected), str(len(chain.findings)))
         for chain in found.chains
     ]  # fmt: skip
-    print_table(("partition", "records", "repeated", "last checkpoint", "unprotected", "bad"), rows)
+    print_table(("partition", "records", "repeated", "last checkpoint", "unprotected", "bad"), rows, whole=4)
     for text in found.strange:
         typer.echo(f"  {_plain(text)}")
     for chain in found.chains:

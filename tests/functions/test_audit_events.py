@@ -151,7 +151,7 @@ def test_a_table_has_the_same_events_and_no_cell_that_a_spreadsheet_runs(log: Lo
     rows = list(csv.DictReader(io.StringIO(answers[0].text, newline="")))
     assert [row["event_id"] for row in rows] == log.newest_first
     assert tuple(rows[0]) == COLUMNS
-    evil = next(row for row in rows if EVIL in row["resource"])
+    (evil,) = [row for row in rows if row["outcome"] == "refused"]
     assert (evil["resource"], evil["git_commit"]) == (f"'{EVIL}", "'@cmd")
     assert json.loads(evil["after"]) == {"note": 'a,"b"\nc'}
     assert log.get("?format=json", Accept="text/csv").json()["items"]
