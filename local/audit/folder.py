@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stoa.audit.events import AUDIT_LOG
 from stoa.audit.model import Place
@@ -35,8 +35,7 @@ class Stored:
     name: str
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """A line of an object: `line` is None when it is no record of the archive, and `wrong` says why."""
 
     where: str
