@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.audit.folder import Read
-from stoa.audit.model import Checkpoint, Link, Place, State, beginning, further, linked
+from stoa.audit.model import Checkpoint, Link, Place, State, beginning, further
 
 UNPROTECTED_S = 300  # a checkpoint comes every minute while records do: behind this, some are missing
 
@@ -59,22 +59,22 @@ class Walk:
         self._known: set[bytes] = set()
         self._last = -1  # offset of the line before
         self._next_link, self._next_state = 0, 0
-        self._least = 0  # what the name of the object allows
+        self._name, self._least = "", 0  # of the object, and the least offset that its name allows
         self.repeated = self.unprotected = self.before_chain = 0
         self._unprotected_since: int | None = None
         self._unprotected_ms = 0
 
-    def begin(self, least: int) -> None:
-        """An object with this first offset in its name."""
-        self._least = least
+    def begin(self, name: str, least: int) -> None:
+        """An object, with the first offset that is in its name."""
+        self._name, self._least = name, least
 
     def take(self, read: Read) -> None:
-        if read.line is None:
-            self._report(Finding(self._expected.after(self._last), read.wrong, read.where))
+        offset = read.offset
+        if read.wrong:
+            self._report(Finding(self._expected.after(self._last), read.wrong, self._where(read)))
             return
-        offset, event_id = int(read.line["offset"]), str(read.line["headers"].get("ce_id") or "")
         if offset <= self._last or offset < self._least:
-            self._report(Finding(offset, "stands out of order, or is there twice", read.where, event_id))
+            self._report(Finding(offset, "stands out of order, or is there twice", self._where(read), read.event_id))
             return
         self._last = offset
         if self._first is None:
@@ -82,13 +82,15 @@ class Walk:
         if offset < self._first:
             self.before_chain += 1
             return
-        (link,) = linked([read.line], self._known)
-        self._compare(link, read.where, event_id)
+        link = Link(offset, read.digest, read.content, read.content in self._known)
+        if read.content is not None:
+            self._known.add(read.content)
+        self._compare(link, read)
         self._pass_states(offset - 1)
         self.state = further(self.state, [link])
         self.repeated += link.repeated
         if offset > self._expected.last:
-            self._count_unprotected(read.line["timestamp"])
+            self._count_unprotected(read.timestamp)
 
     def end(self) -> None:
         following = max(self._last + 1, self._first or 0)
@@ -113,15 +115,20 @@ class Walk:
         if known is None or (found.where and not known.where):
             self._found[found.offset] = found
 
-    def _compare(self, link: Link, where: str, event_id: str) -> None:
+    def _where(self, read: Read) -> str:
+        return f"{self._name} line {read.number}" if read.number else self._name
+
+    def _compare(self, link: Link, read: Read) -> None:
         self._miss_until(link.offset)
         signed = self._expected.links.get(link.offset)
         if signed is not None:
             self._next_link += 1
             if (signed.digest, signed.repeated) != (link.digest, link.repeated):
-                self._report(Finding(link.offset, "is not the record that was signed", where, event_id))
+                says = "is not the record that was signed"
+                self._report(Finding(link.offset, says, self._where(read), read.event_id))
         elif self._expected.covers(link.offset):
-            self._report(Finding(link.offset, "was inserted: nothing was signed there", where, event_id))
+            says = "was inserted: nothing was signed there"
+            self._report(Finding(link.offset, says, self._where(read), read.event_id))
 
     def _miss_until(self, offset: int | None) -> None:
         offsets = self._expected.offsets

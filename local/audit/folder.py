@@ -10,10 +10,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stoa.audit.events import AUDIT_LOG
-from stoa.audit.model import Place
+from stoa.audit.model import Place, digests
 
 OBJECTS, CHECKPOINTS = f"events/{AUDIT_LOG}", f"checkpoints/{AUDIT_LOG}"
 PLACE = r"(0|[1-9]\d{0,8})(?:\.([1-9]\d{0,8}))?"
@@ -35,13 +35,17 @@ class Stored:
     name: str
 
 
-@dataclass(frozen=True)
-class Read:
-    """A line of an object: `line` is None when it is no record of the archive, and `wrong` says why."""
+class Read(NamedTuple):
+    """A line of an object, or what is wrong: then it is no record of the archive, and has nothing else. `number` is 0
+    for the object itself."""
 
-    where: str
-    line: dict[str, Any] | None
+    number: int
     wrong: str = ""
+    offset: int = -1
+    timestamp: int | float | None = None
+    event_id: str = ""
+    digest: bytes = b""
+    content: bytes | None = None
 
 
 class Folder:
@@ -67,20 +71,26 @@ class Folder:
         return {place: sorted(listed, key=lambda one: (one.number, one.name)) for place, listed in found.items()}
 
 
-def lines(stored: Stored) -> Iterator[Read]:
+def read(stored: Stored) -> list[Read]:
     """Every line, and what is wrong with it or with the object. Raises OSError."""
+    return list(_lines(stored))
+
+
+def _lines(stored: Stored) -> Iterator[Read]:
     text, whole = unzipped(stored.path.read_bytes())
     rows = text.split(b"\n")
     if rows.pop() and whole:
-        yield Read(stored.name, None, "does not end with its last line")
+        yield Read(0, "does not end with its last line")
     for number, row in enumerate(rows, 1):
-        where = f"{stored.name} line {number}"
         try:
-            yield Read(where, _record(row, stored.place))
+            line = _record(row, stored.place)
         except (ValueError, RecursionError) as error:
-            yield Read(where, None, str(error) if isinstance(error, NotKept) else "is no JSON")
+            yield Read(number, str(error) if isinstance(error, NotKept) else "is no JSON")
+        else:
+            event_id = str(line["headers"].get("ce_id") or "")
+            yield Read(number, "", int(line["offset"]), line["timestamp"], event_id, *digests(line))
     if not whole:
-        yield Read(stored.name, None, "is damaged: gzip cannot read it to its end")
+        yield Read(0, "is damaged: gzip cannot read it to its end")
 
 
 class NotKept(ValueError):

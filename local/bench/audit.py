@@ -1,8 +1,10 @@
-"""CPU time to verify 100,000 audit records, beside reading the same objects with gzip and a JSON reader."""
+"""How long 100,000 audit records take to be verified, on all processors, beside reading the same objects in one process
+with gzip and a JSON reader."""
 
 import base64
 import gzip
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -33,13 +35,13 @@ def measure(console: Console, here: Path) -> list[Row]:
     _write(here, signer)
     keys, ours, bare = PublicKeys.read(signer.public_pem()), list[float](), list[float]()
     for _ in range(ROUNDS):
-        begun = time.process_time()
+        begun = time.monotonic()
         for path in sorted(here.rglob("*.gz")):
             [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        read = time.process_time()
-        report = verify(here, keys, [], lambda *_: None)
+        read = time.monotonic()
+        report = verify(here, keys, [], lambda *_: None, processes=os.cpu_count() or 1)
         bare.append(read - begun)
-        ours.append(time.process_time() - read)
+        ours.append(time.monotonic() - read)
         if not report.whole or sum(chain.records for chain in report.chains) != RECORDS:
             raise RuntimeError("the audit log of the benchmark is not whole")
     return [row("audit verify, 100,000 records", ours, bare, unit="s", at_most=AT_MOST_S)]

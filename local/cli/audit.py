@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from stoa.audit.model import Checkpoint
 
 audit = typer.Typer(help="Prove that the audit log is whole, and take its events out.", no_args_is_help=True)
+MOST_PROCESSES = 8
 SHOWN = 5  # bad records of one chain; --json says all of them
 
 
@@ -60,9 +62,13 @@ def verify(
     heads = [checkpoint for file in head or () for checkpoint in _heads(file, keys)]
     try:
         with bar("objects") as progress:
-            found = run(folder, keys, heads, progress)
+            found = run(folder, keys, heads, progress, processes=min(os.cpu_count() or 1, MOST_PROCESSES))
     except OSError as error:
         raise refused(f"the copy cannot be read ({error}): mend that, or copy it again") from error
+    except BrokenExecutor as error:
+        raise refused(
+            "a process that read the copy was ended from outside: is there memory left? Run it again"
+        ) from error
     typer.echo(json.dumps({"whole": found.whole, **asdict(found)}, default=str)) if as_json else _show(found)
     raise typer.Exit(0 if found.whole else 1)
 

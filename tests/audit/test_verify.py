@@ -23,8 +23,9 @@ MANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 SEED = st.integers(0, 2**32)
 
 
-def checked(root: Path, *heads: bytes) -> Report:
-    return verify(root, KEYS, [model.opened(AUDIT_LOG, head, KEYS) for head in heads], lambda *_: None)
+def checked(root: Path, *heads: bytes, processes: int = 1) -> Report:
+    known = [model.opened(AUDIT_LOG, head, KEYS) for head in heads]
+    return verify(root, KEYS, known, lambda *_: None, processes=processes)
 
 
 def first_bad(report: Report) -> Finding:
@@ -277,3 +278,14 @@ def test_an_older_key_verifies_what_it_signed() -> None:
         both = PublicKeys.read(SIGNER.public_pem() + newer.public_pem())
         assert verify(history.root, both, [], lambda *_: None).whole
         assert not checked(history.root).whole
+
+
+def test_several_processes_find_the_same(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, four = two
+    monkeypatch.setattr("local.audit.verify.MANY", 1)
+    monkeypatch.setattr("local.audit.verify.PORTION", 1)
+    assert checked(one.root, processes=2).whole
+    one.rewrite(one.objects[1], one.lines(one.objects[1])[1:])
+    (four.root / four.objects[0]).write_bytes(b"x")
+    assert checked(one.root, processes=2) == checked(one.root)
+    assert [chain.findings[0].offset for chain in checked(one.root).chains] == [5, 0]

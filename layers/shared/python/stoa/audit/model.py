@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stoa.kernel.canonical import canonical
 
@@ -49,16 +49,14 @@ class Place:
         return f"{self.partition}.{self.history}" if self.history else str(self.partition)
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     offset: int
     digest: bytes
     content: bytes | None = None
     repeated: bool = False
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Of a chain behind `offset`, which is one before its first record when it has none."""
 
     offset: int

@@ -12,23 +12,26 @@ from json.encoder import encode_basestring
 from typing import Any
 
 PLAIN = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-PLAIN_KINDS = frozenset({str, int, bool, type(None), dict})
+SCALARS = frozenset({str, int, bool, type(None)})
+PLAIN_KINDS = SCALARS | {dict, list}
 
 
 def canonical(value: Any) -> bytes:
     """Raises ValueError for what is no JSON: NaN, an infinity, a key or a value of another type."""
-    text = PLAIN.encode(value) if _is_plain(value) else _text(value)
+    text = PLAIN.encode(value) if type(value) in {dict, list} and _is_plain(value) else _text(value)
     return text.encode("utf-8", "backslashreplace")
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether json's own encoder, five times as fast, writes the same: without doubles, lists and rare names."""
-    if type(value) is not dict:
-        return False
-    kinds = set(map(type, value.values()))
-    if not (kinds <= PLAIN_KINDS and set(map(type, value)) <= {str} and "".join(value).isascii()):
-        return False
-    return dict not in kinds or all(_is_plain(one) for one in value.values() if type(one) is dict)
+    """Whether json's own encoder, five times as fast, writes the same: without doubles and rare names."""
+    if type(value) is dict:
+        if not (set(map(type, value)) <= {str} and "".join(value).isascii()):
+            return False
+        value = list(value.values())
+    if type(value) is not list:
+        return type(value) in SCALARS
+    kinds = set(map(type, value))
+    return kinds <= SCALARS or (kinds <= PLAIN_KINDS and all(map(_is_plain, value)))
 
 
 def _text(value: Any) -> str:
