@@ -32,6 +32,7 @@ INDEXES = "stoa-events-*,audit-*"
 MOST = 10_000
 FORGET_S = 60.0
 MAIL_HEADER = "X-Stoa-Event-Id"
+EVENT_OBJECTS = "events/"  # beside them lie checkpoints of the audit log
 GZIP = b"\x1f\x8b"
 
 
@@ -92,7 +93,7 @@ def _event_ids(bootstrap: str) -> Iterator[str]:
 def _archived(stack: Stack) -> dict[tuple[str, int], tuple[int, ...]]:
     s3 = s3_of(stack.environment())
     found: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=ARCHIVE):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=ARCHIVE, Prefix=EVENT_OBJECTS):
         for entry in page.get("Contents", ()):
             for record in _records(s3.get_object(Bucket=ARCHIVE, Key=entry["Key"])["Body"].read()):
                 found[record["topic"], record["partition"]].append(record["offset"])

@@ -161,7 +161,7 @@ def test_state_survives_a_kill_and_the_data_plane_may_lag_behind_the_health(kit:
     here.identify(record)
     key = {"x-Gateway-APIKey": here.key(here.application(record["id"]))}
     assert here.plain.get("/_emulator/timing").json()["import_ms"] == 2
-    here.plain.put("/_emulator/timing", json={"health_lead_ms": 1500})
+    here.plain.put("/_emulator/timing", json={"health_lead_ms": 4000})
     here.plain.put("/_emulator/variants", json={"unknown_api_id": 404})
     one.child.kill()
     one.child.wait()
