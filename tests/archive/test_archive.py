@@ -3,13 +3,8 @@
 import base64
 import gzip
 import json
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +21,7 @@ from stoa.archive.flows import AnotherHistory, Archive
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.settings import Secret
+from tests.archive.killing import killed_before_the_ledger_moves
 
 TOPIC = "deploy-results"
 HOUR_MS = 3_600_000
@@ -192,33 +188,13 @@ from stoa.kernel.settings import Secret
 url, name, endpoint, records = json.loads(sys.stdin.read())
 Archive(Database(Secret(url), "stoa_worker"), Bucket(name, endpoint)).keep(records)
 """
-STUCK = """\
-CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
-CREATE TRIGGER stay BEFORE UPDATE ON archive_ledger FOR EACH ROW
-  WHEN (NEW.next_offset <> OLD.next_offset) EXECUTE FUNCTION stay();
-"""
 
 
 def test_what_a_killed_worker_wrote_before_the_ledger_moved_is_adopted(
     database_url: str, worker: Archive, s3: str
 ) -> None:
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(STUCK)
-        given_to_it = [database_url, worker.bucket._name, s3, [record(n) for n in range(5)]]
-        dying = subprocess.Popen([sys.executable, "-c", DYING], stdin=subprocess.PIPE, text=True)
-        assert dying.stdin
-        dying.stdin.write(json.dumps(given_to_it))
-        dying.stdin.close()
-        until = time.monotonic() + 20
-        while not list(worker.bucket.names("events/")) and time.monotonic() < until:
-            time.sleep(0.02)
-        os.kill(dying.pid, signal.SIGKILL)
-        dying.wait()
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename IS NOT NULL"
-        )
-        admin.execute("DROP TRIGGER stay ON archive_ledger")
+    given_to_it = [database_url, worker.bucket._name, s3, [record(n) for n in range(5)]]
+    with killed_before_the_ledger_moves(database_url, worker.bucket, DYING, given_to_it) as admin:
         ledger = admin.execute("SELECT next_offset, object_name IS NULL FROM archive_ledger").fetchone()
         assert ledger == (0, False), "it died in between"
     # the redelivered batch ends elsewhere, and compaction took its first record meanwhile

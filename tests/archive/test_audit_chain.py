@@ -2,17 +2,11 @@
 
 import base64
 import json
-import os
 import secrets
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -24,7 +18,8 @@ from stoa.audit.flows import AuditChain
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.settings import Secret
-from tests.archive.test_archive import STUCK, crash_at
+from tests.archive.killing import killed_before_the_ledger_moves
+from tests.archive.test_archive import crash_at
 from tests.audit.history import record
 
 KEY = secrets.token_urlsafe(32)
@@ -127,22 +122,8 @@ def test_a_worker_killed_between_the_object_and_the_ledger_leaves_no_hole_in_the
 ) -> None:
     worker = new_worker()
     bucket = worker.archive.bucket
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(STUCK)
-        dying = subprocess.Popen([sys.executable, "-c", DYING], stdin=subprocess.PIPE, text=True)
-        assert dying.stdin
-        dying.stdin.write(json.dumps([database_url, bucket._name, s3, [record(n) for n in range(5)]]))
-        dying.stdin.close()
-        until = time.monotonic() + 30
-        while not list(bucket.names("events/")) and time.monotonic() < until:
-            time.sleep(0.02)
-        os.kill(dying.pid, signal.SIGKILL)
-        dying.wait()
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename IS NOT NULL"
-        )
-        admin.execute("DROP TRIGGER stay ON archive_ledger")
+    given = [database_url, bucket._name, s3, [record(n) for n in range(5)]]
+    with killed_before_the_ledger_moves(database_url, bucket, DYING, given) as admin:
         counts = admin.execute("SELECT (SELECT count(*) FROM audit_links), (SELECT count(*) FROM audit_chains)")
         assert counts.fetchone() == (0, 0), "it died in between"
     worker.keep(*(record(n) for n in range(1, 8)))

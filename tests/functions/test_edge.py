@@ -94,8 +94,15 @@ def test_a_user_has_a_limit_inside_the_tenant_and_gets_it_back(edge: Edge) -> No
     assert limits(refused)["user"] == 0
     assert limits(asked(bob, 0))["tenant"] >= TENANT_BURST - len(accepted) - 1
     assert asked(bob, 1).status == 200
-    time.sleep(1.0)
-    assert asked(ann, 0).status == 200
+    assert again(lambda: asked(ann, 0).status)
+
+
+def again(ask: Callable[[], int]) -> bool:
+    """Whether it is let through once more, soon."""
+    until = time.monotonic() + 10
+    while (status := ask()) == 429 and time.monotonic() < until:
+        time.sleep(0.1)
+    return status == 200
 
 
 @dataclass
@@ -205,8 +212,7 @@ def test_an_address_that_fails_too_often_is_not_listened_to_for_a_while(edge: Ed
     tokens = ["wrong", good] * 4
     assert 429 in [edge.ask("GET", "/v1/status", token, address="203.0.113.9").status for token in tokens][1::2]
     assert edge.ask("GET", "/v1/status", good, address="203.0.113.10").status == 200
-    time.sleep(0.3)
-    assert edge.ask("GET", "/v1/status", good, address="203.0.113.9").status == 200
+    assert again(lambda: edge.ask("GET", "/v1/status", good, address="203.0.113.9").status)
 
 
 def test_addresses_that_failed_are_forgotten_the_oldest_first() -> None:

@@ -12,6 +12,7 @@ from joserfc import jwk, jwt
 from stoa.adapters.vault import read_secret
 from stoa.adapters.webmethods import admin_contract, exposure, generation, publication, routing
 from stoa.adapters.webmethods.gateway import Gateway
+from stoa.adapters.webmethods.wanted import check
 from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
 
@@ -77,7 +78,7 @@ class Steps:
         self.gateway = Gateway(
             lab.gateway, lab.environment["GATEWAY_USER"], Secret(lab.environment["GATEWAY_PASSWORD"])
         )
-        exposure.check(asked)
+        check(asked, exposure.SCHEMA)
         self.wanted = exposure.exposure(asked)
         self.lab = lab
 
@@ -141,4 +142,4 @@ def test_an_older_allow_list_does_not_stay_open(lab: Any, asked: dict[str, Any])
 )
 def test_a_request_that_is_none_is_refused(asked: dict[str, Any], change: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="EXTRA_VARS_INVALID"):
-        exposure.check({**asked, **change})
+        check({**asked, **change}, exposure.SCHEMA)

@@ -31,7 +31,7 @@ from local.emulators.argocd.generator import Generator
 from local.emulators.argocd.resources import Call, Handler
 from local.emulators.argocd.sessions import Sessions
 from local.emulators.argocd.settings import Config, Timing
-from local.emulators.argocd.store import Store
+from local.emulators.document_store import DocumentStore
 from local.emulators.faults import Faults
 
 APPLICATION = "/api/v1/applications/{name}"
@@ -68,7 +68,7 @@ class Front:
 
     def __init__(self, config: Config) -> None:
         timing = Timing()
-        self.store = Store(config.state)
+        self.store = DocumentStore(config.state / "argocd.sqlite")
         self.controller = Controller(self.store, timing)
         self.generator = Generator(self.controller, config.repositories)
         self.sessions = Sessions(config, self.store, timing)

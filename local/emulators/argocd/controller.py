@@ -3,13 +3,13 @@
 from local.emulators.argocd.answers import DENIED, PRECONDITION, Json, Refusal
 from local.emulators.argocd.documents import KIND, source, stamp
 from local.emulators.argocd.settings import Timing
-from local.emulators.argocd.store import Store
+from local.emulators.document_store import DocumentStore
 
 WINDOWS = "windows"
 
 
 class Controller:
-    def __init__(self, store: Store, timing: Timing) -> None:
+    def __init__(self, store: DocumentStore, timing: Timing) -> None:
         self.store = store
         self.timing = timing
 

@@ -6,7 +6,7 @@ import secrets
 
 from local.emulators.argocd.answers import DENIED, INVALID, UNAUTHENTICATED, Json, Refusal
 from local.emulators.argocd.settings import ADMIN, Config, Timing
-from local.emulators.argocd.store import Store
+from local.emulators.document_store import DocumentStore
 
 KIND = "token"
 
@@ -14,7 +14,7 @@ KIND = "token"
 class Sessions:
     """Only hashes of tokens are kept."""
 
-    def __init__(self, config: Config, store: Store, timing: Timing) -> None:
+    def __init__(self, config: Config, store: DocumentStore, timing: Timing) -> None:
         self._config = config
         self._store = store
         self._timing = timing

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.answers import Refused, admin, answer
 from local.emulators.keycloak.call import Call, living
-from local.emulators.keycloak.store import Json
 
 OWNER = "realm-management"
 VIEW = frozenset({"view-users", "manage-users"})

@@ -2,10 +2,10 @@
 
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.admin_access import MANAGE, VIEW, sent, user_of
 from local.emulators.keycloak.answers import admin, answer, no_content
 from local.emulators.keycloak.call import Call
-from local.emulators.keycloak.store import Json
 
 
 def mappings(call: Call) -> Response:

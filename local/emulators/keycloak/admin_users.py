@@ -4,12 +4,12 @@ import re
 
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.admin_access import MANAGE, VIEW, need, sent, unreadable, user_of
 from local.emulators.keycloak.answers import Refused, admin, answer, no_content, not_taken
 from local.emulators.keycloak.call import Call
 from local.emulators.keycloak.logout import end
 from local.emulators.keycloak.people import FIELDS, hashed, new
-from local.emulators.keycloak.store import Json
 
 # what a UserRepresentation of ours may have; Keycloak knows more, and refuses what it does not know
 KNOWN = {*FIELDS, "id", "enabled", "emailVerified", "attributes", "credentials", "requiredActions"}

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import request_response
 from starlette.types import ASGIApp
 
+from local.emulators.document_store import DocumentStore
 from local.emulators.faults import Faults
 from local.emulators.keycloak.answers import Refused, failure
 from local.emulators.keycloak.call import Call, Server
@@ -22,7 +23,6 @@ from local.emulators.keycloak.realm import parse
 from local.emulators.keycloak.routes import Handler, handler_of
 from local.emulators.keycloak.sessions import Sessions
 from local.emulators.keycloak.settings import Config, Oddities
-from local.emulators.keycloak.store import Store
 from local.emulators.keycloak.tokens import Tokens
 
 FORM = "application/x-www-form-urlencoded"
@@ -49,7 +49,7 @@ class Front:
         more = read(config.users, config.environment) if config.users else None
         realm = parse(read(config.realm, config.environment), more)
         oddities = Oddities()
-        self.store = Store(config.state)
+        self.store = DocumentStore(config.state / "keycloak.sqlite")
         url = f"{config.url}/realms/{realm.name}"
         people, keys = People(self.store, realm, oddities.now()), Keys(self.store)
         tokens = Tokens(url, realm, keys, people, oddities)

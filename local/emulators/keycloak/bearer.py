@@ -2,9 +2,9 @@
 
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.answers import Refused, answer, challenge
 from local.emulators.keycloak.call import BAD_CLIENT, Call, living
-from local.emulators.keycloak.store import Json
 
 NOT_KEPT = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.answers import admin, oauth
 from local.emulators.keycloak.keys import Keys
 from local.emulators.keycloak.people import People
 from local.emulators.keycloak.realm import Client, Realm
 from local.emulators.keycloak.sessions import Sessions
 from local.emulators.keycloak.settings import Oddities
-from local.emulators.keycloak.store import Json
 from local.emulators.keycloak.tokens import Grant, Tokens
 
 Values = Mapping[str, list[str]]

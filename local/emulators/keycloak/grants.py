@@ -7,10 +7,10 @@ import re
 
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.answers import NO_STORE, answer, oauth
 from local.emulators.keycloak.call import Call
 from local.emulators.keycloak.realm import Client
-from local.emulators.keycloak.store import Json
 from local.emulators.keycloak.tokens import Grant
 
 PROOF = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")  # RFC 7636, sections 4.1 and 4.2, verifier and challenge

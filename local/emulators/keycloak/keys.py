@@ -6,7 +6,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
 
-from local.emulators.keycloak.store import Json, Store
+from local.emulators.document_store import DocumentStore, Json
 
 SIGNING, ENCRYPTION, REFRESH = "key", "encryption-key", "refresh-key"
 # disabled keys vanish from the key set, and what they have signed is no longer taken
@@ -15,7 +15,7 @@ STATES = (ACTIVE, PASSIVE, DISABLED)
 
 
 class Keys:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DocumentStore) -> None:
         self._store = store
         self._read: dict[str, RSAKey] = {}
         with store.transaction():

@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak import pages
 from local.emulators.keycloak.answers import moved, oauth, page, sorry
 from local.emulators.keycloak.call import Call
 from local.emulators.keycloak.grants import PROOF
 from local.emulators.keycloak.people import fits
 from local.emulators.keycloak.realm import Client
-from local.emulators.keycloak.store import Json
 
 BROWSER, IDENTITY = "AUTH_SESSION_ID", "KEYCLOAK_IDENTITY"
 WRONG = "Invalid username or password."

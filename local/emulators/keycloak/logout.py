@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 import requests
 from starlette.responses import Response
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak import pages
 from local.emulators.keycloak.answers import moved, no_content, oauth, page, sorry
 from local.emulators.keycloak.call import Call
 from local.emulators.keycloak.login import BROWSER, IDENTITY
 from local.emulators.keycloak.realm import Client
-from local.emulators.keycloak.store import Json
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_S = 120

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.emulators.keycloak.store import Json
+from local.emulators.document_store import Json
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import secrets
 import uuid
 from typing import Any
 
+from local.emulators.document_store import DocumentStore, Json
 from local.emulators.keycloak.realm import Client, Realm, with_composites
-from local.emulators.keycloak.store import Json, Store
 
 KIND, LOCK = "user", "lock"
 FIELDS = ("username", "email", "firstName", "lastName")
@@ -17,7 +17,7 @@ class People:
     """A user is {id, username, email, firstName, lastName, emailVerified, enabled, attributes, created, password,
     realmRoles, clientRoles, service}; `created` in milliseconds, `service` the client whose account it is."""
 
-    def __init__(self, store: Store, realm: Realm, now: int) -> None:
+    def __init__(self, store: DocumentStore, realm: Realm, now: int) -> None:
         self._store = store
         self._realm = realm
         with store.transaction():

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.mappers import KNOWN
-from local.emulators.keycloak.store import Json
 
 NUMBERS = (
     "accessTokenLifespan", "accessCodeLifespan", "accessCodeLifespanLogin", "ssoSessionIdleTimeout",

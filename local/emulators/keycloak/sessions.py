@@ -4,8 +4,8 @@ import hashlib
 import secrets
 import uuid
 
+from local.emulators.document_store import DocumentStore, Json
 from local.emulators.keycloak.realm import Client, Realm
-from local.emulators.keycloak.store import Json, Store
 
 SESSION, CODE, TAB, REVOKED = "session", "code", "tab", "revoked"
 
@@ -15,7 +15,7 @@ class Sessions:
     each the `jti` of the only refresh token that still counts, and of the one that was used last. Cookies are kept as
     hashes."""
 
-    def __init__(self, store: Store, realm: Realm) -> None:
+    def __init__(self, store: DocumentStore, realm: Realm) -> None:
         self._store = store
         self._realm = realm
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.emulators.document_store import Json
 from local.emulators.keycloak.keys import Keys
 from local.emulators.keycloak.mappers import Subject, apply
 from local.emulators.keycloak.people import People
 from local.emulators.keycloak.realm import Client, Realm, Scope
 from local.emulators.keycloak.sessions import Sessions
 from local.emulators.keycloak.settings import Oddities
-from local.emulators.keycloak.store import Json
 
 # as Keycloak begins the id of an access token: the session's kind, the token's, and how it was granted
 JTI = {"authorization_code": "onrtac:", "refresh_token": "onrtrt:", "client_credentials": "trrtcc:"}

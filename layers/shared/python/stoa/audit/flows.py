@@ -88,7 +88,7 @@ class Heartbeat:
         at = now()
         event_id = f"heartbeat-{at:%Y%m%dT%H%M}Z"
         beat = acted(
-            HEARTBEAT, AUDIT_LOG, actor=SYSTEM.id, tenant=PLATFORM, trace_id=ids.trace_id(), at=at, event_id=event_id
+            HEARTBEAT, AUDIT_LOG, actor=SYSTEM, tenant=PLATFORM, trace_id=ids.trace_id(), at=at, event_id=event_id
         )
         with self.database.transaction() as connection:
             keys = outbox.add_once(connection, beat)

@@ -158,7 +158,7 @@ def finished(d: Deployment, ended: Verdict, at: datetime) -> Event:
         "error": ended.error,
         "finished_at": iso(at),
     }
-    return _event(RESULTS, FINISHED, d, value, SYSTEM.id, at)
+    return _event(RESULTS, FINISHED, d, value, SYSTEM, at)
 
 
 def read_requested(message: Message) -> str:

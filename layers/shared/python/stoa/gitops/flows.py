@@ -175,7 +175,7 @@ class GitOps:
                 "ref": ref,
                 "before": head.sha if head else NO_COMMIT,
                 "after": sha,
-                "pusher": SYSTEM.id,
+                "pusher": SYSTEM,
                 "received_at": iso(now()),
             }
         )

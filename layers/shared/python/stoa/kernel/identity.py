@@ -1,13 +1,3 @@
-"""Who acts."""
+"""Who acts, as events and rows name it: a Keycloak `sub`, `gitlab:<user id>` or `machine:<name>`; no personal data."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Actor:
-    """`id` is stable and holds no personal data: a Keycloak `sub`, `gitlab:<user id>` or `machine:<name>`."""
-
-    id: str
-
-
-SYSTEM = Actor("machine:stoa")
+SYSTEM = "machine:stoa"

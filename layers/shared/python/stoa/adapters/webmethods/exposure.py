@@ -6,13 +6,9 @@ and not in an alias, because aliases may be changed through this API and the cre
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import fastjsonschema
 
 from stoa.adapters.vault import SecretValue
 from stoa.adapters.webmethods import admin_contract, generation, publication, routing
@@ -21,6 +17,7 @@ from stoa.adapters.webmethods.wanted import Wanted
 from stoa.kernel.errors import Refused
 
 ACTION = "expose-admin-api"
+SCHEMA = "exposure.schema.json"
 ADMIN_PATH = "/rest/apigateway"
 
 
@@ -53,22 +50,6 @@ class Exposure(Wanted):
     @property
     def scope_mapping(self) -> str:
         return f"{self.name}:{self.version}"
-
-
-@cache
-def _validator() -> Callable[[Json], Json]:
-    schema = files("stoa.adapters.webmethods").joinpath("exposure.schema.json").read_text()
-    compiled: Callable[[Json], Json] = fastjsonschema.compile(json.loads(schema))
-    return compiled
-
-
-def check(extra_vars: Json) -> None:
-    """Raises Refused EXTRA_VARS_INVALID with the place and the rule that does not hold."""
-    try:
-        _validator()(extra_vars)
-    except fastjsonschema.JsonSchemaValueException as error:
-        detail = error.message.replace("data", "extra_vars", 1)
-        raise Refused("EXTRA_VARS_INVALID", detail, field=(error.name or "").removeprefix("data.")) from error
 
 
 def exposure(extra_vars: Mapping[str, Any]) -> Exposure:

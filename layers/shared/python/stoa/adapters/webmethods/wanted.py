@@ -13,6 +13,8 @@ import fastjsonschema
 from stoa.adapters.webmethods.gateway import Json
 from stoa.kernel.errors import Refused
 
+SCHEMA = "extra_vars.schema.json"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -69,16 +71,17 @@ class Wanted:
 
 
 @cache
-def _validator() -> Callable[[Json], Json]:
-    schema = files("stoa.adapters.webmethods").joinpath("extra_vars.schema.json").read_text()
+def _validator(name: str) -> Callable[[Json], Json]:
+    schema = files("stoa.adapters.webmethods").joinpath(name).read_text()
     compiled: Callable[[Json], Json] = fastjsonschema.compile(json.loads(schema))
     return compiled
 
 
-def check(extra_vars: Json) -> None:
-    """Raises Refused EXTRA_VARS_INVALID with the place and the rule that does not hold."""
+def check(extra_vars: Json, schema: str = SCHEMA) -> None:
+    """`schema` is a file beside this one. Raises Refused EXTRA_VARS_INVALID with the place and the rule that does not
+    hold."""
     try:
-        _validator()(extra_vars)
+        _validator(schema)(extra_vars)
     except fastjsonschema.JsonSchemaValueException as error:
         detail = error.message.replace("data", "extra_vars", 1)
         raise Refused("EXTRA_VARS_INVALID", detail, field=(error.name or "").removeprefix("data.")) from error

@@ -12,7 +12,7 @@ from ansible.utils.vars import load_extra_vars
 from stoa.adapters.vault import SecretValue, read_secret
 from stoa.adapters.webmethods import exposure
 from stoa.adapters.webmethods.gateway import Gateway
-from stoa.adapters.webmethods.wanted import Wanted, check, wanted
+from stoa.adapters.webmethods.wanted import SCHEMA, Wanted, check, wanted
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -42,7 +42,7 @@ class Step(ActionBase):
         # a step serves a run that asks for it, whichever of the two kinds of request that is
         of_admin_api = request.get("action") == exposure.ACTION
         try:
-            (exposure.check if of_admin_api else check)(request)
+            check(request, exposure.SCHEMA if of_admin_api else SCHEMA)
             _same_environment(request["environment"])
             result.update(self.step(exposure.exposure(request) if of_admin_api else wanted(request), self._task.args))
         except Refused as error:

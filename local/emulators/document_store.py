@@ -16,13 +16,13 @@ CREATE TABLE IF NOT EXISTS documents (
 WRITE = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"
 
 
-class Store:
-    """One request is one transaction: a process that is killed has done all of it or nothing."""
+class DocumentStore:
+    """Hold `lock` from reading a document to writing it back, or `transaction` for several that go together."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        self._database = sqlite3.connect(folder / "keycloak.sqlite", check_same_thread=False, isolation_level=None)
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = threading.RLock()
+        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         # a killed process loses nothing with these two; only a power cut would
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = OFF")
@@ -30,7 +30,8 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self._lock:
+        """A process that is killed has done all of it or nothing."""
+        with self.lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -40,20 +41,24 @@ class Store:
             self._database.execute("COMMIT")
 
     def put(self, kind: str, name: str, body: Json) -> None:
-        self._database.execute(WRITE, (kind, name, json.dumps(body, separators=(",", ":"))))
+        with self.lock:
+            self._database.execute(WRITE, (kind, name, json.dumps(body, separators=(",", ":"))))
 
     def get(self, kind: str, name: str) -> Json | None:
         query = "SELECT body FROM documents WHERE kind = ? AND name = ?"
-        row = self._database.execute(query, (kind, name)).fetchone()
+        with self.lock:
+            row = self._database.execute(query, (kind, name)).fetchone()
         return json.loads(row[0]) if row else None
 
     def all(self, kind: str) -> list[Json]:
-        rows = self._database.execute("SELECT body FROM documents WHERE kind = ? ORDER BY name", (kind,)).fetchall()
+        with self.lock:
+            rows = self._database.execute("SELECT body FROM documents WHERE kind = ? ORDER BY name", (kind,)).fetchall()
         return [json.loads(row[0]) for row in rows]
 
     def drop(self, kind: str, name: str) -> None:
-        self._database.execute("DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name))
+        with self.lock:
+            self._database.execute("DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name))
 
     def close(self) -> None:
-        with self._lock:
+        with self.lock:
             self._database.close()
