@@ -1,6 +1,6 @@
-"""Who may call: machine secrets and the development token, compared in constant time.
+"""Who may call: people and services by tokens of the realm, GitLab and AWX by secrets of their own.
 
-An empty configured secret refuses everything.
+Secrets are compared in constant time; an empty one refuses everything.
 """
 
 import base64
