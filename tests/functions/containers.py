@@ -1,7 +1,8 @@
 """Containers of the api function as local/runtime has them, without a front."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,3 +50,11 @@ def container(environment: Mapping[str, str], log: Path) -> Container:
     worker = Worker(FunctionSpec("api", "functions.api.handler:handler", 29, 1024, environment, log))
     worker.start()
     return Container(worker)
+
+
+def again(ask: Callable[[], int]) -> bool:
+    """Whether it is let through once more, soon."""
+    until = time.monotonic() + 10
+    while (status := ask()) == 429 and time.monotonic() < until:
+        time.sleep(0.1)
+    return status == 200

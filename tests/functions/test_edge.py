@@ -14,7 +14,7 @@ from functions.api.edge import HEADERS_LIMIT
 from functions.api.limits import Failures
 from local.runtime.worker import FunctionDied
 from stoa.kernel.rate_limit import Policy
-from tests.functions.containers import Answer, Container, container
+from tests.functions.containers import Answer, Container, again, container
 from tests.issuer import Issuer, issuing
 
 TENANT_PER_S, TENANT_BURST = 20, 40
@@ -95,14 +95,6 @@ def test_a_user_has_a_limit_inside_the_tenant_and_gets_it_back(edge: Edge) -> No
     assert limits(asked(bob, 0))["tenant"] >= TENANT_BURST - len(accepted) - 1
     assert asked(bob, 1).status == 200
     assert again(lambda: asked(ann, 0).status)
-
-
-def again(ask: Callable[[], int]) -> bool:
-    """Whether it is let through once more, soon."""
-    until = time.monotonic() + 10
-    while (status := ask()) == 429 and time.monotonic() < until:
-        time.sleep(0.1)
-    return status == 200
 
 
 @dataclass
