@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from cdk.observability import dashboards
 from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
-from functions.api.problems import LIMIT_HEADERS, Problem
+from functions.api.problems import CHALLENGE_HEADERS, LIMIT_HEADERS, Problem
 from stoa.audit.events import ACTED, AUDIT_LOG, Acted
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import API_EVENTS, PUSH_ACCEPTED, ApiCreated, ApiDeleted, ApiUpdated, PushAccepted
@@ -90,7 +90,7 @@ def openapi() -> dict[str, Any]:
     """The HTTP contract, with the schema and the headers that refusals refer to."""
     made: dict[str, Any] = build().openapi()
     made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-    made["components"]["headers"] = LIMIT_HEADERS
+    made["components"]["headers"] = {**CHALLENGE_HEADERS, **LIMIT_HEADERS}
     return made
 
 

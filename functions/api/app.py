@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
-from functions.api.refusals import note_refusal
+from functions.api.refusals import challenge, note_refusal
 from functions.api.routes import (
     artefacts,
     audit,
@@ -73,7 +73,8 @@ def build() -> FastAPI:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101  registered for it
     note_refusal(request, error)
-    return problem(request, error.status, error.code, error.detail, field=error.field, hint=error.hint)
+    headers = challenge(error.code) if error.status == 401 else None
+    return problem(request, error.status, error.code, error.detail, field=error.field, hint=error.hint, headers=headers)
 
 
 def _transient(request: Request, error: Exception) -> Response:

@@ -55,7 +55,15 @@ LIMIT_HEADERS = {
         "schema": {"type": "string", "example": '"tenant";q=400;w=4, "user";q=100;w=5'},
     },
 }
-RESPONSES[429]["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
+CHALLENGE_HEADERS = {
+    "WWW-Authenticate": {
+        "description": "which credentials are asked for, and whether those given were bad (RFC 6750, section 3)",
+        "required": True,
+        "schema": {"type": "string", "example": 'Bearer realm="stoa", error="invalid_token"'},
+    },
+}
+for status, named in ((401, CHALLENGE_HEADERS), (429, LIMIT_HEADERS)):
+    RESPONSES[status]["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in named}
 # of routes whose callers show a machine secret
 UNLIMITED = {status: response for status, response in RESPONSES.items() if status != 429}
 

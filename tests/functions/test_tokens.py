@@ -94,6 +94,7 @@ def test_a_token_that_must_not_be_believed_is_refused_and_written_down(desk: Des
     answer = desk.ask(ATTACKS[attack](desk.issuer))
     said = answer.json()
     assert (answer.status_code, said["code"]) == (401, "INVALID_TOKEN")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="stoa", error="invalid_token"'
     rows = desk.api.rows(
         "SELECT convert_from(value, 'UTF8')::jsonb AS said FROM outbox WHERE topic = 'audit-log'"
         " AND convert_from(value, 'UTF8')::jsonb ->> 'trace_id' = %s",
@@ -122,3 +123,4 @@ def test_a_flood_of_unknown_keys_fetches_no_more_than_once_in_a_cool_down(desk: 
 def test_no_token_is_nobodys_act(desk: Desk) -> None:
     answer = desk.api.session.get(f"{desk.api.url}/v1/deployments", timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="stoa"'
