@@ -9,6 +9,7 @@ from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import problem
 from functions.api.refusals import challenge, note_refusal
 from functions.api.routes import (
+    apis,
     artefacts,
     audit,
     catalog,
@@ -52,6 +53,7 @@ def build() -> FastAPI:
     for routes in (
         audit,
         deployments,
+        apis,
         catalog,
         pushes,
         changes,

@@ -78,6 +78,8 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "POST /v1/deployments/{deployment_id}/cancel": Ask(f"{deployment}/cancel"),
         "POST /v1/deployments/{deployment_id}/retry": Ask(f"{deployment}/retry"),
         "POST /v1/deployments/{deployment_id}/rollback": Ask(f"{deployment}/rollback"),
+        "GET /v1/apis": Ask(f"/v1/apis?tenant={tenant}"),
+        "GET /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders"),
         "GET /v1/audit": Ask(f"/v1/audit?tenant={tenant}"),
         "GET /v1/status": Ask(f"/v1/status?tenant={tenant}"),
         "GET /v1/pushes": Ask("/v1/pushes", hides=False),
@@ -106,6 +108,12 @@ class Desk:
         self.database = Database(Secret(api.database_url), "stoa_worker")
         for number, tenant in enumerate((OWN, OTHER), 1):
             api.rows("INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s)", number, tenant)
+            api.rows(
+                "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
+                " created_at, created_by, updated_at, updated_by)"
+                " VALUES (%s, 'orders', 1, 1, %s, %s, '{dev}', now(), 'gitlab:1', now(), 'gitlab:1')",
+                tenant, number, "a" * 40,
+            )  # fmt: skip
         self.tokens = {role: issuer.token(role, tenant=OWN) for role in ROLES}
         self.deployments = {tenant: self.deploy(tenant, number) for number, tenant in enumerate((OWN, OTHER), 1)}
 
@@ -158,7 +166,7 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             if answer.status_code not in expected(permitted, role, tenant, ask.hides):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (17 + len(GATEWAY))
+    assert seen == 2 * (19 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:
@@ -174,6 +182,14 @@ def test_lists_hold_what_is_the_callers_own_and_an_admin_sees_all(desk: Desk) ->
     for role, tenants in (("viewer", {OWN}), ("security", {OWN, OTHER})):
         found = desk.ask("GET", "/v1/deployments", desk.tokens[role]).json()["items"]
         assert {one["tenant"] for one in found} == tenants
+
+
+def test_an_api_says_whether_its_reader_may_deploy_it(desk: Desk) -> None:
+    for role, may in (("viewer", False), ("security", False), ("devops", True), ("cpi-admin", True)):
+        said = desk.ask("GET", f"/v1/apis/{OWN}/orders", desk.tokens[role]).json()
+        assert (said["can_deploy"], said["block_reason"] is None) == (may, may)
+        assert (said["api"], said["serving"]) == ("orders", [])
+    assert "apis:deploy" in desk.ask("GET", f"/v1/apis/{OTHER}/orders", desk.tokens["security"]).json()["block_reason"]
 
 
 def test_a_refusal_is_in_the_audit_of_who_asked(desk: Desk) -> None:

@@ -110,7 +110,14 @@ def test_no_text_becomes_a_cursor(listed: Any, path: str, junk: str) -> None:
 )
 def test_no_route_ignores_a_parameter_that_it_does_not_know(api: Any, path: str, method: str) -> None:
     token = "artefact-token" if path.startswith("/artefacts") else "dev-token"
-    names = {"tenant": "t", "name": "n", "sha256": "0" * 64, "deployment_id": "dep-1", "trace_id": f"trc-{0:032}"}
+    names = {
+        "tenant": "t",
+        "api": "a",
+        "name": "n",
+        "sha256": "0" * 64,
+        "deployment_id": "dep-1",
+        "trace_id": f"trc-{0:032}",
+    }
     filled = path.format(**names, api_id="1", application_id="1", alias_id="1")
     answer = api.ask(method.upper(), f"{filled}?tenannt=t", **TOKENS, Authorization=f"Bearer {token}")
     assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST")

@@ -1,4 +1,4 @@
-"""The SQL of what each environment serves. Every function works in the caller's transaction."""
+"""The SQL of what there is and what each environment serves. Every function works in the caller's transaction."""
 
 from typing import Any
 
@@ -47,6 +47,14 @@ def recording(said: str, table: str) -> str:
     return _RECORD.format(said=said, table=table, newer=newer, serves=serves)
 
 
+_STATUS = (
+    "tenant, api, environment, generation, deployment_id, status, serving_deployment_id, serving_version,"
+    " serving_commit, updated_at"
+)
+_API = (
+    "tenant, api, generation, project_id, commit_sha AS commit, environments, created_at, created_by, updated_at,"
+    " updated_by"
+)
 _RECORD_ONE = recording(_ONE, "api_status")
 
 
@@ -59,10 +67,38 @@ def statuses(connection: Connection, *, tenant: str | None, after: tuple[str, ..
     beyond = " AND (tenant, api, environment) > (%(t)s, %(a)s, %(e)s)" if after else ""
     return list(
         connection.execute(
-            "SELECT tenant, api, environment, generation, deployment_id, status, serving_deployment_id,"
-            " serving_version, serving_commit, updated_at FROM api_status"
+            f"SELECT {_STATUS} FROM api_status"
             f" WHERE (%(tenant)s::text IS NULL OR tenant = %(tenant)s){beyond}"
             " ORDER BY tenant, api, environment LIMIT %(limit)s",
             {"tenant": tenant, "limit": limit, **dict(zip("tae", after or (), strict=False))},
         )
     )
+
+
+def statuses_of(connection: Connection, tenant: str, api: str) -> list[Row]:
+    text = f"SELECT {_STATUS} FROM api_status WHERE tenant = %s AND api = %s ORDER BY environment"
+    return list(connection.execute(text, (tenant, api)))
+
+
+def apis(
+    connection: Connection, *, tenant: str | None, words: str | None, after: tuple[str, ...] | None, limit: int
+) -> list[Row]:
+    """Those that were not deleted, by name; `words` is a tsquery, `after` a tenant and an API.
+
+    Under row-level security PostgreSQL looks for words in no index: it reads the rows that the reader may see.
+    """
+    beyond = " AND (tenant, api) > (%(t)s, %(a)s)" if after else ""
+    named = " AND to_tsvector('simple', replace(api, '-', ' ')) @@ to_tsquery('simple', %(words)s)"
+    return list(
+        connection.execute(
+            f"SELECT {_API} FROM apis WHERE deleted_at IS NULL"
+            f" AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s){beyond}{named if words is not None else ''}"
+            " ORDER BY tenant, api LIMIT %(limit)s",
+            {"tenant": tenant, "words": words, "limit": limit, **dict(zip("ta", after or (), strict=False))},
+        )
+    )
+
+
+def api(connection: Connection, tenant: str, name: str) -> Row | None:
+    text = f"SELECT {_API} FROM apis WHERE tenant = %s AND api = %s AND deleted_at IS NULL"
+    return connection.execute(text, (tenant, name)).fetchone()

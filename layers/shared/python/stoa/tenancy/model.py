@@ -84,6 +84,11 @@ class Caller:
             granted.discard(_OF_TENANT)
         return min(granted, key=WIDEST.index, default=None)
 
+    def reaches(self, permission: Permission, tenant: str) -> bool:
+        """Whether the caller may do it to whatever is the tenant's."""
+        reach = self.reach(permission)
+        return reach == _ALL or (reach == _OF_TENANT and tenant == self.tenant)
+
 
 class OtherTenant(NotFound):
     """Somebody asked for what is another tenant's; to them, it is not there."""
