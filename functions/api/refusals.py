@@ -1,5 +1,7 @@
 """What is refused to somebody is written down as what is done: see docs/adr/0012."""
 
+from urllib.parse import quote
+
 from fastapi import Request
 
 from functions.api.security import address
@@ -26,7 +28,9 @@ def note_refusal(request: Request, error: Refused) -> None:
     changes = caller is not None and request.method not in READ
     if error.noted or (error.code not in ALWAYS and not isinstance(error, OtherTenant) and not changes):
         return
-    path, trace_id = request.url.path, request.state.trace_id
+    # as it was sent: the decoded one may hold what PostgreSQL cannot
+    path = quote(request.url.path.encode("utf-8", "replace"), safe="/:@")
+    trace_id = request.state.trace_id
     try:
         app().refusals.note(Attempt(request.method, path, error.code, caller, address(request), trace_id))
     except Transient as away:

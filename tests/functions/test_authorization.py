@@ -202,3 +202,10 @@ def test_a_refusal_is_in_the_audit_of_who_asked(desk: Desk) -> None:
     again = desk.ask("POST", f"/v1/deployments/{desk.deployments[OWN].id}/cancel", desk.tokens["viewer"]).json()
     (said,) = desk.refusals(again["trace_id"])
     assert (said["actor"] != "unknown", said["after"]) == (True, {"code": "FORBIDDEN"})
+
+
+def test_a_refusal_of_a_name_that_cannot_be_stored_is_audited_too(desk: Desk) -> None:
+    answer = desk.ask("POST", "/v1/deployments/%00/cancel", desk.tokens["cpi-admin"])
+    assert answer.status_code in {404, 422}
+    (said,) = desk.refusals(answer.json()["trace_id"])
+    assert said["resource"] == "POST /v1/deployments/%00/cancel"
