@@ -6,8 +6,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from functions.api.parameters import given_once, no_parameters
-from functions.api.problems import problem
-from functions.api.refusals import challenge, note_refusal
+from functions.api.problems import challenge, problem
+from functions.api.refusals import note_refusal
 from functions.api.routes import (
     apis,
     artefacts,

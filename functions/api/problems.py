@@ -92,6 +92,12 @@ def problem(
     return Response(content, status, headers, media_type=MEDIA_TYPE)
 
 
+def challenge(code: str) -> dict[str, str]:
+    """What a 401 must carry. Source: RFC 9110, section 11.6.1; RFC 6750, section 3."""
+    error = ', error="invalid_token"' if code in {"INVALID_TOKEN", "SESSION_ENDED"} else ""
+    return {"WWW-Authenticate": f'Bearer realm="stoa"{error}'}
+
+
 def _writable(text: str) -> str:
     """It may quote what the caller sent: of any length, and with halves of surrogate pairs, which are not UTF-8."""
     return text[:LONGEST].encode("utf-8", "replace").decode()

@@ -15,12 +15,6 @@ READ = frozenset({"GET", "HEAD", "OPTIONS"})
 ALWAYS = frozenset({"INVALID_TOKEN", "FORBIDDEN", "SESSION_ENDED", "INVALID_LOGOUT_TOKEN"})
 
 
-def challenge(code: str) -> dict[str, str]:
-    """What a 401 must carry. Source: RFC 9110, section 11.6.1; RFC 6750, section 3."""
-    error = ', error="invalid_token"' if code in {"INVALID_TOKEN", "SESSION_ENDED"} else ""
-    return {"WWW-Authenticate": f'Bearer realm="stoa"{error}'}
-
-
 def note_refusal(request: Request, error: Refused) -> None:
     """Audits a bad token, a missing permission, a reach for another tenant, and any change that a known caller was
     refused. A request without a token is nobody's act. Without a database the refusal stands, and the log has it."""
@@ -28,7 +22,7 @@ def note_refusal(request: Request, error: Refused) -> None:
     changes = caller is not None and request.method not in READ
     if error.noted or (error.code not in ALWAYS and not isinstance(error, OtherTenant) and not changes):
         return
-    # as it was sent: the decoded one may hold what PostgreSQL cannot
+    # percent-encoded: the decoded one may hold what PostgreSQL cannot
     path = quote(request.url.path.encode("utf-8", "replace"), safe="/:@")
     trace_id = request.state.trace_id
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from stoa.catalog.model import asked_words, deploy_blocked
+from stoa.catalog.model import deploy_blocked
 from stoa.catalog.queries import CatalogQueries
 from stoa.kernel.database import Database
 
@@ -74,4 +74,3 @@ def test_who_may_and_where_it_needs_no_approval_can_deploy() -> None:
     assert deploy_blocked(["dev", "prod"], permitted=True) is None
     assert "dev" in (deploy_blocked(["prod"], permitted=True) or "")
     assert "apis:deploy" in (deploy_blocked(["dev"], permitted=False) or "")
-    assert asked_words("é") == ""

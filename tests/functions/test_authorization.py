@@ -180,8 +180,9 @@ def test_roles_that_nobody_knows_grant_nothing(desk: Desk) -> None:
 
 def test_lists_hold_what_is_the_callers_own_and_an_admin_sees_all(desk: Desk) -> None:
     for role, tenants in (("viewer", {OWN}), ("security", {OWN, OTHER})):
-        found = desk.ask("GET", "/v1/deployments", desk.tokens[role]).json()["items"]
-        assert {one["tenant"] for one in found} == tenants
+        for path in ("/v1/deployments", "/v1/apis"):
+            found = desk.ask("GET", path, desk.tokens[role]).json()["items"]
+            assert {one["tenant"] for one in found} == tenants
 
 
 def test_an_api_says_whether_its_reader_may_deploy_it(desk: Desk) -> None:

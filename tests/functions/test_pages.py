@@ -51,6 +51,11 @@ def listed(start_api: Any) -> Any:
             name,
             environment,
         )
+    api.rows(
+        "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
+        " created_at, created_by, updated_at, updated_by)"
+        " SELECT DISTINCT tenant, api, 1, 1, 1, 'c', '{dev}'::text[], now(), 'p', now(), 'p' FROM api_status"
+    )
     return api
 
 
@@ -68,6 +73,26 @@ def test_pages_of_what_is_served_hold_each_once_in_one_order(listed: Any, limit:
     assert len(set(found)) == len(found) == 24
     assert found == [(r["tenant"], r["api"], r["environment"]) for r in all_of(listed, "/v1/status", 200)]
     assert {row["tenant"] for row in all_of(listed, "/v1/status?tenant=a-b", limit)} == {"a-b"}
+
+
+@pytest.mark.parametrize("limit", [1, 5, 200])
+def test_pages_of_apis_hold_each_once_in_one_order(listed: Any, limit: int) -> None:
+    found = [(row["tenant"], row["api"]) for row in all_of(listed, "/v1/apis", limit)]
+    assert len(set(found)) == len(found) == 12
+    assert found == [(r["tenant"], r["api"]) for r in all_of(listed, "/v1/apis", 200)]
+    named = [(row["tenant"], row["api"]) for row in all_of(listed, "/v1/apis?q=X&tenant=a-b", limit)]
+    assert named == [pair for pair in found if pair[0] == "a-b"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["q=", "q=%C3%A9", "q=a%00", "q=" + "a" * 201, "cursor=hello", "cursor=" + cursor("A x")]
+)
+def test_what_is_no_word_and_no_cursor_finds_no_apis_but_a_refusal(listed: Any, asked: str) -> None:
+    answer = listed.get(f"/v1/apis?{asked}")
+    assert (answer.status_code, answer.json()["code"]) == (
+        422,
+        "BAD_CURSOR" if "cursor" in asked else "INVALID_REQUEST",
+    )
 
 
 @pytest.mark.parametrize("path", LISTS)

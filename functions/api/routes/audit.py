@@ -96,8 +96,7 @@ def _asked(who: Grant, filters: AuditFilters) -> dict[str, Any]:
 
 def _personal(who: Grant, tenant: str) -> bool:
     """Whether the caller may read who it was, in this tenant."""
-    reach = who.caller.reach("audit:export")
-    return who.reach == "own" or reach == "all" or (reach == "tenant" and tenant == who.caller.tenant)
+    return who.reach == "own" or who.caller.reaches("audit:export", tenant)
 
 
 def _not_of_others() -> Refused:

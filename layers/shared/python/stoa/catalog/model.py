@@ -18,6 +18,5 @@ def deploy_blocked(environments: Collection[str], *, permitted: bool) -> str | N
 
 
 def asked_words(text: str) -> str:
-    """The tsquery for words as a person types them: all of them, the last one perhaps not to its end."""
-    words = WORD.findall(text.lower())
-    return " & ".join([*words[:-1], f"{words[-1]}:*"]) if words else ""
+    """The tsquery for words as a person types them, one at least: all of them, the last one perhaps only begun."""
+    return " & ".join(WORD.findall(text.lower())) + ":*"
