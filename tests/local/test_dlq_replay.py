@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from local.cli.main import app
 from local.dead_letters import DeadLetter
-from local.redelivery import Replay, plan, remembered
+from local.redelivery import Replay, plan
 from local.topics import create_topics, records
 from stoa.adapters.awx import Awx
 from stoa.adapters.kafka import CUT, Producer
@@ -128,23 +129,36 @@ def test_what_is_not_whole_any_more_is_never_sent(letters: Letters) -> None:
     assert [len(letters.on("deploy-requests", row.key)) for row in (whole, cut, foreign)] == [1, 0, 0]
 
 
+def audited(database: Database) -> bool:
+    """Whether a letter's audit event is published: the last that is done for it."""
+    with database.transaction() as connection:
+        text = "SELECT 1 FROM outbox WHERE topic = 'audit-log' AND published_at IS NOT NULL"
+        return connection.execute(text).fetchone() is not None
+
+
+def asleep(pid: int) -> bool:
+    """Whether it waits for something: after the first letter, for the rate to let the second go."""
+    return bool(psutil.Process(pid).status() == psutil.STATUS_SLEEPING)
+
+
 def test_ctrl_c_says_which_letters_were_sent(letters: Letters, database: Database) -> None:
     first, second = some_row(), some_row()
     letters.put(first)
     time.sleep(0.002)  # the order of letters in two partitions is that of their times
     letters.put(second)
-    command = [STOA, "dlq", "replay", "--topic", "deploy-requests", "--code", letters.code, "--bootstrap",
-               letters.bootstrap, "--json", "--yes", "--rate", "0.02"]  # fmt: skip
+    # a shell that starts the tests in the background has them ignore SIGINT, which is inherited
+    command = ["env", "--default-signal=INT", STOA, "dlq", "replay", "--topic", "deploy-requests", "--code",
+               letters.code, "--bootstrap", letters.bootstrap, "--json", "--yes", "--rate", "0.02"]  # fmt: skip
     environment = {**os.environ, "STOA_DATABASE_URL": letters.database_url}
     run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         until = time.monotonic() + 20
-        while not remembered(database) and time.monotonic() < until:
+        while not (audited(database) and asleep(run.pid)) and time.monotonic() < until:
             time.sleep(0.1)
-        time.sleep(0.5)  # the audit event is published after that
-    finally:
         run.send_signal(signal.SIGINT)
         said = {one["key"]: one for one in map(json.loads, run.communicate(timeout=20)[0].splitlines())}
+    finally:
+        run.kill()
     assert [said[row.key]["sent"] for row in (first, second)] == [True, False]
     assert "not known to be sent" in said[second.key]["why_not"]
 
