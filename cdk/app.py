@@ -1,0 +1,46 @@
+"""The platform on AWS. `python -m cdk.app` writes every stage's templates to $CDK_OUTDIR; the CDK CLI runs the same."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from aws_cdk import App, Aspects, Stage, Tags, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from cdk.stacks.network import NetworkStack
+from cdk.stages import STAGES, StageSettings
+from cdk.tags import AFTER_TAGGING, MandatoryTags
+
+CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
+
+
+def main() -> None:
+    """Raises when a rule of cdk-nag or a mandatory tag is violated; the report lies beside the templates."""
+    build(STAGES).synth()
+
+
+def build(stages: Iterable[StageSettings], outdir: str | None = None) -> App:
+    """All stages in one app, each by itself."""
+    app = guarded(outdir)
+    for stage in stages:
+        place = Stage(app, stage.name)
+        for key, value in stage.tags.items():
+            Tags.of(place).add(key, value)
+        # a stack's own tags reach what the library makes without tags, such as its custom resources
+        NetworkStack(place, "network", stage=stage, stack_name=f"stoa-{stage.name}-network", tags=dict(stage.tags))
+    return app
+
+
+def guarded(outdir: str | None = None) -> App:
+    """An empty app with our feature flags that refuses untagged resources and findings nobody explained.
+
+    The flags are read here because without the CLI nobody reads cdk.json.
+    """
+    app = App(context=json.loads(CDK_JSON.read_text())["context"], outdir=outdir)
+    Aspects.of(app).add(MandatoryTags(), priority=AFTER_TAGGING)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
+    return app
+
+
+if __name__ == "__main__":
+    main()

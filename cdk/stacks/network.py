@@ -1,0 +1,84 @@
+"""The network: one VPC in two zones, what leaves it through NAT, and a record of every connection."""
+
+from typing import Any
+
+from aws_cdk import Stack, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from cdk.stacks.subnets import FixedCidrs, NatFromTheLast
+from cdk.stages import StageSettings
+
+VPC_CIDR = "10.0.0.0/16"
+SUBNETS = {"Public": ("10.0.1.0/24", "10.0.2.0/24"), "Private": ("10.0.10.0/24", "10.0.20.0/24")}
+
+RETENTION = {
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+class NetworkStack(Stack):
+    """No account and no region: zones are those of wherever it is deployed (Fn::GetAZs, exactly two)."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, **kwargs: Any) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self.vpc = self._vpc(stage)
+        self._record_flows(stage)
+
+    def _vpc(self, stage: StageSettings) -> ec2.Vpc:
+        public, private = ec2.SubnetType.PUBLIC, ec2.SubnetType.PRIVATE_WITH_EGRESS
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=FixedCidrs(VPC_CIDR, SUBNETS),
+            max_azs=2,
+            # how many public subnets the provider may choose from; it makes as many gateways as the stage wants
+            nat_gateways=2,
+            nat_gateway_provider=NatFromTheLast(stage.nat_gateways),
+            # public addresses are asked for by who needs one, not given to whatever starts there
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="Public", subnet_type=public, map_public_ip_on_launch=False),
+                ec2.SubnetConfiguration(name="Private", subnet_type=private),
+            ],
+            restrict_default_security_group=True,
+            gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
+        )
+        # where the load balancer controller of EKS may place what it makes
+        for subnet in vpc.public_subnets:
+            Tags.of(subnet).add("kubernetes.io/role/elb", "1", include_resource_types=["AWS::EC2::Subnet"])
+        for subnet in vpc.private_subnets:
+            Tags.of(subnet).add("kubernetes.io/role/internal-elb", "1", include_resource_types=["AWS::EC2::Subnet"])
+        return vpc
+
+    def _record_flows(self, stage: StageSettings) -> None:
+        group = logs.LogGroup(
+            self,
+            "FlowLogs",
+            retention=RETENTION[stage.log_retention_days],
+            encryption_key=self._log_key(),
+        )
+        self.vpc.add_flow_log("Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))
+
+    def _log_key(self) -> kms.Key:
+        """CloudWatch Logs may use it for this stack's log groups, whose generated names begin with the stack's."""
+        key = kms.Key(self, "LogKey", description=f"Logs of {self.stack_name}", enable_key_rotation=True)
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")],
+                actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                resources=["*"],  # a key's policy speaks of that key only
+                conditions={
+                    "ArnLike": {
+                        "kms:EncryptionContext:aws:logs:arn": self.format_arn(
+                            service="logs", resource=f"log-group:{self.stack_name}-*"
+                        )
+                    }
+                },
+            )
+        )
+        return key

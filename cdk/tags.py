@@ -1,0 +1,26 @@
+"""No resource without an owner: synthesis fails on a taggable resource that lacks a mandatory tag."""
+
+import jsii
+from aws_cdk import IAspect, TagManager, Validations
+from constructs import IConstruct
+
+MANDATORY = ("project", "environment", "owner", "cost-center", "data-class")
+# after the aspects that put tags on: a tag of Tags.of has 200
+AFTER_TAGGING = 1000
+
+
+@jsii.implements(IAspect)
+class MandatoryTags:
+    """An error on every resource and stack that can carry tags and lacks one, or has it empty."""
+
+    def visit(self, node: IConstruct) -> None:
+        """Called by the library for each construct, parents first."""
+        manager = TagManager.of(node)
+        if manager is None:
+            return
+        given = manager.tag_values()
+        missing = [key for key in MANDATORY if not given.get(key)]
+        if missing:
+            Validations.of(node).add_error(
+                "stoa:MandatoryTags", f"{node.node.path} lacks the tags {', '.join(missing)}"
+            )
