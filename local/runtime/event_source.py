@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from kafka.errors import KafkaError
 
 from local.runtime import answers, dispatch, filters, membership, payload
 from local.runtime.counters import Counters
-from local.runtime.mapping import Mapping, Partition
+from local.runtime.mapping import Mapping, Partition, Record
 from local.runtime.on_failure import OnFailureTarget
 from local.runtime.partition_queue import PartitionQueue
 from local.runtime.slots import Finished, Slots, Workers
@@ -30,8 +30,7 @@ IDLE_POLL_S = 1.0  # records end it at once; a runner with twenty quiet topics a
 BUSY_POLL_S = 0.02
 FULL_WAIT_S = 0.1
 RETRY_S = 0.25
-CLOSE_LIMIT_MS = 3000
-PATIENCE_SESSIONS = 3
+POLLED_RECORDS = 1000
 REPORT_EVERY_S = 0.2
 
 
@@ -56,9 +55,10 @@ class EventSource:
         self.counters = Counters()
         self._slots = Slots(workers, mapping.concurrency)
         self._target = OnFailureTarget(mapping, where.bootstrap)
-        self._membership = membership.Membership()
         self._queues: dict[Partition, PartitionQueue] = {}
         self._committed: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        self._committing = False
         self._no_commit_before = 0.0
         self._no_delivery_before = 0.0
         self._next_report = 0.0
@@ -69,42 +69,29 @@ class EventSource:
         """Invocations under way may finish within the grace time; the rest comes again later."""
         self._stopping.set()
 
-    def run(self) -> None:
-        """Blocks. Raises FencedInstanceIdError when the same member was started again elsewhere."""
-        self._slots.warm_up()
-        try:
-            while not self._stopping.is_set():
-                self._connected()
-        finally:
-            self._slots.close()
-            self._target.close()
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
 
-    def _connected(self) -> None:
-        """The life of one consumer: until the end, or until the group has gone on without it."""
-        self._membership = membership.Membership()
-        self._queues.clear()
-        self._committed.clear()
+    def run(self) -> None:
+        """Blocks. Raises FencedError when the same member was started again elsewhere."""
+        self._slots.warm_up()
+        where = self.where
+        consumer = membership.consumer(self.mapping, where.bootstrap, where.member, where.session_s, where.scale, self)
         try:
-            where = self.where
-            consumer = membership.consumer(self.mapping, where.bootstrap, where.member, where.session_s, where.scale)
-        except KafkaError as error:
-            self._note_polling_error(error)
-            return
-        try:
-            while not membership.subscribe(consumer, self.mapping, self._membership):
+            while not membership.subscribe(consumer, self.mapping, self):
                 if self._stopping.wait(RETRY_S):
                     return
-            while not self._stopping.is_set():
+            while not self.stopping:
                 self._turn(consumer)
-                if self._membership.watch(consumer, PATIENCE_SESSIONS * self.where.session_s):
-                    log.warning("%s: joining takes too long, starting afresh", self.mapping.group)
-                    return
             self._drain(consumer)
         finally:
             self._report(consumer, force=True)
-            consumer.close(autocommit=False, timeout_ms=CLOSE_LIMIT_MS)
+            consumer.close()
+            self._slots.close()
+            self._target.close()
 
-    def _turn(self, consumer: KafkaConsumer) -> None:
+    def _turn(self, consumer: Consumer) -> None:
         self._poll(consumer)
         self._settle(self._slots.finished())
         self._deliver()
@@ -113,56 +100,49 @@ class EventSource:
         self._throttle(consumer)
         self._report(consumer)
 
-    def _poll(self, consumer: KafkaConsumer) -> None:
+    def _poll(self, consumer: Consumer) -> None:
         """Fetches, and keeps the membership alive; waits as long as nothing else is to be done."""
         wait_s = self._wait_s()
         if self._slots.busy:
             # an end wakes it, so that it does not look a hundred times a second
             self._settle(self._slots.finished(wait_s if self._slots.free else FULL_WAIT_S))
             wait_s = 0.0
-        try:
-            fetched = consumer.poll(timeout_ms=int(wait_s * 1000))
-        except FencedInstanceIdError:
-            raise
-        except KafkaError as error:
-            self._note_polling_error(error)
-            fetched = {}
-        self._follow_membership(consumer, fetched)
-        now = time.monotonic()
-        for records in fetched.values():
-            self._take_in(records, now)
+        membership.poll(consumer, wait_s, POLLED_RECORDS, self)
 
     def _wait_s(self) -> float:
         due = dispatch.next_due(self._queues, self.mapping, self.where.scale)
         longest = BUSY_POLL_S if self._slots.busy else IDLE_POLL_S
         return longest if due is None else min(max(due - time.monotonic(), 0.0), longest)
 
-    def _take_in(self, records: Iterable[object], now: float) -> None:
-        for fetched in records:
-            record = membership.record(fetched)
-            wanted = filters.wanted(record, self.mapping.filters)
-            self.counters.polled += 1
-            self.counters.filtered += not wanted
-            self._queues[record.topic, record.partition].add(record, now, wanted=wanted)
+    def took(self, record: Record) -> None:
+        wanted = filters.wanted(record, self.mapping.filters)
+        self.counters.polled += 1
+        self.counters.filtered += not wanted
+        self._queues[record.topic, record.partition].add(record, time.monotonic(), wanted=wanted)
 
-    def _follow_membership(self, consumer: KafkaConsumer, fetched: dict[TopicPartition, list[object]]) -> None:
-        """A partition that was taken away is forgotten at once, with the result of its running batch."""
-        for change in self._membership.changes():
-            for partition in change.partitions:
-                self._queues.pop(partition, None)
-                self._committed.pop(partition, None)
-                if change.given:
-                    self._queues[partition] = PartitionQueue(self.mapping, self.where.scale)
-                    self._begin(consumer, partition, fetched)
+    def given(self, partition: Partition, position: int | None) -> None:
+        self._queues[partition] = PartitionQueue(self.mapping, self.where.scale, position)
 
-    def _begin(
-        self, consumer: KafkaConsumer, partition: Partition, fetched: dict[TopicPartition, list[object]]
-    ) -> None:
-        while not self._stopping.is_set():
-            try:
-                return membership.begin(consumer, self.mapping, partition, fetched)
-            except KafkaError as error:
-                self._note_polling_error(error)
+    def taken(self, partition: Partition) -> None:
+        """It is forgotten at once, with the result of its running batch."""
+        self._queues.pop(partition, None)
+        self._committed.pop(partition, None)
+        self._paused.discard(partition)
+
+    def committed(self, offsets: dict[Partition, int], error: object) -> None:
+        self._committing = False
+        if error is not None:
+            self.counters.commit_errors += 1
+            self._no_commit_before = time.monotonic() + RETRY_S
+            log.warning("%s: not committed yet: %s", self.mapping.group, error)
+            return
+        held = {partition: offset for partition, offset in offsets.items() if partition in self._queues}
+        self.counters.committed += sum(offset - self._committed.get(p, offset) for p, offset in held.items())
+        self._committed |= held
+
+    def troubled(self, error: object) -> None:
+        self.counters.polling_errors += 1
+        log.warning("%s: %s", self.mapping.group, error)
 
     def _settle(self, finished: Iterable[Finished]) -> None:
         """Tells each queue how its batch ended; a queue that was taken away meanwhile no longer cares."""
@@ -197,24 +177,18 @@ class EventSource:
             log.warning("%s: %d records dropped", self.mapping.group, len(queue.dropped))
             queue.dropped.clear()
 
-    def _commit(self, consumer: KafkaConsumer) -> None:
-        if time.monotonic() < self._no_commit_before:
+    def _commit(self, consumer: Consumer) -> None:
+        if self._committing or time.monotonic() < self._no_commit_before:
             return
         done = {partition: queue.commit_position() for partition, queue in self._queues.items()}
         new = {p: offset for p, offset in done.items() if offset is not None and offset != self._committed.get(p)}
         if not new:
             return
+        self._committing = True
         try:
             membership.commit(consumer, new)
-        except FencedInstanceIdError:
-            raise
-        except KafkaError as error:
-            self.counters.commit_errors += 1
-            self._no_commit_before = time.monotonic() + RETRY_S
-            log.warning("%s: not committed yet: %s", self.mapping.group, error)
-            return
-        self.counters.committed += sum(offset - self._committed.get(p, offset) for p, offset in new.items())
-        self._committed |= new
+        except KafkaException as error:
+            self.committed(new, error)
 
     def _dispatch(self) -> None:
         while self._slots.free:
@@ -229,29 +203,30 @@ class EventSource:
             self.counters.invoked += len(chosen.records)
             self._slots.start(chosen, partial(payload.event, chosen.records, self.where.bootstrap))
 
-    def _throttle(self, consumer: KafkaConsumer) -> None:
+    def _throttle(self, consumer: Consumer) -> None:
         """Fetches no more of a partition that has plenty waiting, while the membership stays alive."""
-        paused = consumer.paused()
         for partition, queue in self._queues.items():
             at = TopicPartition(*partition)
-            if len(queue) >= BUFFERED_RECORDS and at not in paused:
-                consumer.pause(at)
-            elif len(queue) < BUFFERED_RECORDS // 2 and at in paused:
-                consumer.resume(at)
+            if len(queue) >= BUFFERED_RECORDS and partition not in self._paused:
+                consumer.pause([at])
+                self._paused.add(partition)
+            elif len(queue) < BUFFERED_RECORDS // 2 and partition in self._paused:
+                consumer.resume([at])
+                self._paused.discard(partition)
 
-    def _drain(self, consumer: KafkaConsumer) -> None:
+    def _drain(self, consumer: Consumer) -> None:
+        """Waits for what runs, and for the commit of what is done."""
         deadline = time.monotonic() + self.where.grace_s
         while self._slots.busy and time.monotonic() < deadline:
             self._settle(self._slots.finished(FULL_WAIT_S))
         self._deliver()
+        consumer.pause([TopicPartition(*partition) for partition in self._queues])
         self._commit(consumer)
+        while self._committing and time.monotonic() < deadline:
+            membership.poll(consumer, BUSY_POLL_S, 1, self)
+            self._commit(consumer)
 
-    def _note_polling_error(self, error: KafkaError) -> None:
-        self.counters.polling_errors += 1
-        log.warning("%s: polling: %s", self.mapping.group, error)
-        self._stopping.wait(RETRY_S)
-
-    def _report(self, consumer: KafkaConsumer, *, force: bool = False) -> None:
+    def _report(self, consumer: Consumer, *, force: bool = False) -> None:
         now = time.monotonic()
         if self.where.report is None or (now < self._next_report and not force):
             return
@@ -263,8 +238,8 @@ class EventSource:
             self.counters.write(self.where.report)
             self._reported = replace(self.counters)
 
-    def _lag(self, consumer: KafkaConsumer, partition: Partition) -> int:
-        end = consumer.highwater(TopicPartition(*partition))
+    def _lag(self, consumer: Consumer, partition: Partition) -> int:
+        end = membership.lag_end(consumer, partition)
         done = self._queues[partition].commit_position()
         return max(0, end - done) if end is not None and done is not None else 0
 

@@ -1,61 +1,54 @@
-"""The consumer's side of a group: its settings, and what a rebalance took or gave."""
+"""The consumer's side of a group: its settings, what a rebalance took or gave, and commits.
 
-import queue
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+librdkafka, since a runner with twenty mappings spends several times as much CPU on the protocol in pure Python.
+It calls back on the thread that polls, so that what a partition brings stands in order with what a rebalance did to it.
+"""
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.structs import MemberState, OffsetAndMetadata
+import logging
+from functools import partial
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from local.runtime.mapping import Mapping, Partition, Record
 
+log = logging.getLogger(__name__)
+
 MAX_FETCH_WAIT_MS = 1000
 FULL_FETCH_BYTES = 256 * 1024
-COMMIT_LIMIT_MS = 2000
+ANSWER_LIMIT_S = 2.0
+QUEUED_RECORDS = 1000
+FENCED = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL})
 
 
-@dataclass(frozen=True)
-class Change:
-    """Partitions that this member got, or no longer has."""
-
-    given: bool
-    partitions: tuple[Partition, ...]
+class FencedError(Exception):
+    """The same member was started again elsewhere."""
 
 
-class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
-    """Collects changes on the client's I/O thread, where nothing may block; the loop takes them from here."""
+class Member(Protocol):
+    """Whose partitions these are. Each is called on the thread that polls, in the order in which things happened."""
 
-    def __init__(self) -> None:
-        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._stable_at = time.monotonic()
+    def took(self, record: Record) -> None:
+        """A record came."""
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._changes.put(Change(False, tuple((one.topic, one.partition) for one in revoked)))
+    def given(self, partition: Partition, position: int | None) -> None:
+        """A partition to read; `position` where a first start is not the beginning, which is to be committed."""
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._changes.put(Change(True, tuple((one.topic, one.partition) for one in assigned)))
+    def taken(self, partition: Partition) -> None:
+        """The partition is another member's now."""
 
-    def watch(self, consumer: KafkaConsumer, patience_s: float) -> bool:
-        """Whether the member is still on its way into the group after so long, and should start afresh.
+    def committed(self, offsets: dict[Partition, int], error: KafkaError | None) -> None:
+        """A commit ended."""
 
-        kafka-python 3.0.12 forgets a join that a change of metadata began when it takes longer than one
-        poll: the member then believes to be in the group, and the group has moved on without it.
-        """
-        now = time.monotonic()
-        if consumer.group_metadata().state == MemberState.STABLE:
-            self._stable_at = now
-        return now - self._stable_at > patience_s
+    def troubled(self, error: object) -> None:
+        """The broker did not answer, or not as hoped."""
 
-    def changes(self) -> list[Change]:
-        """Everything since the last call, in order."""
-        return [self._changes.get() for _ in range(self._changes.qsize())]
+    @property
+    def stopping(self) -> bool: ...
 
 
-def consumer(mapping: Mapping, bootstrap: str, member: int, session_s: float, scale: float) -> KafkaConsumer:
-    """A member of the mapping's group. Raises KafkaError while no broker answers.
+def consumer(mapping: Mapping, bootstrap: str, number: int, session_s: float, scale: float, member: Member) -> Consumer:
+    """A member of the mapping's group, not subscribed yet; asks for no broker.
 
     Where a batch waits for its window, the broker gathers records for a quarter of it before it answers.
 
@@ -63,70 +56,132 @@ def consumer(mapping: Mapping, bootstrap: str, member: int, session_s: float, sc
     waiting for its session to lapse. Cooperative, so that a member that joins stops nobody else's work.
     """
     gather_ms = min(int(mapping.window_s / scale * 250), MAX_FETCH_WAIT_MS)
-    return KafkaConsumer(
-        bootstrap_servers=bootstrap,
-        client_id=f"{mapping.group}-{member}",
-        group_id=mapping.group,
-        group_instance_id=f"{mapping.group}-{member}",
-        auto_offset_reset="latest" if mapping.start == "LATEST" else "earliest",
-        enable_auto_commit=False,
-        allow_auto_create_topics=False,
-        isolation_level="read_committed",
-        fetch_max_wait_ms=gather_ms or MAX_FETCH_WAIT_MS,
-        fetch_min_bytes=FULL_FETCH_BYTES if gather_ms else 1,
-        max_poll_records=1000,
-        max_poll_interval_ms=60_000,
-        session_timeout_ms=int(session_s * 1000),
-        heartbeat_interval_ms=int(session_s * 1000 / 6),
-        metadata_max_age_ms=10_000,
-        reconnect_backoff_max_ms=500,
-        bootstrap_timeout_ms=2000,
-        partition_assignment_strategy=[CooperativeStickyAssignor],
-    )
+    settings: dict[str, object] = {
+        "bootstrap.servers": bootstrap,
+        "client.id": f"{mapping.group}-{number}",
+        "group.id": mapping.group,
+        "group.instance.id": f"{mapping.group}-{number}",
+        "auto.offset.reset": "latest" if mapping.start == "LATEST" else "earliest",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "allow.auto.create.topics": False,
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": gather_ms or MAX_FETCH_WAIT_MS,
+        "fetch.min.bytes": FULL_FETCH_BYTES if gather_ms else 1,
+        "fetch.error.backoff.ms": 100,
+        "queued.min.messages": QUEUED_RECORDS,
+        "max.poll.interval.ms": 60_000,
+        "session.timeout.ms": int(session_s * 1000),
+        "heartbeat.interval.ms": int(session_s * 1000 / 6),
+        "topic.metadata.refresh.interval.ms": 10_000,
+        "reconnect.backoff.max.ms": 500,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "error_cb": member.troubled,
+        "on_commit": partial(_committed, member),
+        "log_level": 3,
+    }
+    return Consumer(settings, logger=log)
 
 
-def subscribe(consumer: KafkaConsumer, mapping: Mapping, listener: Membership) -> bool:
+def subscribe(consumer: Consumer, mapping: Mapping, member: Member) -> bool:
     """Subscribes; false as long as the topic does not exist. Knowing it first avoids joining twice."""
-    consumer.subscribe([mapping.topic], listener=listener)
-    return mapping.topic in consumer.topics()
+    try:
+        if consumer.list_topics(mapping.topic, timeout=ANSWER_LIMIT_S).topics[mapping.topic].error is not None:
+            return False
+    except KafkaException as error:
+        member.troubled(error)
+        return False
+
+    def taken(_: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            member.taken((one.topic, one.partition))
+
+    consumer.subscribe([mapping.topic], on_assign=partial(_assign, mapping, member), on_revoke=taken, on_lost=taken)
+    return True
 
 
-def record(fetched: Any) -> Record:
-    """A consumer record of kafka-python as our own."""
-    return Record(
-        fetched.topic,
-        fetched.partition,
-        fetched.offset,
-        fetched.timestamp,
-        fetched.key,
-        fetched.value,
-        tuple(fetched.headers or ()),
-        fetched.timestamp_type or 0,
-    )
-
-
-def begin(consumer: KafkaConsumer, mapping: Mapping, partition: Partition, fetched: dict[Any, list[Any]]) -> None:
-    """Pins a first start that is not the beginning, so that a restart before a commit skips nothing.
-
-    What was fetched before a start by time is taken out of `fetched`. Raises KafkaError.
-    """
-    at = TopicPartition(*partition)
-    if mapping.start == "TRIM_HORIZON" or consumer.committed(at, timeout_ms=COMMIT_LIMIT_MS) is not None:
+def _assign(mapping: Mapping, member: Member, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    while not member.stopping:
+        try:
+            begun = partitions if mapping.start == "TRIM_HORIZON" else _begun(consumer, mapping.start, partitions)
+        except KafkaException as error:
+            member.troubled(error)
+            continue
+        consumer.incremental_assign(begun)
+        for one in begun:
+            member.given((one.topic, one.partition), one.offset if one.offset >= 0 else None)
         return
-    if isinstance(mapping.start, int):
-        found = consumer.offsets_for_times({at: mapping.start}, timeout_ms=COMMIT_LIMIT_MS)[at]
-        offset = found.offset if found else consumer.end_offsets([at], timeout_ms=COMMIT_LIMIT_MS)[at]
-        fetched.pop(at, None)
-        consumer.seek(at, offset)
-    else:
-        records = fetched.get(at)
-        offset = records[0].offset if records else consumer.position(at, timeout_ms=COMMIT_LIMIT_MS)
-    commit(consumer, {partition: offset})
 
 
-def commit(consumer: KafkaConsumer, offsets: dict[Partition, int]) -> None:
-    """Commits the next offset to read of each partition. Raises KafkaError when the group did not take it."""
-    consumer.commit(
-        {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()},
-        timeout_ms=COMMIT_LIMIT_MS,
+def _begun(consumer: Consumer, start: str | int, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """The partitions, with an offset where the group has committed none: a restart must skip nothing.
+
+    Raises KafkaException.
+    """
+    return [
+        one if one.offset >= 0 else TopicPartition(one.topic, one.partition, _first(consumer, start, one))
+        for one in consumer.committed(partitions, timeout=ANSWER_LIMIT_S)
+    ]
+
+
+def _first(consumer: Consumer, start: str | int, at: TopicPartition) -> int:
+    if isinstance(start, int):
+        wanted = TopicPartition(at.topic, at.partition, start)
+        found: int = consumer.offsets_for_times([wanted], timeout=ANSWER_LIMIT_S)[0].offset
+        if found >= 0:
+            return found
+    end: int = consumer.get_watermark_offsets(at, timeout=ANSWER_LIMIT_S)[1]
+    return end
+
+
+def poll(consumer: Consumer, wait_s: float, most: int, member: Member) -> None:
+    """Hands over at most so many records, waiting for the first, and whatever else happened. Raises FencedError."""
+    message = consumer.poll(wait_s)
+    while message is not None:
+        error = message.error()
+        if error is None:
+            member.took(record(message))
+        else:
+            refuse_fenced(error)
+            member.troubled(error)
+        most -= 1
+        message = consumer.poll(0) if most else None
+
+
+def refuse_fenced(error: KafkaError) -> None:
+    if error.code() in FENCED:
+        raise FencedError(error)
+
+
+def record(message: Any) -> Record:
+    """A message of librdkafka as our own; its type of a timestamp is one more than the protocol's."""
+    kind, timestamp = message.timestamp()
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        timestamp,
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+        max(kind - 1, 0),
     )
+
+
+def commit(consumer: Consumer, offsets: dict[Partition, int]) -> None:
+    """Begins to commit the next offset to read of each partition; the member hears how it ended.
+
+    Raises KafkaException.
+    """
+    consumer.commit(offsets=[TopicPartition(*partition, offset) for partition, offset in offsets.items()])
+
+
+def _committed(member: Member, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    failed = error or next((one.error for one in partitions if one.error is not None), None)
+    member.committed({(one.topic, one.partition): one.offset for one in partitions}, failed)
+
+
+def lag_end(consumer: Consumer, partition: Partition) -> int | None:
+    """The end of the partition as the last fetch told it; None before."""
+    end: int = consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1]
+    return end if end >= 0 else None

@@ -29,15 +29,18 @@ class Dropped:
 
 
 class PartitionQueue:
-    """`now` is a number of seconds that only grows; `now_ms` is epoch milliseconds, for the record age."""
+    """`now` is a number of seconds that only grows; `now_ms` is epoch milliseconds, for the record age.
 
-    def __init__(self, mapping: Mapping, scale: float = 1.0) -> None:
+    `position` is what may be committed before the first record came.
+    """
+
+    def __init__(self, mapping: Mapping, scale: float = 1.0, position: int | None = None) -> None:
         self._mapping = mapping
         self._scale = scale
         self._fresh: deque[tuple[Record, float]] = deque()
         self._fresh_bytes = 0
         self._again: deque[Batch] = deque()
-        self._position: int | None = None
+        self._position = position
         self.flying: Batch | None = None
         self.dropped: deque[Dropped] = deque()
 
