@@ -8,9 +8,10 @@ from local.emulators.awx.seed import SURVEY
 from local.gateway_consumer import Admin
 from local.parts.openbao import OpenBao
 from local.vault import grant, write_secret
-from stoa.adapters.webmethods import admin_contract, exposure
+from stoa.adapters.webmethods import admin_contract
 
 ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads((ROOT / "layers/shared/python/stoa/adapters/webmethods/exposure.schema.json").read_text())
 TEMPLATE = "/job_templates/expose-admin-api++STOA/"
 
 
@@ -31,9 +32,9 @@ def answers(gateway: dict[str, str], **changed: Any) -> dict[str, Any]:
 def test_the_survey_asks_for_what_the_playbook_needs_and_the_template_says_the_rest(kit: Any) -> None:
     template = kit.api.get(TEMPLATE).json()
     asked = {question["variable"]: question for question in json.loads(SURVEY.read_text())["spec"]}
-    assert asked.keys() | json.loads(template["extra_vars"]).keys() == set(exposure.SCHEMA["required"])
+    assert asked.keys() | json.loads(template["extra_vars"]).keys() == set(SCHEMA["required"])
     assert all(question["required"] for question in asked.values())
-    assert asked["environment"]["choices"] == exposure.SCHEMA["properties"]["environment"]["enum"]
+    assert asked["environment"]["choices"] == SCHEMA["properties"]["environment"]["enum"]
     assert [name for name in template if name.startswith("ask_") and template[name]] == []
 
 
