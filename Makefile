@@ -33,7 +33,13 @@ JARS := build/kafka-jars
 .PHONY: lock jars up demo test test-slow test-real chaos bench soak check synth contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
-	@$(PY) -m local.parts.jars $(JARS)
+	@$(PY) -m local.parts.jars kafka $(JARS)
+	@touch $@
+
+OPENSEARCH := build/opensearch-jars
+
+$(OPENSEARCH)/.ready: local/opensearch-pom.xml local/opensearch.sha256 | install
+	@$(PY) -m local.parts.jars opensearch $(OPENSEARCH)
 	@touch $@
 
 build/layer/.ready: requirements/layer.txt | install
@@ -69,8 +75,10 @@ up: install jars ## the whole platform on this machine; Ctrl-C stops it
 demo: install jars ## what `up` is for, without a person: push, serve, update, break, remove
 	@.venv/bin/stoa demo
 
+# a download that fails is no failure of a test: what it is for is left out, and said at the end of the run
 test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
-	@$(PY) -m pytest -q -m "not slow and not real" -n 2 --dist loadfile
+	@$(MAKE) -s $(OPENSEARCH)/.ready || true
+	@$(PY) -m pytest -q -m "not slow and not minutes" -n 2 --dist loadfile
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
 	@$(PY) -m pytest -q -m slow
@@ -81,7 +89,7 @@ $(KEYCLOAK)/.ready: local/parts/keycloak.py | install
 	@echo "==> downloading Keycloak by Maven (176 MB, once)"
 	@$(PY) -m local.parts.keycloak $(KEYCLOAK) && touch $@
 
-test-real: $(KEYCLOAK)/.ready ## the emulator's tests against a real Keycloak (three minutes on 2 cores)
+test-real: $(KEYCLOAK)/.ready $(OPENSEARCH)/.ready ## tests against a real Keycloak and OpenSearch (four minutes on 2 cores)
 	@$(PY) -m pytest -q -m real tests/real
 
 SEED := 1

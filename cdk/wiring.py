@@ -91,7 +91,7 @@ FUNCTIONS = (
         timeout_s=29,
         http=True,
         produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
-        grants=("database", "kafka:write", "awx", "opensearch:read", "gateway", "vault:gateways"),
+        grants=("database", "kafka:write", "awx", "vault:systems", "opensearch:read", "gateway", "vault:gateways"),
     ),
     Function(
         "git_pushes_to_deploy_requests",
@@ -100,7 +100,7 @@ FUNCTIONS = (
         sources=(Source("git-pushes"),),
         every_s=60,
         produces=("deploy-requests", "deploy-results", "api-created", "api-updated", "api-deleted"),
-        grants=("database", "kafka:write", "gitlab"),
+        grants=("database", "kafka:write", "gitlab", "vault:systems"),
     ),
     Function(
         "deploy_requests_to_awx",
@@ -109,7 +109,7 @@ FUNCTIONS = (
         sources=(Source("deploy-requests"),),
         every_s=60,
         produces=("deploy-results",),
-        grants=("database", "kafka:write", "gitlab", "awx", "vault:subkeys"),
+        grants=("database", "kafka:write", "gitlab", "awx", "vault:systems", "vault:subkeys"),
     ),
     Function(
         "deploy_results_to_status",
@@ -165,7 +165,7 @@ FUNCTIONS = (
         timeout_s=60,
         every_s=60,
         produces=("deploy-requests", "deploy-results"),
-        grants=("database", "kafka:write", "awx"),
+        grants=("database", "kafka:write", "awx", "vault:systems"),
     ),
     Function(
         "gitlab_reconciler",
@@ -173,7 +173,7 @@ FUNCTIONS = (
         timeout_s=120,
         every_s=300,
         produces=("git-pushes",),
-        grants=("database", "kafka:write", "gitlab"),
+        grants=("database", "kafka:write", "gitlab", "vault:systems"),
     ),
     Function(
         "outbox_relay",

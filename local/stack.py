@@ -23,7 +23,7 @@ from local.parts.postgres import Postgres
 from local.parts.process import Child, DiedEarly
 from local.runtime.platform import CONCURRENCY, Platform
 from local.topics import create_topics
-from local.vault import grant
+from local.vault import grant, write_secret
 
 JARS = ROOT / "build" / "kafka-jars"
 MAIL_FROM = "stoa@stoa.local"
@@ -134,11 +134,12 @@ class Stack:
             "STOA_DATABASE_URL": self.postgres.url,
             "STOA_KAFKA_BOOTSTRAP": self.kafka.bootstrap,
             "STOA_GITLAB_URL": self.url("gitlab"),
-            "STOA_GITLAB_TOKEN": secret("gitlab_token"),
+            "STOA_GITLAB_TOKEN": "vault:secret/systems/gitlab#token",
             "STOA_AWX_URL": self.url("awx"),
-            "STOA_AWX_TOKEN": secret("awx_token"),
+            "STOA_AWX_TOKEN": "vault:secret/systems/awx#token",
             "STOA_VAULT_URL": self.openbao.url,
             "STOA_VAULT_TOKEN": self.vault_tokens["functions"],
+            "STOA_SYSTEMS_VAULT_TOKEN": self.vault_tokens["systems"],
             "STOA_PUBLIC_URL": self.url("api"),
             "STOA_WEBHOOK_SECRET": secret("webhook_secret"),
             "STOA_AWX_WEBHOOK_SECRET": secret("awx_webhook_secret"),
@@ -208,6 +209,9 @@ class Stack:
         self._exit.callback(self.openbao.stop)
         self.openbao.start()
         self.vault_tokens = grant(self.openbao.url, self.openbao.token)
+        for system in ("awx", "gitlab"):
+            token = {"token": self.home.secret(f"{system}_token")}
+            write_secret(self.openbao.url, self.openbao.token, f"systems/{system}", token)
 
     def _start_exporter(self) -> None:
         """Before the functions, so that it counts all that they do."""

@@ -2,30 +2,44 @@
 
 import hvac
 
+from stoa.adapters.vault_token import APPROLE
+
 MOUNT = "secret"
 
 # The functions learn which keys a secret has, never a value; only an AWX job reads values. Where a tenant's messages go
-# is a secret too (a Slack webhook is its own password), and one function reads that. The account of a gateway's admin
-# API is read by the job that publishes it, and by the proxy where it may go past the published one.
-POLICIES = {
-    "functions": f'path "{MOUNT}/subkeys/apim/*" {{ capabilities = ["read"] }}',
-    "channels": f'path "{MOUNT}/data/channels/*" {{ capabilities = ["read"] }}',
-    "awx": f'path "{MOUNT}/data/apim/*" {{ capabilities = ["read"] }}\n'
-    f'path "{MOUNT}/data/gateways/*" {{ capabilities = ["read"] }}',
-    "gateways": f'path "{MOUNT}/data/gateways/*" {{ capabilities = ["read"] }}',
+# is a secret too (a Slack webhook is its own password), and one function reads that. What AWX and GitLab know us by is
+# read by the functions that ask them. The account of a gateway's admin API is read by the job that publishes it, and by
+# the proxy where it may go past the published one.
+READ = {
+    "functions": ("subkeys/apim/*",),
+    "channels": ("data/channels/*",),
+    "systems": ("data/systems/*",),
+    "awx": ("data/apim/*", "data/gateways/*"),
+    "gateways": ("data/gateways/*",),
 }
+RENEW = 'path "auth/token/renew-self" { capabilities = ["update"] }'
 TOKEN_PERIOD = "768h"  # noqa: S105  how long a token lives unless it is renewed
+TOKEN_TTL = "1h"  # noqa: S105  of one that is got by AppRole
+JOBS = "awx"
 
 
 def grant(url: str, root_token: str) -> dict[str, str]:
-    """Writes the policies and returns one token for each."""
+    """Writes the policies and returns a credential for each: AppRoles, and a token for what a job gets."""
     client = hvac.Client(url=url, token=root_token)
-    tokens = {}
-    for name, rules in POLICIES.items():
-        client.sys.create_or_update_policy(f"stoa-{name}", rules)
-        made = client.auth.token.create(policies=[f"stoa-{name}"], no_default_policy=True, period=TOKEN_PERIOD)
-        tokens[name] = str(made["auth"]["client_token"])
-    return tokens
+    if "approle/" not in client.sys.list_auth_methods()["data"]:
+        client.sys.enable_auth_method("approle")
+    for name, paths in READ.items():
+        rules = [f'path "{MOUNT}/{path}" {{ capabilities = ["read"] }}' for path in paths]
+        client.sys.create_or_update_policy(f"stoa-{name}", "\n".join((*rules, RENEW)))
+    made = client.auth.token.create(policies=[f"stoa-{JOBS}"], no_default_policy=True, period=TOKEN_PERIOD)
+    return {name: _approle(client, name) for name in READ if name != JOBS} | {JOBS: str(made["auth"]["client_token"])}
+
+
+def _approle(client: hvac.Client, name: str) -> str:
+    role, fields = f"stoa-{name}", {"token_policies": [f"stoa-{name}"], "token_no_default_policy": True}
+    client.auth.approle.create_or_update_approle(role, **fields, token_ttl=TOKEN_TTL, secret_id_ttl=TOKEN_PERIOD)
+    role_id = client.auth.approle.read_role_id(role)["data"]["role_id"]
+    return f"{APPROLE}{role_id}:{client.auth.approle.generate_secret_id(role)['data']['secret_id']}"
 
 
 def write_secret(url: str, root_token: str, path: str, values: dict[str, str]) -> None:

@@ -14,8 +14,18 @@ from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
 from stoa.kernel.settings import Secret
+from tests.real.at_hand import opensearch_is_missing
 
 JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"
+
+SLOW_TO_START = "a real Keycloak, which takes minutes: `make test-real`"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says which real systems a run of everything was without, and why."""
+    if "not minutes" in config.option.markexpr:
+        for left_out in filter(None, (SLOW_TO_START, opensearch_is_missing())):
+            terminalreporter.write_line(f"left out: {left_out}", yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ class Issuer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}/realms/stoa"
         self.fetches, self.away = 0, False
         self.key, self.kid = rsa.generate_private_key(65537, 2048), "one"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def public(self) -> dict[str, Any]:
         made: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(self.key.public_key()))

@@ -28,7 +28,7 @@ class ThrownAwayAwx(ThreadingHTTPServer):
         self.jobs: list[dict[str, Any]] = []
         self.late: list[dict[str, Any]] = []
         self.meanwhile: Callable[[], object] | None = None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:

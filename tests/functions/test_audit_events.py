@@ -77,7 +77,7 @@ class Log:
 @pytest.fixture(scope="module")
 def log(start_api: Any, run_folder: Path) -> Iterator[Log]:
     realm = ThreadingHTTPServer(("127.0.0.1", 0), Realm)
-    threading.Thread(target=realm.serve_forever, daemon=True).start()
+    threading.Thread(target=realm.serve_forever, args=(0.01,), daemon=True).start()
     events = [event(n) for n in range(10)]
     events += [event(n, "tenant-b", action="CHANNEL_CREATED", resource="channels/tenant-b/x") for n in range(4, 7)]
     events.append(event(2, "_platform", action="AUDIT_HEARTBEAT", resource="audit-log", actor="machine:stoa", ip=""))

@@ -25,7 +25,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
 def reaching(gateway: Exposed, direct: str = "", **values: str) -> Gateways:
     held = {"vault:secret/gateways/dev#username": USER, "vault:secret/gateways/dev#password": PASSWORD, **values}
 
-    def read(reference: str) -> SecretValue:
+    def read(reference: str, *, anew: bool = False) -> SecretValue:
         return SecretValue(Secret(held[reference]), 1)
 
     urls = {"dev": gateway.url, "staging": "", "prod": gateway.url}

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from stoa.adapters.vault import SecretValue
 from stoa.adapters.webmethods import admin_contract
+from stoa.adapters.webmethods.admin_proxy import Gateways
 from stoa.kernel.errors import NotFound, Refused, Transient
-from tests.gateway_admin.exposed import DOCUMENT
+from stoa.kernel.settings import Secret
+from tests.gateway_admin.exposed import DOCUMENT, PASSWORD, USER
 
 
 def test_an_archive_leaves_without_aliases_and_is_taken_back_while_active(desk: Any) -> None:
@@ -155,3 +158,19 @@ def test_the_account_in_vault_is_used_only_where_that_is_declared(desk: Any) -> 
 def test_an_id_is_one_segment_or_nothing_is_asked(object_id: str) -> None:
     with pytest.raises(ValueError, match="does not take this id"):
         admin_contract.operations()["readApi"].path_of(object_id)
+
+
+def test_an_account_that_was_changed_in_vault_is_read_anew_and_asked_with_once_more(desk: Any) -> None:
+    held, reads = {"username": USER, "password": "old"}, []
+
+    def read(reference: str, *, anew: bool = False) -> SecretValue:
+        reads.append(anew)
+        return SecretValue(Secret(held[reference.split("#")[1]]), 1)
+
+    gateways = Gateways({"dev": desk.gateway.url}, frozenset({"dev"}), read)
+    with pytest.raises(Transient, match="own credential") as error:
+        gateways.of("dev", Secret("")).json("listApis")
+    assert (error.value.alarm, reads) == (True, [False, False, True, True])
+    proxy = gateways.of("dev", Secret(""))
+    held["password"] = PASSWORD
+    assert "apiResponse" in proxy.json("listApis")

@@ -1,15 +1,14 @@
-"""Our client of Vault: real answers from OpenBao, and what it makes of answers that Vault would not give."""
+"""Our client of Vault: what it makes of answers that no real server gives to order."""
 
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.parts.openbao import OpenBao
-from local.vault import grant, write_secret
 from stoa.adapters.vault import Vault, read_secret
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
@@ -27,7 +26,7 @@ class Odd(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.status, self.body, self.location = 200, b"{}", ""
         self.tokens: list[str | None] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -37,10 +36,17 @@ class Odd(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Odd
 
+    def do_POST(self) -> None:
+        """A token that nobody can renew."""
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_GET(self) -> None:
         self.server.tokens.append(self.headers["X-Vault-Token"])
         self.send_response(self.server.status)
         self.send_header("Location", self.server.location)
+        self.send_header("Retry-After", "7")
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
         self.wfile.write(self.server.body)
@@ -83,27 +89,39 @@ def test_a_page_instead_of_an_answer_is_transient(odd: Odd, ask: Ask, body: byte
 
 
 @pytest.mark.parametrize("ask", [names, value])
-@pytest.mark.parametrize(("status", "alarm"), [(403, True), (503, False), (429, False)])
-def test_a_refused_token_is_an_alarm_and_no_verdict(odd: Odd, ask: Ask, status: int, alarm: bool) -> None:
+@pytest.mark.parametrize(("status", "alarm", "again_s"), [(403, True, None), (503, False, 7), (429, False, 7)])
+def test_a_refused_token_is_an_alarm_and_no_verdict(
+    odd: Odd, ask: Ask, status: int, alarm: bool, again_s: float | None
+) -> None:
     odd.status, odd.body = status, b'{"errors": []}'
     with pytest.raises(Transient) as error:
         ask(odd.url, TOKEN)
-    assert error.value.alarm == alarm
+    assert (error.value.alarm, error.value.retry_after_s) == (alarm, again_s)
 
 
-def test_a_real_server_gives_each_token_its_part(tmp_path: Path) -> None:
-    server = OpenBao(tmp_path)
-    server.start()
-    try:
-        tokens = {name: Secret(token) for name, token in grant(server.url, server.token).items()}
-        write_secret(server.url, server.token, "apim/orders", {"password": "p"})
-        assert names(server.url, tokens["functions"]) == {"password"}
-        assert value(server.url, tokens["awx"]).value.reveal() == "p"
-        with pytest.raises(Transient):
-            value(server.url, tokens["functions"])
+def held(lease_s: object) -> bytes:
+    said = {"lease_duration": lease_s, "data": {"data": {"password": "p"}, "metadata": {"version": 1}}}
+    return json.dumps(said).encode()
+
+
+@pytest.mark.parametrize(("lease_s", "fresh_s", "asked"), [(0, 60, 1), (1, 60, 2), (60, 0.01, 2), ("long", 60, 1)])
+def test_a_value_is_kept_for_its_lease_and_no_longer_than_we_say(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch, lease_s: object, fresh_s: float, asked: int
+) -> None:
+    odd.body = held(lease_s)
+    vault = Vault(odd.url, TOKEN, fresh_s=fresh_s)
+    assert vault.read("vault:secret/apim/orders#password").value.reveal() == "p"
+    later = time.monotonic() + 2
+    monkeypatch.setattr("stoa.adapters.vault.time.monotonic", lambda: later)
+    vault.read("vault:secret/apim/orders#password")
+    assert len(odd.tokens) == asked
+
+
+def test_what_is_not_there_is_asked_for_again(odd: Odd) -> None:
+    odd.status = 404
+    vault = Vault(odd.url, TOKEN)
+    for _ in range(2):
         with pytest.raises(Refused, match="SECRET_UNREADABLE"):
-            read_secret(server.url, tokens["awx"], "vault:secret/apim/orders#other")
-        with pytest.raises(Refused, match="SECRET_NOT_FOUND"):
-            Vault(server.url, tokens["functions"]).keys("secret/apim/other")
-    finally:
-        server.stop()
+            vault.read("vault:secret/apim/orders#password")
+    odd.status, odd.body = 200, held(0)
+    assert vault.read("vault:secret/apim/orders#password").version == 1

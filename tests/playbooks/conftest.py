@@ -37,7 +37,7 @@ class Artefacts(ThreadingHTTPServer):
         self.secrets = {"username": "shop", "password": "s3cret-value"}
         self.secret_version = 1
         self.keys: dict[str, Any] = {"keys": []}
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:

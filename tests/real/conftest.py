@@ -1,14 +1,12 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from local import identity
-from local.parts.keycloak import Keycloak, home_of
+from local.parts.keycloak import Keycloak
 from local.parts.ports import beyond_loopback
 from tests.emulators.keycloak.kit import Issuer, Receiver, environment, receivers
-
-BUILD = Path(__file__).resolve().parents[2] / "build" / "keycloak"
+from tests.real.at_hand import KEYCLOAK, keycloak_is_missing
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +17,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Keycloak]:
-    if not home_of(BUILD).exists():
-        pytest.skip(f"no Keycloak in {BUILD}: `make test-real` downloads it, with Java 17 and Maven")
-    made = Keycloak(BUILD, tmp_path_factory.mktemp("keycloak") / "log")
+    if missing := keycloak_is_missing():
+        pytest.skip(missing)
+    made = Keycloak(KEYCLOAK, tmp_path_factory.mktemp("keycloak") / "log")
     try:
         made.start(identity.REALM, identity.USERS, environment(made.url, receiver.url))
         assert made.pid is not None

@@ -9,7 +9,7 @@ from local.parts.keycloak import Keycloak
 from tests.emulators.keycloak import test_kc_login, test_kc_sessions
 from tests.emulators.keycloak.kit import Browser, Issuer, Json, said
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 SHARED = {
     name: test
     for module in (test_kc_login, test_kc_sessions)

@@ -34,10 +34,12 @@ class Server:
 
     def ids(self, pattern: str) -> list[str]:
         """Of every document in the indices that match, in order."""
+        self.look.indices.refresh(index=pattern, ignore_unavailable=True)  # a real one shows what is a second old
         body = {"size": 5000, "query": {"match_all": {}}, "_source": False}
         return sorted(hit["_id"] for hit in self.look.search(index=pattern, body=body)["hits"]["hits"])
 
     def documents(self, pattern: str) -> dict[str, dict[str, Any]]:
+        self.look.indices.refresh(index=pattern, ignore_unavailable=True)
         body = {"size": 5000, "query": {"match_all": {}}}
         return {hit["_id"]: hit["_source"] for hit in self.look.search(index=pattern, body=body)["hits"]["hits"]}
 

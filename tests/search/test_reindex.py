@@ -30,7 +30,7 @@ def test_an_index_that_is_made_anew_holds_what_the_log_holds(
     assert [line.split(":")[0] for line in done.refused] == ["deploy-requests/0/77"]
     assert done.deleted_indices == 4, "events, audit, traces, analytics"
     assert server.ids("stoa-events-*,audit-*") == sorted(event.id for event in events)
-    assert server.look.count(index="apim-traces-*")["count"] == BATCH // 2 + 10
+    assert len(server.ids("apim-traces-*")) == BATCH // 2 + 10
     mapping = server.look.indices.get_mapping(index="stoa-events-2026.03")["stoa-events-2026.03"]["mappings"]
     assert mapping["properties"]["trace_id"]["type"] == "keyword"
     assert server.ids("another-index") == ["x"]

@@ -116,7 +116,7 @@ class Hook(ThreadingHTTPServer):
         self.status = 204
         self.redirect = 0
         self.received: list[tuple[dict[str, str], dict[str, Any]]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:

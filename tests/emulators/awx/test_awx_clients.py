@@ -49,7 +49,7 @@ class Artefact(BaseHTTPRequestHandler):
 @pytest.fixture
 def artefact_url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Artefact)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/artefacts/1"
     server.shutdown()
 

@@ -42,7 +42,7 @@ class Receiver(ThreadingHTTPServer):
         self.status: dict[str, int] = {}
         self.delay_s: dict[str, float] = {}
         self.received: list[tuple[str, dict[str, str], bytes]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{path}"

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from stoa.kernel.database import Database
 from stoa.kernel.publisher import Publisher
-from stoa.kernel.settings import Settings, settings
+from stoa.kernel.settings import Secret, Settings, settings
 
 # Loading every adapter would cost each function the imports of all; they are imported where they are
 # built, and nowhere else.
 if TYPE_CHECKING:
     from stoa.adapters.awx import Awx
+    from stoa.adapters.credential import Credential
     from stoa.adapters.gitlab import GitLab
     from stoa.adapters.kafka import Producer
     from stoa.adapters.oidc import Issuer
@@ -67,13 +68,26 @@ class App:
     def awx(self) -> "Awx":
         from stoa.adapters.awx import Awx  # noqa: PLC0415
 
-        return Awx(self.settings.awx_url, self.settings.awx_token, timeout_s=self.settings.awx_timeout_s)
+        return Awx(
+            self.settings.awx_url, self._known_by(self.settings.awx_token), timeout_s=self.settings.awx_timeout_s
+        )
 
     @cached_property
     def gitlab(self) -> "GitLab":
         from stoa.adapters.gitlab import GitLab  # noqa: PLC0415
 
-        return GitLab(self.settings.gitlab_url, self.settings.gitlab_token)
+        return GitLab(self.settings.gitlab_url, self._known_by(self.settings.gitlab_token))
+
+    def _known_by(self, setting: Secret) -> "Credential":
+        from stoa.adapters.credential import Credential  # noqa: PLC0415
+
+        return Credential(setting, lambda: self.systems_vault)
+
+    @cached_property
+    def systems_vault(self) -> "Vault":
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+
+        return Vault(self.settings.vault_url, self.settings.systems_vault_token)
 
     @cached_property
     def vault(self) -> "Vault":
@@ -123,7 +137,6 @@ class App:
     def notifications(self) -> "Notifications":
         from stoa.adapters.email import Mail  # noqa: PLC0415
         from stoa.adapters.slack import Slack  # noqa: PLC0415
-        from stoa.adapters.vault import Vault  # noqa: PLC0415
         from stoa.notifications.flows import Notifications  # noqa: PLC0415
 
         read = self.settings
@@ -132,9 +145,15 @@ class App:
             publish=self.publisher.soon,
             slack=Slack(read.slack_url),
             mail=Mail(read.smtp_host, read.smtp_port, read.mail_from),
-            vault=lambda: Vault(read.vault_url, read.channels_vault_token),
+            vault=lambda: self.channels_vault,
             time_scale=read.time_scale,
         )
+
+    @cached_property
+    def channels_vault(self) -> "Vault":
+        from stoa.adapters.vault import Vault  # noqa: PLC0415
+
+        return Vault(self.settings.vault_url, self.settings.channels_vault_token)
 
     @cached_property
     def channels(self) -> "Channels":

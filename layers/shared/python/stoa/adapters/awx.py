@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from stoa.adapters.credential import Credential, credential
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.settings import Secret
 
@@ -47,9 +48,11 @@ class Job:
 class Awx:
     """A client for one AWX. Raises Transient when AWX is away or misconfigured, Refused when it says no."""
 
-    def __init__(self, url: str, token: Secret, *, organization: str = "STOA", timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, token: Secret | Credential, *, organization: str = "STOA", timeout_s: float = 10.0
+    ) -> None:
         self._url = url.rstrip("/")
-        self._token = token
+        self._credential = credential(token)
         self._organization = organization
         self._timeout_s = timeout_s
         self._session = requests.Session()
@@ -136,9 +139,17 @@ class Awx:
         return self._templates[name]
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token.reveal()}", "Accept": "application/json"}
+        """A token that is refused is read anew, and the call made once more: AWX did nothing for the first."""
+        token = self._credential.value()
+        answer = self._send(method, path, token, request)
+        if answer.status_code == 401 and (newer := self._credential.after(token)):
+            answer = self._send(method, path, newer, request)
+        return _body(answer)
+
+    def _send(self, method: str, path: str, token: Secret, request: Mapping[str, Any]) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token.reveal()}", "Accept": "application/json"}
         try:
-            answer = self._session.request(
+            return self._session.request(
                 method, self._url + path, headers=headers, timeout=self._timeout_s, allow_redirects=False, **request
             )
         except requests.ConnectTimeout as error:
@@ -147,7 +158,6 @@ class Awx:
             raise Transient("awx", "the connection failed", sent=not _never_connected(error)) from error
         except requests.RequestException as error:
             raise Transient("awx", type(error).__name__) from error
-        return _body(answer)
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import requests
 
+from stoa.adapters.credential import Credential, credential
 from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
@@ -72,9 +73,9 @@ class _Allowance:
 class GitLab:
     """A client for one GitLab. Raises Transient when it is away, NotFound for what it does not show us."""
 
-    def __init__(self, url: str, token: Secret, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, token: Secret | Credential, *, timeout_s: float = 10.0) -> None:
         self._url = url.rstrip("/") + "/api/v4"
-        self._token = token
+        self._credential = credential(token)
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.trust_env = False  # settings come from nowhere else, and reading .netrc costs more than the call
@@ -175,7 +176,7 @@ class GitLab:
     def _get(self, path: str, params: dict[str, str], *, stream: bool = False) -> requests.Response:
         deadline = time.monotonic() + MAX_WAIT_S
         while True:
-            answer = self._send(path, params, stream)
+            answer = self._known(path, params, stream)
             if answer.status_code != 429:
                 break
             answer.close()
@@ -186,8 +187,17 @@ class GitLab:
         _raise_for(answer)
         return answer
 
-    def _send(self, path: str, params: dict[str, str], stream: bool) -> requests.Response:
-        headers = {"PRIVATE-TOKEN": self._token.reveal()}
+    def _known(self, path: str, params: dict[str, str], stream: bool) -> requests.Response:
+        """A token that is refused is read anew, and the call made once more."""
+        token = self._credential.value()
+        answer = self._send(path, params, stream, token)
+        if answer.status_code == 401 and (newer := self._credential.after(token)):
+            answer.close()
+            answer = self._send(path, params, stream, newer)
+        return answer
+
+    def _send(self, path: str, params: dict[str, str], stream: bool, token: Secret) -> requests.Response:
+        headers = {"PRIVATE-TOKEN": token.reveal()}
         try:
             # a redirect could carry the token to another host
             return self._session.get(

@@ -44,6 +44,8 @@ class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
 
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
+    `awx_token` and `gitlab_token` are tokens, or `vault:mount/path#key`, where `systems_vault_token` reads them; each
+    `..vault_token` is a token, or `approle:<role id>:<secret id>`, with which one is got.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
     `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
@@ -62,6 +64,7 @@ class Settings:
     awx_token: Secret
     vault_url: str
     vault_token: Secret
+    systems_vault_token: Secret
     public_url: str
     webhook_secret: Secret
     webhook_signing_secret: Secret

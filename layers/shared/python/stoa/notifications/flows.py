@@ -137,7 +137,8 @@ class Notifications:
             return Secret(channel.target)
         path = channel.target.removeprefix("vault:channels/")
         try:
-            return self.vault().read(f"vault:{model.SECRETS}/{path}").value
+            # anew: a message to where the channel was before it was changed would disable it
+            return self.vault().read(f"vault:{model.SECRETS}/{path}", anew=True).value
         except Refused as error:
             with self.database.transaction(channel.tenant) as connection:
                 _close(connection, channel, error)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import requests
@@ -28,21 +29,24 @@ CONFLICT = re.compile(
     r"already|active state|latest version|associated|published|default alias|Method Not", re.IGNORECASE
 )
 SYSTEM = "gateway"
+DENIED = "Access Denied"  # who we are, not what we asked for
 
 
 @dataclass(frozen=True)
 class Access:
-    """`base` stands before every path of the contract; `authorization` is the value of that header."""
+    """`base` stands before every path of the contract; `authorization` is the value of that header, `anew` reads it
+    from where it may have changed."""
 
     base: str
     authorization: Secret
+    anew: Callable[[], Secret] | None = None
 
 
 class Gateways:
     """The gateway of each environment. `direct` are the environments whose admin API is reached past the published
-    one, with the account in Vault; `read` gives the value behind a reference."""
+    one, with the account in Vault; `read` gives the value behind a reference, anew when told to."""
 
-    def __init__(self, urls: Mapping[str, str], direct: frozenset[str], read: Callable[[str], SecretValue]) -> None:
+    def __init__(self, urls: Mapping[str, str], direct: frozenset[str], read: Callable[..., SecretValue]) -> None:
         """Raises ValueError for a direct environment that is none."""
         if not direct <= urls.keys():
             raise ValueError(f"there is no environment {', '.join(sorted(direct - urls.keys()))}")
@@ -56,16 +60,18 @@ class Gateways:
         if not url:
             raise NotFound(f"no gateway of {environment} is known here")
         if environment in self._direct:
-            return AdminProxy(self._with_password(url, environment))
+            account = partial(self._account, environment)
+            return AdminProxy(Access(f"{url}/rest/apigateway", account(), partial(account, anew=True)))
         if not token:
             detail, hint = "the gateway takes tokens of the realm only", "sign in, and send the token that you get"
             raise Refused("TOKEN_NEEDED", detail, status=403, hint=hint)
         return AdminProxy(Access(f"{url}/gateway/{NAME}/{version()}", Secret(f"Bearer {token.reveal()}")))
 
-    def _with_password(self, url: str, environment: str) -> Access:
-        parts = [self._read(f"vault:secret/gateways/{environment}#{key}").value for key in ("username", "password")]
+    def _account(self, environment: str, *, anew: bool = False) -> Secret:
+        path = f"vault:secret/gateways/{environment}"
+        parts = [self._read(f"{path}#{key}", anew=anew).value for key in ("username", "password")]
         text = ":".join(part.reveal() for part in parts)
-        return Access(f"{url}/rest/apigateway", Secret(f"Basic {base64.b64encode(text.encode()).decode()}"))
+        return Secret(f"Basic {base64.b64encode(text.encode()).decode()}")
 
 
 class AdminProxy:
@@ -76,14 +82,15 @@ class AdminProxy:
         self._deadline = Deadline(whole_s)
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.headers.update({"Accept": "application/json", "Authorization": access.authorization.reveal()})
+        self._session.headers["Accept"] = "application/json"
+        self._say_who(access.authorization)
 
     def json(self, operation_id: str, object_id: str = "", *, hidden: Sequence[str] = (), **request: Any) -> Any:
         """The parsed answer. What is `hidden` is in none of the gateway's words that go on."""
         operation = operations()[operation_id]
         status, content = self._ask(operation, object_id, request)
         body = _parsed(content)
-        hidden = (*hidden, self._access.authorization.reveal())
+        hidden = (*hidden, self._authorization.reveal())
         if status >= 300:
             raise _refusal(operation, object_id, status, body, hidden)
         failed = failed_items(body) if operation.method != "GET" else []
@@ -98,10 +105,24 @@ class AdminProxy:
         operation = operations()[operation_id]
         status, content = self._ask(operation, "", request)
         if status >= 300:
-            raise _refusal(operation, "", status, _parsed(content), (self._access.authorization.reveal(),))
+            raise _refusal(operation, "", status, _parsed(content), (self._authorization.reveal(),))
         return content
 
+    def _say_who(self, authorization: Secret) -> None:
+        self._authorization = authorization
+        self._session.headers["Authorization"] = authorization.reveal()
+
     def _ask(self, operation: Operation, object_id: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
+        """An account that is refused is read anew, and the call made once more: nothing was done for the first."""
+        status, content = self._send(operation, object_id, request)
+        if status == 401 and DENIED.encode() in content and self._access.anew:
+            newer, old = self._access.anew(), self._authorization
+            if newer.reveal() != old.reveal():
+                self._say_who(newer)
+                return self._send(operation, object_id, request)
+        return status, content
+
+    def _send(self, operation: Operation, object_id: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
         url = self._access.base + operation.path_of(object_id)
         if self._deadline.over:
             raise Transient(SYSTEM, "it took too long")
@@ -145,7 +166,7 @@ def _refusal(operation: Operation, object_id: str, status: int, body: Any, hidde
     if not isinstance(body, Mapping):
         return Transient(SYSTEM, f"answered {status} with {PAGE}")
     said = _without(words(body), hidden)
-    if "Access Denied" in said:
+    if DENIED in said:
         return Transient(SYSTEM, "the gateway does not take its own credential", alarm=True)
     unknown = status in (401, 404) or (status == 400 and f"id: {object_id} does not exist" in said)
     if object_id and unknown:
