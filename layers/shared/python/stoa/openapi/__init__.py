@@ -11,6 +11,7 @@ from stoa.openapi.gateway import gateway_profile
 from stoa.openapi.inspection import Finding
 from stoa.openapi.intake import parse
 from stoa.openapi.lint import lint
+from stoa.openapi.operations import operations_text
 from stoa.openapi.refusal import SpecRefused
 from stoa.openapi.report import CONVERTER_VERSION, Converted, Entry, Report
 
@@ -27,6 +28,7 @@ __all__ = [
     "digest",
     "gateway_profile",
     "lint",
+    "operations_text",
     "parse",
     "to_bytes",
 ]
