@@ -34,7 +34,10 @@ CREATE INDEX apis_name_words ON apis USING gin (name_words) WITH (fastupdate = o
 CREATE INDEX apis_about_words ON apis USING gin (about_words) WITH (fastupdate = off);
 CREATE INDEX apis_every_word ON apis USING gin (every_word) WITH (fastupdate = off);
 
--- In whom its reader may see anything: serving somewhere, nowhere (idle), or its newest result somewhere a failure.
+-- the versions of an API, the newest first
+CREATE INDEX deployments_of_api ON deployments (tenant, api, id DESC);
+
+-- Whether an API is serving somewhere, nowhere (idle), or its newest result somewhere is a failure (failed).
 CREATE FUNCTION api_is(of_tenant text, of_api text, state text) RETURNS boolean LANGUAGE sql STABLE
   RETURN CASE state
     WHEN 'failed' THEN EXISTS (SELECT FROM public.api_status AS s WHERE s.tenant = of_tenant AND s.api = of_api
