@@ -219,10 +219,8 @@ def _limits(old: View, new: View) -> Said:
         if a == b:
             continue
         text = f"{key} is {_number(b)} and was {_number(a)}"
-        if a is None:
-            yield "limit-set", text
-        else:
-            yield "limit-widened" if b is None or (b > a) == (key in UPPER) else "limit-narrowed", text
+        narrowed = b is not None and (a is None or (b < a) == (key in UPPER))
+        yield f"limit-{'narrowed' if narrowed else 'widened'}", text
 
 
 def _number(value: float | None) -> str:
@@ -241,10 +239,11 @@ def _flags(old: View, new: View) -> Said:
 
 def _texts(old: View, new: View) -> Said:
     if old.pattern != new.pattern:
-        yield "pattern-changed", f"the pattern is {new.pattern or 'open'} and was {old.pattern or 'open'}"[:300]
+        way = "narrowed" if old.pattern is None else "widened" if new.pattern is None else "changed"
+        yield f"pattern-{way}", f"the pattern is {new.pattern or 'open'} and was {old.pattern or 'open'}"[:300]
     if old.excluded != new.excluded:
         yield "not-changed", "what is excluded by `not` changed"
-    if old.discriminator != new.discriminator:
+    if old.discriminator is not None and old.discriminator != new.discriminator:
         yield "discriminator-changed", f"the discriminator is {new.discriminator} and was {old.discriminator}"
     if old.default is not None and old.default != new.default:
         yield "default-changed", f"the default is {(new.default or 'none')[:60]} and was {old.default[:60]}"
