@@ -22,6 +22,7 @@ from functions.api.routes import (
     sessions,
     trace_lists,
     traces,
+    versions,
     webhooks,
 )
 from stoa.kernel.errors import Refused, Transient
@@ -54,6 +55,7 @@ def build() -> FastAPI:
         audit,
         deployments,
         apis,
+        versions,
         catalog,
         pushes,
         changes,

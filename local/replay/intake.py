@@ -65,8 +65,13 @@ _API: Fields = (
     ("created_by", "text", _text),
     ("updated_at", "timestamptz", _text),
     ("updated_by", "text", _text),
+    ("display_name", "text", _text),
+    ("description", "text", _text),
+    ("owner", "text", _maybe),
+    ("version", "text", _maybe),
+    ("operations", "text", _text),
 )
-_ENVIRONMENTS: Fields = (("environments", "jsonb", (list,)),)
+_LISTS: Fields = (("environments", "jsonb", (list,)), ("tags", "jsonb", (list,)))
 _DELETED: Fields = (("timestamp", "timestamptz", _text), ("deleted_by", "text", _text))
 _PUSHED: Fields = (
     ("event_id", "text", _text),
@@ -160,7 +165,7 @@ RESULT_INTAKE = Intake(RESULTS, _ENDED, read_finished, objects=2)
 REQUEST_INTAKE = Intake(REQUESTS, _ASKED, _any)
 PUSH_INTAKE = Intake(PUSHES, _PUSHED, _any)
 API_INTAKES = (
-    Intake("api-created", (*_API, *_ENVIRONMENTS), _any, objects=1),
-    Intake("api-updated", (*_API, *_ENVIRONMENTS), _any, objects=1),
-    Intake("api-deleted", (*_API, *_DELETED, *_ENVIRONMENTS), _any, objects=1),
+    Intake("api-created", (*_API, *_LISTS), _any, objects=2),
+    Intake("api-updated", (*_API, *_LISTS), _any, objects=2),
+    Intake("api-deleted", (*_API, *_DELETED, *_LISTS), _any, objects=2),
 )

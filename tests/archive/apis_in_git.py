@@ -3,10 +3,15 @@
 from collections.abc import Collection
 
 from stoa.gitops import store
-from stoa.gitops.model_apis import Apis, Commit, Touched
+from stoa.gitops.model_apis import Apis, Commit, Described, Touched
 from stoa.kernel import ids, outbox
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
+
+SAID = {
+    "display_name": "Ünï", "description": "a\\b \x1f\x1e\x1d\n{c}", "tags": ["x", "y"], "owner": None, "version": "1.0",
+    "operations": "GET /a/{b} getA\nPUT /a",
+}  # fmt: skip
 
 
 def tell(database: Database, tenant: str, touched: Collection[str], present: Collection[str]) -> None:
@@ -15,6 +20,7 @@ def tell(database: Database, tenant: str, touched: Collection[str], present: Col
     found = Apis(
         tuple(Touched(tenant, api, ("api.yaml",), 1, ("dev", 'a "b", {c}'), True) for api in touched),
         frozenset((tenant, api) for api in present),
+        {(tenant, api): Described(SAID) for api in touched if api.endswith("s")},
     )
     with database.transaction() as connection:
         outbox.add(connection, store.put_apis(connection, found, [tenant], commit))

@@ -78,8 +78,10 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "POST /v1/deployments/{deployment_id}/cancel": Ask(f"{deployment}/cancel"),
         "POST /v1/deployments/{deployment_id}/retry": Ask(f"{deployment}/retry"),
         "POST /v1/deployments/{deployment_id}/rollback": Ask(f"{deployment}/rollback"),
-        "GET /v1/apis": Ask(f"/v1/apis?tenant={tenant}"),
+        "GET /v1/apis": Ask(f"/v1/apis?tenant={tenant}&q=orders"),
         "GET /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders"),
+        "GET /v1/apis/{tenant}/{api}/versions": Ask(f"/v1/apis/{tenant}/orders/versions"),
+        "GET /v1/apis/{tenant}/{api}/compare": Ask(f"/v1/apis/{tenant}/orders/compare?from=1&to=1"),
         "GET /v1/audit": Ask(f"/v1/audit?tenant={tenant}"),
         "GET /v1/status": Ask(f"/v1/status?tenant={tenant}"),
         "GET /v1/pushes": Ask("/v1/pushes", hides=False),
@@ -166,7 +168,7 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             if answer.status_code not in expected(permitted, role, tenant, ask.hides):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (19 + len(GATEWAY))
+    assert seen == 2 * (21 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:

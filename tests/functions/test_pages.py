@@ -80,12 +80,20 @@ def test_pages_of_apis_hold_each_once_in_one_order(listed: Any, limit: int) -> N
     found = [(row["tenant"], row["api"]) for row in all_of(listed, "/v1/apis", limit)]
     assert len(set(found)) == len(found) == 12
     assert found == [(r["tenant"], r["api"]) for r in all_of(listed, "/v1/apis", 200)]
-    named = [(row["tenant"], row["api"]) for row in all_of(listed, "/v1/apis?q=X&tenant=a-b", limit)]
-    assert named == [pair for pair in found if pair[0] == "a-b"]
+    named = all_of(listed, "/v1/apis?q=X&tenant=a-b", limit)
+    assert [(row["tenant"], row["api"]) for row in named] == [pair for pair in found if pair[0] == "a-b"]
+    assert {row["matched"] for row in named} == {"name"}
+    idle = all_of(listed, "/v1/apis?state=idle", limit)
+    assert [(row["tenant"], row["api"], row["matched"]) for row in idle] == [(*pair, None) for pair in found]
 
 
 @pytest.mark.parametrize(
-    "asked", ["q=", "q=%C3%A9", "q=a%00", "q=" + "a" * 201, "cursor=hello", "cursor=" + cursor("A x")]
+    "asked",
+    [
+        *("q=", "q=%21", "q=a%00", "q=" + "a" * 201, "tag=A", "owner=", "owner=a%00", "state=", "state=on"),
+        *("cursor=hello", "cursor=" + cursor("A x"), "cursor=" + cursor("1 a x")),
+        *(f"q=x&cursor={cursor(text)}" for text in ("a x", "0 a x", "4 a x", "1 A x")),
+    ],
 )
 def test_what_is_no_word_and_no_cursor_finds_no_apis_but_a_refusal(listed: Any, asked: str) -> None:
     answer = listed.get(f"/v1/apis?{asked}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stoa.catalog import store
-from stoa.catalog.model import asked_words
+from stoa.catalog.model import Asked, Place, asked_words
 from stoa.kernel.database import Database, Row
 
 
@@ -18,11 +18,13 @@ class CatalogQueries:
         with self.database.transaction(admin_read=True) as connection:
             return store.statuses(connection, tenant=tenant, after=after, limit=limit)
 
-    def apis(self, *, tenant: str | None, words: str | None, after: tuple[str, ...] | None, limit: int) -> list[Row]:
-        """GET /v1/apis -> the APIs that are in Git."""
-        asked = asked_words(words) if words is not None else None
+    def apis(self, asked: Asked, after: Place | None, limit: int) -> list[Row]:
+        """GET /v1/apis -> the APIs that are in Git; those found by words with `matched`. Raises Refused without one."""
+        query = asked_words(asked.words) if asked.words is not None else None
         with self.database.transaction(admin_read=True) as connection:
-            return store.apis(connection, tenant=tenant, words=asked, after=after, limit=limit)
+            if query is None:
+                return store.apis(connection, asked, after, limit)
+            return store.found_apis(connection, asked, query, after, limit)
 
     def api(self, tenant: str, api: str) -> tuple[Row, list[Row]] | None:
         """GET /v1/apis/{tenant}/{api} -> the API and what each environment serves of it; None when it is not there."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from stoa.catalog.model import Asked, Place
 from stoa.kernel.database import Connection, Row
 
 _ONE = (
@@ -53,7 +54,7 @@ _STATUS = (
 )
 _API = (
     "tenant, api, generation, project_id, commit_sha AS commit, environments, created_at, created_by, updated_at,"
-    " updated_by"
+    " updated_by, display_name, description, tags, owner, version"
 )
 _RECORD_ONE = recording(_ONE, "api_status")
 
@@ -80,23 +81,40 @@ def statuses_of(connection: Connection, tenant: str, api: str) -> list[Row]:
     return list(connection.execute(text, (tenant, api)))
 
 
-def apis(
-    connection: Connection, *, tenant: str | None, words: str | None, after: tuple[str, ...] | None, limit: int
-) -> list[Row]:
-    """Those that were not deleted, by name; `words` is a tsquery, `after` a tenant and an API.
-
-    Under row-level security PostgreSQL looks for words in no index: it reads the rows that the reader may see.
-    """
-    beyond = " AND (tenant, api) > (%(t)s, %(a)s)" if after else ""
-    named = " AND to_tsvector('simple', replace(api, '-', ' ')) @@ to_tsquery('simple', %(words)s)"
+def apis(connection: Connection, asked: Asked, after: Place | None, limit: int) -> list[Row]:
+    """Those that were not deleted, by name."""
+    beyond = " AND (tenant, api) > (%(after_tenant)s, %(after_api)s)" if after else ""
     return list(
         connection.execute(
             f"SELECT {_API} FROM apis WHERE deleted_at IS NULL"
-            f" AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s){beyond}{named if words is not None else ''}"
+            " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) AND (%(tag)s::text IS NULL OR %(tag)s = ANY (tags))"
+            " AND (%(owner)s::text IS NULL OR owner = %(owner)s)"
+            f" AND (%(state)s::text IS NULL OR api_is(tenant, api, %(state)s)){beyond}"
             " ORDER BY tenant, api LIMIT %(limit)s",
-            {"tenant": tenant, "words": words, "limit": limit, **dict(zip("ta", after or (), strict=False))},
+            _values(asked, after, limit),
         )
     )
+
+
+def found_apis(connection: Connection, asked: Asked, query: str, after: Place | None, limit: int) -> list[Row]:
+    """The same, of those in which `query`, a tsquery, finds something, the best first.
+
+    Under row-level security no index of words is used: the function finds names, and their rows are read under it.
+    """
+    return list(
+        connection.execute(
+            f"SELECT {_API}, matched FROM search_apis(%(query)s::tsquery, %(tenant)s, %(tag)s, %(owner)s, %(state)s,"
+            " %(after_matched)s::int, %(after_tenant)s, %(after_api)s, %(limit)s::int)"
+            " JOIN apis ON tenant = found_tenant AND api = found_api WHERE deleted_at IS NULL"
+            " ORDER BY matched, tenant, api",
+            {**_values(asked, after, limit), "query": query},
+        )
+    )
+
+
+def _values(asked: Asked, after: Place | None, limit: int) -> dict[str, Any]:
+    beyond = {f"after_{name}": getattr(after, name, None) for name in ("matched", "tenant", "api")}
+    return {**vars(asked), **beyond, "limit": limit}
 
 
 def api(connection: Connection, tenant: str, name: str) -> Row | None:

@@ -70,6 +70,23 @@ class DeploymentQueries:
         with self.database.transaction(admin_read=True) as connection:
             return store.standing(connection, project_id)
 
+    def versions(self, tenant: str, api: str, *, environment: str | None, before: str | None, limit: int) -> list[Row]:
+        """GET /v1/apis/{tenant}/{api}/versions -> what was deployed of it, or was to be, the newest first."""
+        with self.database.transaction(admin_read=True) as connection:
+            return store.versions(
+                connection, tenant=tenant, api=api, environment=environment, before=before, limit=limit
+            )
+
+    def version(self, tenant: str, api: str, wanted: tuple[str, int] | str) -> Row:
+        """GET /v1/apis/{tenant}/{api}/compare -> the version of an environment and a generation, or of a SHA-256, with
+        its document. Raises NotFound."""
+        with self.database.transaction(admin_read=True) as connection:
+            found = store.version(connection, tenant, api, wanted)
+        if found is None:
+            said = wanted if isinstance(wanted, str) else f"generation {wanted[1]} in {wanted[0]}"
+            raise NotFound(f"there is no version {said} of this API")
+        return found
+
     def artefact(self, tenant: str, sha256: str) -> bytes:
         """GET /artefacts/... -> the document of that hash. Raises NotFound."""
         with self.database.transaction(tenant) as connection:

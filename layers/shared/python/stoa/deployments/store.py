@@ -17,6 +17,11 @@ _COLUMNS = (
     " trace_id, requested_at, api_version, launch_vars, artefact_sha256, awx_job_id, result, error, finished_at"
 )
 
+_VERSION = (
+    "d.id AS deployment_id, d.environment, d.generation, d.commit_sha AS commit, d.api_version AS version,"
+    " d.artefact_sha256 AS spec_sha256"
+)
+
 
 def insert(connection: Connection, d: Deployment) -> None:
     connection.execute(
@@ -140,6 +145,38 @@ def put_artefact(
 def artefact(connection: Connection, sha256: str) -> bytes | None:
     row = connection.execute("SELECT document FROM artefacts WHERE sha256 = %s", (sha256,)).fetchone()
     return bytes(row["document"]) if row else None
+
+
+def versions(
+    connection: Connection, *, tenant: str, api: str, environment: str | None, before: str | None, limit: int
+) -> list[Row]:
+    """Deployments of an API that had a document, the newest first; `changed` when it is another one than before."""
+    return list(
+        connection.execute(
+            f"SELECT {_VERSION}, d.state, d.trigger, d.requested_by, d.requested_at, d.finished_at,"
+            " d.artefact_sha256 IS DISTINCT FROM (SELECT p.artefact_sha256 FROM deployments AS p WHERE"
+            " (p.tenant, p.api, p.environment) = (d.tenant, d.api, d.environment) AND p.generation < d.generation"
+            " AND p.artefact_sha256 IS NOT NULL ORDER BY p.generation DESC LIMIT 1) AS changed FROM deployments AS d"
+            " WHERE d.tenant = %(tenant)s AND d.api = %(api)s AND d.artefact_sha256 IS NOT NULL"
+            " AND (%(environment)s::text IS NULL OR d.environment = %(environment)s)"
+            " AND (%(before)s::text IS NULL OR d.id < %(before)s) ORDER BY d.id DESC LIMIT %(limit)s",
+            {"tenant": tenant, "api": api, "environment": environment, "before": before, "limit": limit},
+        )
+    )
+
+
+def version(connection: Connection, tenant: str, api: str, wanted: tuple[str, int] | str) -> Row | None:
+    """The version of an environment and a generation, or the newest with that SHA-256, with its `document`."""
+    sha256 = wanted if isinstance(wanted, str) else None
+    environment, generation = (None, None) if isinstance(wanted, str) else wanted
+    return connection.execute(
+        f"SELECT {_VERSION}, a.document FROM deployments AS d"
+        " JOIN artefacts AS a ON (a.tenant, a.sha256) = (d.tenant, d.artefact_sha256)"
+        " WHERE d.tenant = %(tenant)s AND d.api = %(api)s AND (d.artefact_sha256 = %(sha256)s::text"
+        " OR (d.environment, d.generation) = (%(environment)s::text, %(generation)s::bigint))"
+        " ORDER BY d.id DESC LIMIT 1",
+        {"tenant": tenant, "api": api, "sha256": sha256, "environment": environment, "generation": generation},
+    ).fetchone()
 
 
 def loss_report(connection: Connection, tenant: str, sha256: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -35,7 +35,8 @@ class PushAccepted(TypedDict):
 
 class ApiState(TypedDict):
     """An API as Git has it at `commit`. `api_id` is its slug, `generation` counts tenant/api; `environments` are those
-    it has a file for; people are stable ids."""
+    it has a file for; people are stable ids. What follows them is what api.yaml says in every environment, and the
+    operations of its document, one a line: method, path, id, summary. Older events have none of it."""
 
     trace_id: str
     api_id: str
@@ -48,6 +49,12 @@ class ApiState(TypedDict):
     created_by: str
     updated_at: str
     updated_by: str
+    display_name: NotRequired[str]
+    description: NotRequired[str]
+    tags: NotRequired[list[str]]
+    owner: NotRequired[str | None]
+    version: NotRequired[str | None]
+    operations: NotRequired[str]
 
 
 class ApiCreated(ApiState):
@@ -113,6 +120,12 @@ def api_event(row: Row, trace_id: str, changes: tuple[str, ...] = (), changed: i
         "created_by": row["created_by"],
         "updated_at": iso(row["updated_at"]),
         "updated_by": row["updated_by"],
+        "display_name": row["display_name"],
+        "description": row["description"],
+        "tags": row["tags"],
+        "owner": row["owner"],
+        "version": row["version"],
+        "operations": row["operations"],
     }
     if row["deleted_at"] is not None:
         ended: ApiDeleted = {**state, "deleted_by": row["deleted_by"], "timestamp": iso(row["deleted_at"])}

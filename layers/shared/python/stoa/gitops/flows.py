@@ -1,6 +1,7 @@
 """From a GitLab push to the deployments it asks for, and from a commit to what AWX needs."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +12,8 @@ from stoa.audit.events import acted
 from stoa.deployments.events import AUTO_DEPLOY, Cause, Wanted, approval_required
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
-from stoa.gitops.model import Affected, Change, Effects, Lane, affected, gateway_document, removals
-from stoa.gitops.model_apis import Apis, Commit, apis
+from stoa.gitops.model import Affected, Api, Change, Effects, Lane, affected, gateway_document, removals
+from stoa.gitops.model_apis import Apis, Commit, Described, Touched, apis, described, faults
 from stoa.kernel import idempotency, ids, inbox, outbox, registrations
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database
@@ -23,6 +24,8 @@ from stoa.kernel.log import log
 from stoa.repository.definition import Definition, definition, folders, sources
 
 NO_COMMIT = "0" * 40
+# how long a push may take to read what its APIs say of themselves, of the two minutes that it has
+DESCRIBE_S = 40.0
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
@@ -192,7 +195,16 @@ class GitOps:
         # a push that takes commits of people away is theirs, whoever made what it adds
         if head and commits and self._all_ours(project, commits) and gitlab.is_ancestor(project, head, after):
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
-        return replace(_planned(affected(changes, tree), tenants), apis=apis(changes, tree))
+        planned, found = _planned(affected(changes, tree), tenants), apis(changes, tree)
+        said = self._described(project, after, [one for one in found.touched if one.tenant in tenants])
+        # a deployment says itself what is wrong with its files
+        told = faults(said, but_of={(one["tenant"], one["api"]) for one in planned.wanted})
+        return replace(planned, apis=replace(found, described=said), left_out=(*planned.left_out, *told))
+
+    def _described(self, project: int, commit: str, touched: Sequence[Touched]) -> dict[Api, Described]:
+        """What the files of these APIs say."""
+        gitlab, until = self.gitlab(), time.monotonic() + DESCRIBE_S
+        return described(touched, lambda paths: gitlab.files(project, paths, commit), lambda: time.monotonic() > until)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.

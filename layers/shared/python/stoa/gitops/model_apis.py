@@ -1,13 +1,23 @@
 """What a change of files means for the APIs themselves, wherever they are deployed. Pure."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 from posixpath import relpath
+from typing import Any
 
 from stoa.gitops.model import API_FILE, ENVIRONMENTS, SLUG, Api, Change, Folder, folders_of, lanes_of
+from stoa.kernel.errors import Refused
+from stoa.openapi import SpecRefused, operations_text
+from stoa.repository.definition import SPEC_NAMES, about, api_folder
 
 NAMED_CHANGES = 500
+NOT_DESCRIBED = "the push has too many APIs to read in time: the catalogue shows what it showed of this one"
+AT_ONCE = 3
+LATER = "push a change of a file of the API"
+
+Read = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -16,6 +26,8 @@ class Touched:
 
     `changes` are at most `NAMED_CHANGES` of the `changed` files, as seen from the API's folder; `environments` those
     it stands in; `defined` says whether it has its api.yaml.
+
+    `files` are its api.yaml and its document, as far as there are such, which `described` reads.
     """
 
     tenant: str
@@ -24,6 +36,16 @@ class Touched:
     changed: int
     environments: tuple[str, ...]
     defined: bool
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the files of an API say: the columns of its row. Columns of a file that could not be read are not there,
+    and keep what they held; `faults` say why."""
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,7 @@ class Apis:
 
     touched: tuple[Touched, ...]
     present: frozenset[Api]
+    described: Mapping[Api, Described] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,4 +88,46 @@ def _apis(change: Change, folders: dict[Api, Folder]) -> set[Api]:
 def _touched(api: Api, folder: Folder, changes: list[str]) -> Touched:
     environments = tuple(name for name in ENVIRONMENTS if name in folder.standing)
     defined = "api.yaml" in folder.files
-    return Touched(*api, tuple(changes[:NAMED_CHANGES]), len(changes), environments, defined)
+    files = tuple(f"{folder.path}/{name}" for name in ("api.yaml", *SPEC_NAMES) if name in folder.files)
+    return Touched(*api, tuple(changes[:NAMED_CHANGES]), len(changes), environments, defined, files)
+
+
+def described(touched: Sequence[Touched], read: Read, late: Callable[[], bool]) -> dict[Api, Described]:
+    """What the files of these APIs say, which `read` gives by their paths, a few APIs at once; when it is too late to
+    read on, nothing. Raises what `read` raises, but for Refused."""
+
+    def one(found: Touched) -> Described:
+        folder = api_folder(found.tenant, found.api)
+        try:
+            if late():
+                raise Refused("NOT_DESCRIBED", NOT_DESCRIBED, file=folder, hint=LATER)
+            return _said(folder, read(found.files))
+        except Refused as error:  # too large as well, or a name that GitLab does not read
+            return Described(faults=(error.problem(),))
+
+    with ThreadPoolExecutor(AT_ONCE, "describing") as pool:
+        return {(found.tenant, found.api): said for found, said in zip(touched, pool.map(one, touched), strict=True)}
+
+
+def faults(said: Mapping[Api, Described], but_of: Collection[Api]) -> list[dict[str, Any]]:
+    """Why files say nothing, of all but these APIs."""
+    return [fault for api, about in said.items() if api not in but_of for fault in about.faults]
+
+
+def _said(folder: str, files: Mapping[str, bytes]) -> Described:
+    """A file that says it wrongly takes nothing from the other."""
+    columns: dict[str, Any] = {}
+    faults = []
+    try:
+        if f"{folder}/api.yaml" in files:
+            said = about(files[f"{folder}/api.yaml"], f"{folder}/api.yaml")
+            columns = {**said.model_dump(exclude={"displayName"}), "display_name": said.displayName or ""}
+    except Refused as error:
+        faults.append(error.problem())
+    specs = [path for path in files if path != f"{folder}/api.yaml"]
+    try:
+        if len(specs) <= 1:  # of two nobody knows which one counts, and the deployment says so
+            columns["operations"] = operations_text(files[specs[0]]) if specs else ""
+    except SpecRefused as error:
+        faults.append(Refused(error.code, error.detail, file=specs[0], line=error.line).problem())
+    return Described(columns, tuple(faults))

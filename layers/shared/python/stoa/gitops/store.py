@@ -1,6 +1,6 @@
 """The SQL of pushes, processed heads, and the APIs that Git has."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,15 +9,18 @@ from psycopg.types.json import Jsonb
 
 from stoa.gitops.events import PushAccepted, api_event
 from stoa.gitops.model import Api
-from stoa.gitops.model_apis import Apis, Commit, Touched
+from stoa.gitops.model_apis import Apis, Commit, Described, Touched
 from stoa.kernel import generations
 from stoa.kernel.database import Connection, Row, enter
 from stoa.kernel.envelope import Event
 
 _API = (
     "tenant, api, generation, created_generation, project_id, commit_sha, environments, created_at, created_by,"
-    " updated_at, updated_by, deleted_at, deleted_by"
+    " updated_at, updated_by, deleted_at, deleted_by, display_name, description, tags, owner, version, operations"
 )
+_NOTHING_SAID: Row = {
+    "display_name": "", "description": "", "tags": [], "owner": None, "version": None, "operations": "",
+}  # fmt: skip
 _PUSH = "id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at, processed_at"
 
 
@@ -154,32 +157,39 @@ def put_apis(connection: Connection, apis: Apis, tenants: Iterable[str], commit:
     for tenant in sorted(tenants):
         enter(connection, tenant)
         for found in apis.touched:
-            row = _put_api(connection, found, commit) if found.tenant == tenant else None
+            said = apis.described.get((found.tenant, found.api), Described()).columns
+            row = _put_api(connection, found, said, commit) if found.tenant == tenant else None
             if row is not None:
                 told.append(api_event(row, commit.trace_id, found.changes, found.changed))
         told += [api_event(row, commit.trace_id) for row in _delete_apis(connection, tenant, apis.present, commit)]
     return told
 
 
-def _put_api(connection: Connection, found: Touched, commit: Commit) -> Row | None:
+def _put_api(connection: Connection, found: Touched, said: Mapping[str, Any], commit: Commit) -> Row | None:
     """The API's row as it is now. None for a folder without api.yaml that is no API yet.
 
-    One that was unknown or deleted begins a new life: its `created_generation` is its generation.
+    One that was unknown or deleted begins a new life: its `created_generation` is its generation. What its files
+    did not say this time stays.
     """
-    if not found.defined and not _lives(connection, found):
+    living = _living(connection, found)
+    if not found.defined and living is None:
         return None
+    about = {**_NOTHING_SAID, **(living or {}), **said}
     generation = generations.following(connection, f"{found.tenant}/{found.api}")
     return connection.execute(
         f"INSERT INTO apis AS a ({_API}) VALUES (%(tenant)s, %(api)s, %(generation)s, %(generation)s, %(project_id)s,"
-        " %(sha)s, %(environments)s, %(at)s, %(actor)s, %(at)s, %(actor)s, NULL, NULL)"
+        " %(sha)s, %(environments)s, %(at)s, %(actor)s, %(at)s, %(actor)s, NULL, NULL, %(display_name)s,"
+        " %(description)s, %(tags)s, %(owner)s, %(version)s, %(operations)s)"
         " ON CONFLICT (tenant, api) DO UPDATE SET generation = excluded.generation, project_id = excluded.project_id,"
         " commit_sha = excluded.commit_sha, environments = excluded.environments, updated_at = excluded.updated_at,"
-        " updated_by = excluded.updated_by, deleted_at = NULL, deleted_by = NULL, created_generation ="
+        " updated_by = excluded.updated_by, deleted_at = NULL, deleted_by = NULL, display_name = excluded.display_name,"
+        " description = excluded.description, tags = excluded.tags, owner = excluded.owner,"
+        " version = excluded.version, operations = excluded.operations, created_generation ="
         " CASE WHEN a.deleted_at IS NULL THEN a.created_generation ELSE excluded.generation END,"
         " created_at = CASE WHEN a.deleted_at IS NULL THEN a.created_at ELSE excluded.created_at END,"
         " created_by = CASE WHEN a.deleted_at IS NULL THEN a.created_by ELSE excluded.created_by END"
         f" RETURNING {_API}",
-        {**vars(commit), **vars(found), "environments": list(found.environments), "generation": generation},
+        {**about, **vars(commit), **vars(found), "environments": list(found.environments), "generation": generation},
     ).fetchone()
 
 
@@ -194,6 +204,7 @@ def _delete_apis(connection: Connection, tenant: str, present: Collection[Api], 
         generation = generations.following(connection, f"{tenant}/{api}")
         deleted += connection.execute(
             "UPDATE apis SET generation = %(generation)s, commit_sha = %(sha)s, environments = '{}',"
+            " operations = '',"
             " updated_at = %(at)s, updated_by = %(actor)s, deleted_at = %(at)s, deleted_by = %(actor)s"
             f" WHERE tenant = %(tenant)s AND api = %(api)s RETURNING {_API}",
             {**vars(commit), "tenant": tenant, "api": api, "generation": generation},
@@ -201,8 +212,8 @@ def _delete_apis(connection: Connection, tenant: str, present: Collection[Api], 
     return deleted
 
 
-def _lives(connection: Connection, found: Touched) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM apis WHERE tenant = %s AND api = %s AND deleted_at IS NULL", (found.tenant, found.api)
+def _living(connection: Connection, found: Touched) -> Row | None:
+    return connection.execute(
+        f"SELECT {', '.join(_NOTHING_SAID)} FROM apis WHERE tenant = %s AND api = %s AND deleted_at IS NULL",
+        (found.tenant, found.api),
     ).fetchone()
-    return row is not None

@@ -63,7 +63,8 @@ APIS = Projection(
     ("api-created", "api-updated", "api-deleted"),
     (
         "tenant", "api", "generation", "project_id", "commit_sha", "environments", _utc("created_at"), "created_by",
-        _utc("updated_at"), "updated_by", _utc("deleted_at"), "deleted_by",
+        _utc("updated_at"), "updated_by", _utc("deleted_at"), "deleted_by", "display_name", "description", "tags",
+        "owner", "version", "operations",
     ),
 )  # fmt: skip
 PROJECTIONS = (DEPLOYMENTS, API_STATUS, PUSHES, APIS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoa.kernel.errors import Refused
-from stoa.repository.dialect import Api, ApiEnvironment, Basic, Defaults, absolute_url, checked
+from stoa.repository.dialect import About, AboutApi, Api, ApiEnvironment, Basic, Defaults, absolute_url, checked
 from stoa.repository.variables import NAME, Resolver, Variable
 from stoa.repository.yaml_source import Path, Source, read
 
@@ -107,6 +107,18 @@ def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: s
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return Definition(found, _spec_path(files, folder), _secret_refs(found, source, tenant), digest)
+
+
+def about(data: bytes, file: str) -> About:
+    """What api.yaml says of the API in every environment: a field with a placeholder in it may differ, and is left out.
+
+    Raises Refused with field, file and line.
+    """
+    source = read(data, file)
+    spec = source.content.get("spec")
+    stated = {name: spec[name] for name in About.model_fields if name in spec} if isinstance(spec, dict) else {}
+    plain = {name: value for name, value in stated.items() if "${" not in str(value)}
+    return checked(AboutApi, source, {"spec": plain}).spec
 
 
 def _variables(files: Mapping[str, bytes], folder: str, api: str, environment: str) -> dict[str, Variable]:

@@ -61,12 +61,25 @@ class Policies(Strict):
     logging: bool = True
 
 
-class ApiSpec(Strict):
-    displayName: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    version: Annotated[str, StringConstraints(pattern=VERSION)]
+class About(Strict):
+    """What the catalogue shows of an API; `owner` is who answers for it."""
+
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    version: Annotated[str, StringConstraints(pattern=VERSION)] | None = None
     description: Annotated[str, StringConstraints(max_length=4000)] = ""
     owner: Annotated[str, StringConstraints(max_length=320)] | None = None
     tags: Annotated[list[Slug], Field(max_length=50)] = []
+
+
+class AboutApi(Strict):
+    """The part of api.yaml that is the same in every environment."""
+
+    spec: About
+
+
+class ApiSpec(About):
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    version: Annotated[str, StringConstraints(pattern=VERSION)]
     backend: Backend
     security: Security
     policies: Policies = Policies()
