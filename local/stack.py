@@ -146,6 +146,8 @@ class Stack:
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
             "STOA_OIDC_ISSUER_URL": f"{self.url('identity')}/realms/stoa",
+            "STOA_KEYCLOAK_URL": f"{self.url('identity')}/realms/stoa",
+            "STOA_KEYCLOAK_CLIENT_SECRET": secret("stoa_identity_client_secret"),
             "STOA_GATEWAY_DEV_URL": self.url("gateway"),
             "STOA_GATEWAYS_VAULT_TOKEN": self.vault_tokens["gateways"],
             "STOA_ARGOCD_URL": self.url("argocd"),

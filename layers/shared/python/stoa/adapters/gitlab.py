@@ -94,6 +94,16 @@ class GitLab:
             timed_out=bool(body.get("compare_timeout")),
         )
 
+    def people(self, project_id: int, old: str, new: str) -> frozenset[str] | None:
+        """The addresses of authors and committers between two commits, in small letters; None when GitLab keeps the
+        older one no longer."""
+        params = {"from": old, "to": new, "straight": "true"}
+        try:
+            commits = self._get(f"/projects/{project_id}/repository/compare", params).json()["commits"]
+        except NotFound:
+            return None
+        return frozenset(str(commit[who]).lower() for commit in commits for who in ("author_email", "committer_email"))
+
     def default_branch(self, project_id: int) -> tuple[str, str] | None:
         """The name of the default branch and the commit it is at; None for an empty or hidden repository."""
         try:

@@ -20,28 +20,34 @@ from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
 from stoa.kernel.log import log
+from stoa.repository import iam
 from stoa.repository.definition import Definition, definition, folders, sources
+from stoa.repository.iam import Iam, IamPush
 
 NO_COMMIT = "0" * 40
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 
+AskMembers = Callable[[Connection, Iam, Iterable[str], IamPush], list[dict[str, Any]]]
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs."""
+    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs and for
+    members; `people` made its commits, None when nobody can tell."""
 
     state: str
     wanted: tuple[Wanted, ...] = ()
     left_out: tuple[dict[str, Any], ...] = ()
     apis: Apis | None = None
+    iam: Iam | None = None
+    people: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class GitOps:
-    """`request` writes deployments in our transaction; `standing` tells what was asked to stand for a project;
-    `gitlab` and `vault` are made at first use."""
+    """`request` writes deployments in our transaction, `members` what members are to be; `standing` tells what was
+    asked to stand for a project; `gitlab` and `vault` are made at first use."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
@@ -49,6 +55,7 @@ class GitOps:
     standing: Callable[[int], Iterable[Lane]]
     gitlab: Callable[[], GitLab]
     vault: Callable[[], Vault]
+    members: AskMembers
 
     def accept_push(self, push: PushAccepted) -> str:
         """POST /webhooks/gitlab -> git-pushes. Returns the trace id; a redelivery gets the first one."""
@@ -106,6 +113,9 @@ class GitOps:
                 commit = Commit(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], now())
                 keys += outbox.add(connection, store.put_apis(connection, plan.apis, tenants, commit))
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
+            if plan.iam is not None:
+                pushed = IamPush(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], plan.people)
+                outcome += self.members(connection, plan.iam, tenants, pushed)
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
         self.publish(keys)
 
@@ -192,7 +202,12 @@ class GitOps:
         # a push that takes commits of people away is theirs, whoever made what it adds
         if head and commits and self._all_ours(project, commits) and gitlab.is_ancestor(project, head, after):
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
-        return replace(_planned(affected(changes, tree), tenants), apis=apis(changes, tree))
+        plan = replace(_planned(affected(changes, tree), tenants), apis=apis(changes, tree))
+        if not iam.is_touched(change.path for change in changes):
+            return plan
+        files = gitlab.files(project, iam.listed(tree), after)
+        people = gitlab.people(project, head, after) if head else None
+        return replace(plan, iam=iam.rosters(files, tree, tenants), people=people)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.
