@@ -58,7 +58,7 @@ class Desk:
         """What was not taken."""
         given = {FILE: files} if isinstance(files, bytes) else files
         tenants = frozenset(self.tenants)
-        found = iam.rosters({path: given[path] for path in iam.listed(given)}, given, tenants)
+        found = iam.rosters(given.__getitem__, given, tenants)
         with self.database.transaction() as connection:
             push = IamPush(project, commit, "gitlab:7", f"trc-{1:032}", people)
             return self.members.ask(connection, found, tenants, push)

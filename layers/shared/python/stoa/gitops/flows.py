@@ -205,9 +205,8 @@ class GitOps:
         plan = replace(_planned(affected(changes, tree), tenants), apis=apis(changes, tree))
         if not iam.is_touched(change.path for change in changes):
             return plan
-        files = gitlab.files(project, iam.listed(tree), after)
-        people = gitlab.people(project, head, after) if head else None
-        return replace(plan, iam=iam.rosters(files, tree, tenants), people=people)
+        found = iam.rosters(lambda path: gitlab.files(project, [path], after)[path], tree, tenants)
+        return replace(plan, iam=found, people=gitlab.people(project, head, after) if head else None)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.

@@ -5,7 +5,7 @@ gives no role outside of a tenant.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -109,21 +109,18 @@ def is_touched(paths: Iterable[str]) -> bool:
     return any(path.startswith(FOLDER) for path in paths)
 
 
-def listed(tree: Collection[str]) -> list[str]:
-    """The files below iam/ that are read."""
-    return sorted(path for path in tree if IAM_FILE.match(path) and path not in NOT_TAKEN)[:MOST_FILES]
-
-
-def rosters(files: Mapping[str, bytes], tree: Collection[str], tenants: frozenset[str]) -> Iam:
-    """What the files say of the tenants of this project. A file that cannot be read is a fault of every tenant that no
-    other file names: one of them was in it, or was meant to be."""
+def rosters(data: Callable[[str], bytes], tree: Collection[str], tenants: frozenset[str]) -> Iam:
+    """What the files among `tree` say of the tenants of this project; `data` reads one. A file that cannot be read is a
+    fault of every tenant that no other file names: one of them was in it, or was meant to be."""
+    paths = [path for path in sorted(tree) if path.startswith(FOLDER)]
+    files = [path for path in paths if IAM_FILE.match(path) and path not in NOT_TAKEN][:MOST_FILES]
     found: dict[str, Roster] = {}
     faults: dict[str, Refused] = {}
     broken: list[Refused] = []
-    elsewhere = [_unread(path) for path in sorted(tree) if path.startswith(FOLDER) and path not in files]
-    for path in sorted(files):
+    elsewhere = [_unread(path) for path in paths if path not in files]
+    for path in files:
         try:
-            source = read(files[path], path)
+            source = read(data(path), path)
             entries = checked(TenantRegistry, source, source.content).tenants
         except Refused as error:
             broken.append(error)
