@@ -13,7 +13,7 @@ from stoa.members.flows import Members
 from stoa.repository import iam
 from stoa.repository.iam import IamPush
 from stoa.tenancy.flows import deny_user
-from tests.emulators.keycloak.kit import PASSWORD, Issuer, Json
+from tests.emulators.keycloak.kit import PASSWORD, Issuer
 
 HEAD = "apiVersion: stoa.cab-i.com/v1\nkind: TenantRegistry\n"
 FILE = "iam/tenants.yaml"
@@ -102,7 +102,7 @@ class Desk:
         rows = self.rows("SELECT email, state, reason FROM tenant_members WHERE tenant = %s", tenant, tenant=tenant)
         return {row["email"].partition("@")[0]: (row["state"], row["reason"]) for row in rows}
 
-    def audits(self) -> list[tuple[str, str, Json, Json]]:
+    def audits(self) -> list[tuple[str, str, list[str], list[str]]]:
         """Actor, resource, before and after of each, the oldest first."""
         rows = self.rows("SELECT convert_from(value, 'UTF8')::jsonb AS said FROM outbox WHERE topic = 'audit-log'"
                          " ORDER BY seq")  # fmt: skip

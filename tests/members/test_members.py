@@ -131,6 +131,9 @@ def test_nobody_gives_himself_a_role(desk: Desk, n: str) -> None:
     ):
         (told,) = desk.push(raised, people=people)
         assert (told["code"], told["tenant"], "@" in told["detail"]) == (code, desk.a, False)
+    (told,) = desk.push(raised, people=frozenset({f"ann{n}@stoa.example"}))
+    assert told["code"] == "IAM_AUTHORS_UNKNOWN", "until the file says again what was taken"
+    assert desk.push(desk.file(a=first)) == []
     assert desk.push(raised, people=frozenset({f"ann{n}@stoa.example"})) == []
     less = desk.file(a={"cpi": [f"ann{n}"], "viewers": [f"ben{n}"]})
     assert desk.push(less, people=frozenset({f"ben{n}@stoa.example"})) == [], "anybody may give up a role"

@@ -206,7 +206,7 @@ class GitOps:
         if not iam.is_touched(change.path for change in changes):
             return plan
         found = iam.rosters(lambda path: gitlab.files(project, [path], after)[path], tree, tenants)
-        return replace(plan, iam=found, people=gitlab.people(project, head, after) if head else None)
+        return replace(plan, iam=found, people=gitlab.people(project, head, after, iam.NAME) if head else None)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.

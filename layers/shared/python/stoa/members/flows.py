@@ -77,12 +77,13 @@ class Members:
         fault, roster = found.faults.get(tenant), found.rosters.get(tenant)
         if source not in (None, push.project_id):
             return _of_another(source) if fault or roster else None
+        people = store.authors(connection, tenant, push.people)
         if roster is not None and old:
-            fault = raised(old, roster, push.people)
+            fault = raised(old, roster, people)
         elif fault is None and roster is None and old:
             fault = _gone(tenant)
         if fault is not None:
-            store.refuse(connection, tenant, fault.problem(), push, now())
+            store.refuse(connection, tenant, fault.problem(), replace(push, people=people), now())
         elif roster is not None:
             store.want(connection, tenant, roster.people, push, now())
         return fault

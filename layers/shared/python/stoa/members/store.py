@@ -35,6 +35,14 @@ def wanted(connection: Connection, tenant: str) -> dict[str, "Role"]:
     return {row["email"]: row["role"] for row in rows}
 
 
+def authors(connection: Connection, tenant: str, people: frozenset[str] | None) -> frozenset[str] | None:
+    """Those, and whoever wrote what was refused since the newest file that was taken: a later push by somebody else
+    does not make it theirs. None when nobody can tell."""
+    row = connection.execute("SELECT authors FROM member_syncs WHERE tenant = %s", (tenant,)).fetchone()
+    before = row["authors"] if row else []
+    return None if before is None or people is None else people | frozenset(before)
+
+
 def want(connection: Connection, tenant: str, people: Mapping[str, "Role"], push: "IamPush", at: datetime) -> int:
     """The tenant's members from now on, under the next generation; enters the tenant."""
     enter(connection, tenant)
@@ -45,7 +53,7 @@ def want(connection: Connection, tenant: str, people: Mapping[str, "Role"], push
         " %(at)s) ON CONFLICT (tenant) DO UPDATE SET project_id = excluded.project_id,"
         " generation = excluded.generation, commit_sha = excluded.commit_sha, asked_by = excluded.asked_by,"
         " trace_id = excluded.trace_id, asked_at = excluded.asked_at, state = 'pending', error = NULL,"
-        " refusal = NULL, refused_commit = NULL, due_at = excluded.due_at",
+        " refusal = NULL, refused_commit = NULL, authors = '{}', due_at = excluded.due_at",
         {"tenant": tenant, "project": push.project_id, "generation": generation, "commit": push.commit,
          "by": push.pusher, "trace": push.trace_id, "at": at},
     )  # fmt: skip
@@ -62,13 +70,14 @@ def want(connection: Connection, tenant: str, people: Mapping[str, "Role"], push
 
 def refuse(connection: Connection, tenant: str, problem: Mapping[str, Any], push: "IamPush", at: datetime) -> None:
     """A newer file was not taken: what was wanted before stays, and the refusal stands beside it."""
+    authors = None if push.people is None else sorted(push.people)
     connection.execute(
         "INSERT INTO member_syncs (tenant, project_id, generation, commit_sha, asked_by, trace_id, asked_at, state,"
-        " refusal, refused_commit, due_at) VALUES (%(tenant)s, %(project)s, 0, %(commit)s, %(by)s, %(trace)s, %(at)s,"
-        " 'none', %(why)s, %(commit)s, 'infinity') ON CONFLICT (tenant) DO UPDATE SET refusal = excluded.refusal,"
-        " refused_commit = excluded.refused_commit",
+        " refusal, refused_commit, authors, due_at) VALUES (%(tenant)s, %(project)s, 0, %(commit)s, %(by)s, %(trace)s,"
+        " %(at)s, 'none', %(why)s, %(commit)s, %(authors)s, 'infinity') ON CONFLICT (tenant) DO UPDATE SET"
+        " refusal = excluded.refusal, refused_commit = excluded.refused_commit, authors = excluded.authors",
         {"tenant": tenant, "project": push.project_id, "commit": push.commit, "by": push.pusher,
-         "trace": push.trace_id, "at": at, "why": Jsonb(dict(problem))},
+         "trace": push.trace_id, "at": at, "why": Jsonb(dict(problem)), "authors": authors},
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from stoa.kernel.errors import Refused
 from stoa.repository.dialect import HINT, Slug, Strict, checked
 from stoa.repository.yaml_source import Path, Source, read
 
-FOLDER = "iam/"
+NAME, FOLDER = "iam", "iam/"
 IAM_FILE = re.compile(r"iam/[a-z0-9][a-z0-9-]{0,62}\.yaml\Z")
 # kinds of other platforms that stand in this folder by convention: nobody is made one of these by a push
 NOT_TAKEN = frozenset({"iam/global-admins.yaml", "iam/service-accounts.yaml"})
@@ -184,15 +184,18 @@ def plain(email: str) -> str:
 
 
 def raised(old: Mapping[str, Role], new: Roster, people: frozenset[str] | None) -> Refused | None:
-    """Who would give themselves a role that they have not yet, or a higher one; nobody may."""
+    """Who would give themselves a role that they have not yet, or a higher one; nobody may. `people` wrote what was
+    changed since `old`."""
     higher = {email for email, role in new.people.items() if RANK[role] > (RANK[old[email]] if email in old else 0)}
     if people is None and higher:
         detail = "nobody can tell any more who made these commits, and one of them may be who gains a role"
-        return Refused("IAM_AUTHORS_UNKNOWN", detail, file=new.file, hint="change the file once more, on top of them")
+        return Refused(
+            "IAM_AUTHORS_UNKNOWN", detail, file=new.file, hint="take the line out again, then put it in once more"
+        )
     authors = {plain(email) for email in people or ()}
     for email in sorted(higher):
         if plain(email) in authors:
             detail = "whom this line names wrote a commit of the push, and would gain a role by it"
-            hint = "let another person change the file"
+            hint = "take the line out again, then let another person put it in"
             return Refused("IAM_OWN_RIGHTS", detail, file=new.file, line=new.lines.get(email), hint=hint)
     return None

@@ -11,6 +11,7 @@ CREATE TABLE tenants (
 );
 
 -- What the newest iam file asks for, and how far Keycloak is with it. `refusal` is of a newer file that was not taken;
+-- `authors` wrote what was refused since the one that was taken, NULL when nobody can tell.
 -- `error` says why the one that was taken cannot be done. One row with a lease that runs: one worker at Keycloak.
 CREATE TABLE member_syncs (
   tenant text PRIMARY KEY,
@@ -24,6 +25,7 @@ CREATE TABLE member_syncs (
   error jsonb,
   refusal jsonb,
   refused_commit text,
+  authors text[] DEFAULT '{}',
   synced_at timestamptz,
   due_at timestamptz NOT NULL,
   leased_until timestamptz
