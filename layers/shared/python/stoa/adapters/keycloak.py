@@ -20,7 +20,7 @@ from stoa.kernel.settings import Secret
 CLIENT = "stoa-identity"
 RETRY_STATUS = frozenset({408, 425, 429})
 PAGE = 100
-MOST_USERS = 5000
+MOST_USERS = 2000  # each costs a call for its roles
 # a token is left alone before it expires: the call must arrive while it counts
 EARLY_S = 20.0
 WHOLE = {"briefRepresentation": "false"}

@@ -9,7 +9,7 @@ from stoa.audit.events import acted
 from stoa.kernel import outbox, registrations
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database
-from stoa.kernel.errors import NotFound, Transient
+from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.log import log
 from stoa.members import store
 from stoa.members.model import SessionEnd
@@ -65,9 +65,14 @@ class Sessions:
         before = now() - timedelta(seconds=UNDER_WAY_S / self.time_scale)
         with self.database.transaction() as connection:
             begun = store.session_ends(connection, before, FINISHED_AT_ONCE)
+        done = 0
         for end in begun:
-            self._finish(end)
-        return len(begun)
+            try:
+                self._finish(end)
+                done += 1
+            except Refused as error:  # it must not keep the others
+                log.error("session.not_ended", code=error.code, detail=error.detail, session_id=end.session_id)
+        return done
 
     def _finish(self, end: SessionEnd) -> None:
         """Safe to repeat; audited once."""

@@ -52,13 +52,13 @@ class Identity:
 
 
 def deny_user(connection: Connection, user: str, at: datetime) -> None:
-    """No token of that user that was made before is taken any more: what the user may has changed."""
+    """somebody may less than before -> no token of theirs that was made before is taken any more."""
     store.end(connection, f"sub:{user}", at, KEPT)
 
 
 def deny_session(connection: Connection, session: str, at: datetime) -> None:
-    """No token of that session is taken any more, whenever it was made: until the issuer ends it, more may be."""
-    store.end(connection, f"sid:{session}", at + KEPT, KEPT)
+    """a session is to end -> no token of it is taken, whenever it was made: until the issuer ends it, more may be."""
+    store.end(connection, f"sid:{session}", at, KEPT, ahead=KEPT)
 
 
 def _subjects(session: str | None, user: str) -> list[str]:

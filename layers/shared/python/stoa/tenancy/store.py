@@ -16,13 +16,16 @@ _TENANTS = (
 _BY_TENANT = 5  # the class of an advisory lock
 
 
-def end(connection: Connection, subject: str, at: datetime, keep: timedelta) -> None:
-    """Of two ends the later one counts. What nobody needs any more goes with it."""
+def end(
+    connection: Connection, subject: str, at: datetime, keep: timedelta, *, ahead: timedelta = timedelta()
+) -> None:  # fmt: skip
+    """Of two ends the later one counts; one `ahead` is of tokens that are still to be made. What nobody needs any more
+    goes with it."""
     connection.execute(
         "INSERT INTO ended_sessions AS known (subject, ended_at, kept_until) VALUES (%s, %s, %s)"
         " ON CONFLICT (subject) DO UPDATE SET ended_at = greatest(known.ended_at, excluded.ended_at),"
         " kept_until = greatest(known.kept_until, excluded.kept_until)",
-        (subject, at, at + keep),
+        (subject, at + ahead, at + ahead + keep),
     )
     connection.execute("DELETE FROM ended_sessions WHERE kept_until < %s", (at,))
 
