@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from stoa.adapters import keycloak
 from stoa.adapters.keycloak import Keycloak
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
@@ -15,13 +16,18 @@ def client(issuer: Issuer) -> Keycloak:
     return Keycloak(issuer.url, Secret(issuer.secret("stoa-identity")), timeout_s=60)
 
 
-def test_users_of_a_tenant_come_in_pages_with_all_that_counts(client: Keycloak, issuer: Issuer) -> None:
-    found = {one.username: one for one in client.users_of("tenant-other")}
+def test_users_of_a_tenant_come_in_pages_with_all_that_counts(
+    client: Keycloak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = client.users_of("tenant-other")
+    monkeypatch.setattr(keycloak, "PAGE", 1)
+    assert sorted(client.users_of("tenant-other"), key=str) == sorted(whole, key=str)
+    found = {one.username: one for one in whole}
+    assert found.keys() >= {"gus", "hana"}
     gus = found["gus"]
     assert (gus.email, gus.verified, gus.enabled, gus.tenant) == ("gus@stoa.example", True, True, "tenant-other")
     assert "bob" not in found
-    operator = client.users_of("tenant-demo")
-    assert not [one for one in operator if one.username.startswith("service-account-")]
+    assert not [one for one in client.users_of("tenant-demo") if one.username.startswith("service-account-")]
     assert client.users_of("tenant-oth") == []
     assert client.roles_of(gus.id) >= {"tenant-admin"}
 
