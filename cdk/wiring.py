@@ -91,7 +91,16 @@ FUNCTIONS = (
         timeout_s=29,
         http=True,
         produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
-        grants=("database", "kafka:write", "awx", "vault:systems", "opensearch:read", "gateway", "vault:gateways"),
+        grants=(
+            "database",
+            "kafka:write",
+            "awx",
+            "vault:systems",
+            "opensearch:read",
+            "gateway",
+            "vault:gateways",
+            "keycloak",
+        ),
     ),
     Function(
         "git_pushes_to_deploy_requests",
@@ -174,6 +183,14 @@ FUNCTIONS = (
         every_s=300,
         produces=("git-pushes",),
         grants=("database", "kafka:write", "gitlab", "vault:systems"),
+    ),
+    Function(
+        "keycloak_reconciler",
+        "Gives the members of tenants the roles that Git says, takes back all others, and finishes ends of sessions",
+        timeout_s=120,
+        every_s=60,
+        produces=("audit-log",),
+        grants=("database", "kafka:write", "keycloak"),
     ),
     Function(
         "outbox_relay",

@@ -24,6 +24,16 @@ def environment(url: Callable[[str], str], secret: Callable[[str], str]) -> dict
     }
 
 
+def of_functions(url: Callable[[str], str], secret: Callable[[str], str]) -> dict[str, str]:
+    """What the functions find in theirs: whose tokens they take, and the account by which they administer users."""
+    realm = f"{url('identity')}/realms/stoa"
+    return {
+        "STOA_OIDC_ISSUER_URL": realm,
+        "STOA_KEYCLOAK_URL": realm,
+        "STOA_KEYCLOAK_CLIENT_SECRET": secret("stoa_identity_client_secret"),
+    }
+
+
 def demo_users() -> list[str]:
     """`name (role, tenant)` of each."""
     users = json.loads(USERS.read_text())["users"]

@@ -12,7 +12,7 @@ import psycopg
 import requests
 
 from cdk.wiring import FUNCTIONS
-from local import commands
+from local import commands, identity
 from local.home import ROOT, Home
 from local.memories import ARCHIVE, remember_again
 from local.metrics import Exporter
@@ -146,7 +146,7 @@ class Stack:
             "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
-            "STOA_OIDC_ISSUER_URL": f"{self.url('identity')}/realms/stoa",
+            **identity.of_functions(self.url, secret),
             "STOA_GATEWAY_DEV_URL": self.url("gateway"),
             "STOA_GATEWAYS_VAULT_TOKEN": self.vault_tokens["gateways"],
             "STOA_ARGOCD_URL": self.url("argocd"),

@@ -20,8 +20,10 @@ from functions.api.routes import (
     health,
     pushes,
     sessions,
+    tenants,
     trace_lists,
     traces,
+    user_sessions,
     versions,
     webhooks,
 )
@@ -62,9 +64,10 @@ def build() -> FastAPI:
         trace_lists,
         traces,
         gateway,
+        tenants,
     ):  # /search before /{trace_id}
         app.include_router(routes.router)
-    for routes in (health, webhooks, artefacts, channels, sessions):
+    for routes in (health, webhooks, artefacts, channels, sessions, user_sessions):
         app.include_router(routes.router, dependencies=[Depends(no_parameters)])
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)

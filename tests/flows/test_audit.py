@@ -30,7 +30,7 @@ class Lab:
         self.flows = Deployments(database, lambda _k: None, client, lambda _d: none, "http://127.0.0.1:1", 0.0, 60.0)
         self.by_hand = ByHand(database, lambda _keys: None, client)
         request, unused = self.flows.request, lambda: pytest.fail("nothing outside is asked")
-        self.gitops = GitOps(database, lambda _keys: None, request, lambda _p: (), unused, unused)
+        self.gitops = GitOps(database, lambda _keys: None, request, lambda _p: (), unused, unused, unused)
         with database.transaction() as connection:
             connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (1, %s)", (TENANT,))
             connection.execute(

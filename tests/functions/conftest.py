@@ -12,9 +12,14 @@ import pytest
 import requests
 from psycopg.rows import dict_row
 
+from local import identity
+from local.emulators.keycloak.app import create_app
+from local.emulators.keycloak.settings import Config
 from local.parts.ports import free_port
 from local.runtime.platform import Platform
 from local.topics import create_topics
+from tests.emulators.keycloak.kit import environment
+from tests.emulators.served import served
 
 SIGNING_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLXRlc3Rz"
 
@@ -89,3 +94,13 @@ def start_api(
 @pytest.fixture(scope="module")
 def api(start_api: Callable[..., Api]) -> Api:
     return start_api()
+
+
+@pytest.fixture(scope="module")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The emulator's address; it has the demo users, and tells nobody of a logout."""
+    url = f"http://127.0.0.1:{free_port()}"
+    made = environment(url, "http://127.0.0.1:9")
+    config = Config(tmp_path_factory.mktemp("keycloak"), url, identity.REALM, made, identity.USERS)
+    with served(create_app(config), int(url.rpartition(":")[2])) as there:
+        yield there

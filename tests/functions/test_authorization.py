@@ -29,6 +29,7 @@ OPEN = {
     "/webhooks/awx/job-complete",
     "/artefacts/{tenant}/{sha256}",
 }
+USERS = {OWN: "user-own", OTHER: "user-other"}
 CHANNEL = {"kind": "email", "target": "ada@example.com"}
 # the admin API of a gateway that is nowhere; it belongs to no tenant
 GATEWAY: dict[str, dict[str, Any] | None] = {
@@ -56,16 +57,19 @@ GATEWAY: dict[str, dict[str, Any] | None] = {
 
 @dataclass(frozen=True)
 class Ask:
-    """One request about a tenant; `hides`: what belongs to another tenant is not there, else it is left out."""
+    """One request about a tenant; `hides`: what belongs to another tenant is not there, else it is left out. One that
+    is about the `caller` himself is of no tenant."""
 
     path: str
     body: dict[str, Any] | None = None
     hides: bool = True
+    caller: bool = False
 
 
 def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
     """How each route is asked for something of that tenant. A route that is not here fails the walk."""
     channels, deployment = f"/v1/tenants/{tenant}/channels", f"/v1/deployments/{made.id}"
+    members = f"/v1/tenants/{tenant}/members/{USERS[tenant]}/sessions"
     start = {"tenant": tenant, "api": made.lane.api, "environment": "dev"}
     if route.startswith(PROXY):
         path = re.sub("{.*}", "a1", route)
@@ -89,6 +93,15 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "GET /v1/traces": Ask(f"/v1/traces?tenant={tenant}"),
         "GET /v1/traces/search": Ask(f"/v1/traces/search?q=x&tenant={tenant}"),
         "GET /v1/traces/{trace_id}": Ask(f"/v1/traces/{made.trace_id}"),
+        "GET /v1/tenants": Ask("/v1/tenants", hides=False),
+        "POST /v1/tenants": Ask("/v1/tenants", {"tenant": f"{tenant}-new", "display_name": "New", "project_id": 9}),
+        "GET /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}"),
+        "PUT /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}", {"display_name": "Named", "project_id": 1}),
+        "GET /v1/tenants/{tenant}/members": Ask(f"/v1/tenants/{tenant}/members"),
+        "GET /v1/tenants/{tenant}/members/{sub}/sessions": Ask(members),
+        "DELETE /v1/tenants/{tenant}/members/{sub}/sessions/{session}": Ask(f"{members}/s-1"),
+        "GET /v1/users/me/sessions": Ask("/v1/users/me/sessions", caller=True),
+        "DELETE /v1/users/me/sessions/{session}": Ask("/v1/users/me/sessions/s-1", caller=True),
         "GET /v1/tenants/{tenant}/channels": Ask(channels),
         "GET /v1/tenants/{tenant}/channels/{name}": Ask(f"{channels}/team"),
         "PUT /v1/tenants/{tenant}/channels/{name}": Ask(f"{channels}/team", CHANNEL),
@@ -145,13 +158,13 @@ def desk(start_api: Callable[..., Any]) -> Iterator[Desk]:
         yield Desk(start_api(STOA_OIDC_ISSUER_URL=issuer.url), issuer)
 
 
-def expected(permitted: Permitted, role: Role, tenant: str, hides: bool) -> set[int]:
+def expected(permitted: Permitted, role: Role, tenant: str, ask: Ask) -> set[int]:
     reach = MATRIX[permitted.permission].get(role)
     if reach not in {"all", "tenant"} | permitted.also:
         return {403}
-    if reach != "all" and tenant == OTHER and hides:
+    if reach != "all" and tenant == OTHER and ask.hides and not ask.caller:
         return {404}
-    return {200, 202, 204, 404, 409, 503} if tenant == OWN or reach == "all" else {200}
+    return {200, 201, 202, 204, 404, 409, 503} if ask.caller or tenant == OWN or reach == "all" else {200}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -165,10 +178,10 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             ask = asks(method, route, tenant, desk.deployments[tenant])
             answer = desk.ask(method, ask.path, desk.tokens[role], ask.body)
             seen += 1
-            if answer.status_code not in expected(permitted, role, tenant, ask.hides):
+            if answer.status_code not in expected(permitted, role, tenant, ask):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (21 + len(GATEWAY))
+    assert seen == 2 * (30 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:

@@ -41,9 +41,11 @@ class Client:
 
 
 @pytest.fixture
-def desk(start_api: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(start_api: Callable[..., Any], keycloak: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     with issuing() as issuer:
         api = start_api()
+        monkeypatch.setenv("STOA_KEYCLOAK_URL", f"{keycloak}/realms/stoa")
+        monkeypatch.setenv("STOA_KEYCLOAK_CLIENT_SECRET", "secret-of-stoa-identity-client-secret")
         monkeypatch.setenv("STOA_DATABASE_URL", api.database_url)
         monkeypatch.setenv("STOA_OIDC_ISSUER_URL", issuer.url)
         monkeypatch.setattr(Grant, "within", lambda _grant, asked: asked)

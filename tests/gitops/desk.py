@@ -124,6 +124,7 @@ class Desk:
             standing=lambda _project: self.standing,
             gitlab=lambda: server.client,
             vault=lambda: pytest.fail("no secret is read"),
+            members=self.members,
         )
         with database.transaction() as connection:
             connection.execute("DELETE FROM project_tenants")  # of the desks before
@@ -137,6 +138,9 @@ class Desk:
         self.asked += [cause["commit"]] if wanted else []
         self.wanted += wanted
         return tuple(uuid.uuid4().hex for _ in wanted), ()
+
+    def members(self, *_asked: Any) -> list[dict[str, Any]]:
+        return []
 
     def deliver(self, before: str, after: str, ref: str = REF) -> None:
         """Its webhook arrives."""

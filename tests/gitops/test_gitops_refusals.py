@@ -68,6 +68,7 @@ def test_what_only_a_server_knows_is_refused_with_its_place(
         standing=lambda _project: (),
         gitlab=lambda: server.client,
         vault=lambda: vault,
+        members=lambda *_: [],
     )
     with pytest.raises(Refused) as caught:
         gitops.prepare(project, commit, "tenant-demo/orders", "dev", "deploy")

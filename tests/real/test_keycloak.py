@@ -6,13 +6,14 @@ import pytest
 
 from local import identity
 from local.parts.keycloak import Keycloak
-from tests.emulators.keycloak import test_kc_login, test_kc_sessions
+from tests.emulators.keycloak import test_kc_client, test_kc_login, test_kc_sessions
 from tests.emulators.keycloak.kit import Browser, Issuer, Json, said
 
+client = test_kc_client.client  # the fixture
 pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 SHARED = {
     name: test
-    for module in (test_kc_login, test_kc_sessions)
+    for module in (test_kc_client, test_kc_login, test_kc_sessions)
     for name, test in vars(module).items()
     if name.startswith("test_")
 }

@@ -17,6 +17,7 @@ main { width: 100%; max-width: 24rem; padding: 2rem; background: var(--card); bo
   border: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
 h1 { margin: 0 0 .25rem; font-size: 1.4rem; }
 p { margin: 0 0 1rem; color: var(--soft); overflow-wrap: anywhere; }
+main > :last-child { margin-bottom: 0; }
 p.bad { color: var(--bad); font-weight: 600; }
 label { display: block; margin: 1rem 0 .3rem; font-weight: 600; }
 input, button { width: 100%; min-height: 2.75rem; padding: .5rem .75rem; border-radius: .5rem; font: inherit; }

@@ -3,9 +3,8 @@
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from stoa.kernel.database import Database
-from stoa.kernel.publisher import Publisher
-from stoa.kernel.settings import Secret, Settings, settings
+from stoa.bootstrap_identity import IdentityParts
+from stoa.kernel.settings import Secret, settings
 
 # Loading every adapter would cost each function the imports of all; they are imported where they are
 # built, and nowhere else.
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
     from stoa.adapters.awx import Awx
     from stoa.adapters.credential import Credential
     from stoa.adapters.gitlab import GitLab
-    from stoa.adapters.kafka import Producer
-    from stoa.adapters.oidc import Issuer
     from stoa.adapters.opensearch import OpenSearch
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
@@ -34,35 +31,14 @@ if TYPE_CHECKING:
     from stoa.rollouts.queries import RolloutQueries
     from stoa.search.flows import Search
     from stoa.search.queries import SearchQueries, TraceQueries
-    from stoa.tenancy.flows import Identity, Refusals
 
 REQUEST_WAIT_S = 0.03
 CONSUMER_WAIT_S = 1.0
 RETRY_PAUSE_S = 15.0
 
 
-class App:
-    """Everything one container needs. `publish_wait_s` is how long a commit waits for its publishing."""
-
-    def __init__(self, settings: Settings, *, publish_wait_s: float) -> None:
-        self.settings = settings
-        self._publish_wait_s = publish_wait_s
-
-    @cached_property
-    def database(self) -> Database:
-        return Database(self.settings.database_url, self.settings.database_role)
-
-    @cached_property
-    def producer(self) -> "Producer":
-        from stoa.adapters.kafka import Producer  # noqa: PLC0415
-
-        return Producer(self.settings.kafka_bootstrap)
-
-    @cached_property
-    def publisher(self) -> Publisher:
-        # its own connection: it works beside the request, in another thread
-        own = Database(self.settings.database_url, self.settings.database_role)
-        return Publisher(own, lambda rows: self.producer.send(rows), wait_s=self._publish_wait_s)
+class App(IdentityParts):
+    """Everything one container needs."""
 
     @cached_property
     def awx(self) -> "Awx":
@@ -232,26 +208,6 @@ class App:
         return Heartbeat(self.database, self.publisher.soon)
 
     @cached_property
-    def identity(self) -> "Identity":
-        from stoa.tenancy.flows import Identity  # noqa: PLC0415
-
-        return Identity(self.database, lambda: self.issuer)
-
-    @cached_property
-    def refusals(self) -> "Refusals":
-        from stoa.tenancy.flows import Refusals  # noqa: PLC0415
-
-        return Refusals(self.database, self.publisher.soon)
-
-    @cached_property
-    def issuer(self) -> "Issuer":
-        from stoa.adapters.oidc import Issuer  # noqa: PLC0415
-
-        read = self.settings
-        keys = read.oidc_keys_url or f"{read.oidc_issuer_url}/protocol/openid-connect/certs"
-        return Issuer(read.oidc_issuer_url, keys, read.oidc_audience, frozenset(read.oidc_clients.split()))
-
-    @cached_property
     def push_queries(self) -> "PushQueries":
         from stoa.gitops.queries import PushQueries  # noqa: PLC0415
 
@@ -280,6 +236,7 @@ class App:
             standing=lambda project: self.deployment_queries.standing(project),
             gitlab=lambda: self.gitlab,
             vault=lambda: self.vault,
+            members=lambda *asked: self.members.ask(*asked),
         )
 
 

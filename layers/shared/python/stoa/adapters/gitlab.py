@@ -95,6 +95,20 @@ class GitLab:
             timed_out=bool(body.get("compare_timeout")),
         )
 
+    def people(self, project_id: int, old: str, new: str, path: str) -> frozenset[str] | None:
+        """The addresses of authors and committers of what changed below `path` between two commits, in small letters;
+        None when GitLab keeps the older one no longer."""
+        params = {"from": old, "to": new, "straight": "true"}
+        try:
+            between = self._get(f"/projects/{project_id}/repository/compare", params).json()["commits"]
+        except NotFound:
+            return None
+        params = {"ref_name": new, "path": path, "per_page": str(PER_PAGE)}
+        touching = {one["id"] for one in self._get(f"/projects/{project_id}/repository/commits", params).json()}
+        # a merge may change what none of its commits did
+        made = [one for one in between if one["id"] in touching] or between
+        return frozenset(str(one[who]).lower() for one in made for who in ("author_email", "committer_email"))
+
     def default_branch(self, project_id: int) -> tuple[str, str] | None:
         """The name of the default branch and the commit it is at; None for an empty or hidden repository."""
         try:

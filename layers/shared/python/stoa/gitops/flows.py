@@ -21,30 +21,36 @@ from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
 from stoa.kernel.log import log
+from stoa.repository import iam
 from stoa.repository.definition import Definition, definition, folders, sources
+from stoa.repository.iam import Iam, IamPush
 
 NO_COMMIT = "0" * 40
 # how long a push may take to read what its APIs say of themselves, of the two minutes that it has
 DESCRIBE_S = 40.0
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 
+AskMembers = Callable[[Connection, Iam, Iterable[str], IamPush], list[dict[str, Any]]]
 Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs."""
+    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs and for
+    members; `people` made its commits, None when nobody can tell."""
 
     state: str
     wanted: tuple[Wanted, ...] = ()
     left_out: tuple[dict[str, Any], ...] = ()
     apis: Apis | None = None
+    iam: Iam | None = None
+    people: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class GitOps:
-    """`request` writes deployments in our transaction; `standing` tells what was asked to stand for a project;
-    `gitlab` and `vault` are made at first use."""
+    """`request` writes deployments in our transaction, `members` what members are to be; `standing` tells what was
+    asked to stand for a project; `gitlab` and `vault` are made at first use."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
@@ -52,6 +58,7 @@ class GitOps:
     standing: Callable[[int], Iterable[Lane]]
     gitlab: Callable[[], GitLab]
     vault: Callable[[], Vault]
+    members: AskMembers
 
     def accept_push(self, push: PushAccepted) -> str:
         """POST /webhooks/gitlab -> git-pushes. Returns the trace id; a redelivery gets the first one."""
@@ -109,6 +116,9 @@ class GitOps:
                 commit = Commit(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], now())
                 keys += outbox.add(connection, store.put_apis(connection, plan.apis, tenants, commit))
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
+            if plan.iam is not None:
+                pushed = IamPush(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], plan.people)
+                outcome += self.members(connection, plan.iam, tenants, pushed)
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
         self.publish(keys)
 
@@ -199,7 +209,11 @@ class GitOps:
         said = self._described(project, after, [one for one in found.touched if one.tenant in tenants])
         # a deployment says itself what is wrong with its files
         told = faults(said, but_of={(one["tenant"], one["api"]) for one in planned.wanted})
-        return replace(planned, apis=replace(found, described=said), left_out=(*planned.left_out, *told))
+        plan = replace(planned, apis=replace(found, described=said), left_out=(*planned.left_out, *told))
+        if not iam.is_touched(change.path for change in changes):
+            return plan
+        rosters = iam.rosters(lambda path: gitlab.files(project, [path], after)[path], tree, tenants)
+        return replace(plan, iam=rosters, people=gitlab.people(project, head, after, iam.NAME) if head else None)
 
     def _described(self, project: int, commit: str, touched: Sequence[Touched]) -> dict[Api, Described]:
         """What the files of these APIs say."""

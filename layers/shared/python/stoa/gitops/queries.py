@@ -38,7 +38,9 @@ def _shown(connection: Connection, reader: str | None, pushes: Iterable[Row]) ->
 
 
 def _own(said: dict[str, Any], reader: str, own: frozenset[str]) -> bool:
-    """What names neither a deployment nor a file is said of the push itself."""
+    """What names neither a deployment, nor a tenant, nor a file is said of the push itself."""
     if "deployment_id" in said:
         return said["deployment_id"] in own
+    if "tenant" in said:
+        return bool(said["tenant"] == reader)
     return "file" not in said or str(said["file"]).startswith(f"tenants/{reader}/")

@@ -48,6 +48,7 @@ class Settings:
     `..vault_token` is a token, or `approle:<role id>:<secret id>`, with which one is got.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
+    `keycloak_url` is the realm where its users are administered, .../realms/stoa.
     `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
     `..._requests_per_s` for ever.
     `gateway_direct` are the environments, with blanks between, whose gateway is administered past its published API.
@@ -74,6 +75,8 @@ class Settings:
     oidc_keys_url: str
     oidc_audience: str
     oidc_clients: str
+    keycloak_url: str
+    keycloak_client_secret: Secret
     artefact_token: Secret
     channels_vault_token: Secret
     argocd_url: str

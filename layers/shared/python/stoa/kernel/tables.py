@@ -85,6 +85,8 @@ OPERATIONAL = {
     "generations": "counters; the newest generation of a lane is on its events",
     "inbox": "which events were done",
     "lanes": "leases: which job runs, which launch may still arrive",
+    "member_changes": "what is about to be changed in Keycloak",
+    "member_syncs": "how far Keycloak is with the members that Git has",
     "notification_channels": "settings, which no event carries yet",
     "notifications": "which messages were sent; a replay sends none",
     "outbox": "events on their way to Kafka",
@@ -93,6 +95,9 @@ OPERATIONAL = {
     "project_tenants": "registrations: settings, which no event carries yet",
     "rate_limits": "how many requests callers have left; a bucket that is forgotten is full",
     "rollouts": "how far Argo CD is with an API",
+    "session_ends": "sessions that Keycloak is to end",
     "started_by_hand": "idempotency keys of callers",
+    "tenant_members": "the members that Git has, and how far Keycloak is with each",
+    "tenants": "registrations: settings, which no event carries yet",
     "waiting_keys": "keys that wait",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stoa.audit.events import PLATFORM, acted
 from stoa.kernel import outbox
 from stoa.kernel.clock import now
-from stoa.kernel.database import Database
+from stoa.kernel.database import Connection, Database
 from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
 from stoa.tenancy import store
@@ -49,6 +49,16 @@ class Identity:
         subject = f"sid:{session}" if isinstance(session, str) else f"sub:{user}"
         with self.database.transaction() as connection:
             store.end(connection, subject, now(), KEPT)
+
+
+def deny_user(connection: Connection, user: str, at: datetime) -> None:
+    """somebody may less than before -> no token of theirs that was made before is taken any more."""
+    store.end(connection, f"sub:{user}", at, KEPT)
+
+
+def deny_session(connection: Connection, session: str, at: datetime) -> None:
+    """a session is to end -> no token of it is taken, whenever it was made: until the issuer ends it, more may be."""
+    store.end(connection, f"sid:{session}", at, KEPT, ahead=KEPT)
 
 
 def _subjects(session: str | None, user: str) -> list[str]:

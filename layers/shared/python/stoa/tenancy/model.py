@@ -15,7 +15,7 @@ Reach = Literal["all", "tenant", "own", "published"]
 Permission = Literal[
     "tenants:manage", "tenants:read", "apis:read", "apis:write", "apis:delete", "apis:deploy", "apis:promote",
     "requests:create", "requests:approve", "requests:reject", "requests:cancel", "requests:read",
-    "apps:write", "apps:delete", "apps:read", "subscriptions:decide", "users:manage", "channels:manage",
+    "apps:write", "apps:delete", "apps:read", "subscriptions:decide", "users:manage", "sessions:own", "channels:manage",
     "channels:read", "audit:read", "audit:export", "traces:read", "events:replay", "findings:ack",
     "resources:extend", "freeze:manage", "gateway:admin",
 ]  # fmt: skip
@@ -45,6 +45,7 @@ _ROWS: Mapping[Permission, tuple[Reach | None, ...]] = {
     "apps:read":           (_ALL, _OF_TENANT, _OF_TENANT, _OF_TENANT, _ALL, _OWN,       _OF_TENANT),
     "subscriptions:decide": (_ALL, _OF_TENANT, None,      None,       None, None,       None),
     "users:manage":        (_ALL, _OF_TENANT, None,       None,       None, None,       None),
+    "sessions:own":        (_OWN, _OWN,       _OWN,       _OWN,       _OWN, _OWN,      None),
     "channels:manage":     (_ALL, _OF_TENANT, None,       None,       None, None,       None),
     "channels:read":       (_ALL, _OF_TENANT, _OF_TENANT, _OF_TENANT, _ALL, None,       None),
     "audit:read":          (_ALL, _OF_TENANT, _OF_TENANT, _OF_TENANT, _ALL, _OWN,       None),

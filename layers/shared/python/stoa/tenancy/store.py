@@ -1,18 +1,31 @@
-"""The SQL of sessions that have ended."""
+"""The SQL of sessions that have ended, and of tenants."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from stoa.kernel.database import Connection, Database
+from stoa.kernel import generations
+from stoa.kernel.database import Connection, Database, Row
+
+# the tenants that some project may touch; one that was registered by hand has its own name
+_TENANTS = (
+    "SELECT p.tenant, coalesce(t.display_name, p.tenant) AS display_name, coalesce(t.generation, 0) AS generation,"
+    " p.project_ids, t.created_at, t.created_by, t.updated_at, t.updated_by FROM"
+    " (SELECT tenant, array_agg(project_id ORDER BY project_id) AS project_ids FROM project_tenants GROUP BY tenant)"
+    " AS p LEFT JOIN tenants AS t USING (tenant)"
+)
+_BY_TENANT = 5  # the class of an advisory lock
 
 
-def end(connection: Connection, subject: str, at: datetime, keep: timedelta) -> None:
-    """Of two ends the later one counts. What nobody needs any more goes with it."""
+def end(
+    connection: Connection, subject: str, at: datetime, keep: timedelta, *, ahead: timedelta = timedelta()
+) -> None:  # fmt: skip
+    """Of two ends the later one counts; one `ahead` is of tokens that are still to be made. What nobody needs any more
+    goes with it."""
     connection.execute(
         "INSERT INTO ended_sessions AS known (subject, ended_at, kept_until) VALUES (%s, %s, %s)"
         " ON CONFLICT (subject) DO UPDATE SET ended_at = greatest(known.ended_at, excluded.ended_at),"
         " kept_until = greatest(known.kept_until, excluded.kept_until)",
-        (subject, at, at + keep),
+        (subject, at + ahead, at + ahead + keep),
     )
     connection.execute("DELETE FROM ended_sessions WHERE kept_until < %s", (at,))
 
@@ -21,3 +34,40 @@ def is_ended(database: Database, subjects: Collection[str], made: datetime) -> b
     """Whether one of them ended at or after the time at which a token was made. Raises Transient."""
     text = "SELECT 1 FROM ended_sessions WHERE subject = ANY(%s) AND ended_at >= %s LIMIT 1"
     return bool(database.statement(text, (list(subjects), made)))
+
+
+def tenants(connection: Connection, *, tenant: str | None, after: str | None, limit: int) -> list[Row]:
+    """By name, those that come behind `after`."""
+    return connection.execute(
+        f"{_TENANTS} WHERE (%(tenant)s::text IS NULL OR p.tenant = %(tenant)s)"
+        ' AND (%(after)s::text IS NULL OR p.tenant COLLATE "C" > %(after)s)'
+        ' ORDER BY p.tenant COLLATE "C" LIMIT %(limit)s',
+        {"tenant": tenant, "after": after, "limit": limit},
+    ).fetchall()
+
+
+def tenant(connection: Connection, name: str) -> Row | None:
+    return connection.execute(f"{_TENANTS} WHERE p.tenant = %s", (name,)).fetchone()
+
+
+def lock_tenant(connection: Connection, name: str) -> None:
+    """To the end of the transaction: there may be no row yet that could be locked."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_BY_TENANT, name))
+
+
+def put_tenant(
+    connection: Connection, name: str, display_name: str, project_id: int, actor: str, at: datetime
+) -> None:  # fmt: skip
+    """Its name and the one project that may touch it, under its next generation."""
+    generation = generations.following(connection, f"tenant:{name}")
+    connection.execute(
+        "INSERT INTO tenants (tenant, display_name, generation, created_at, created_by, updated_at, updated_by)"
+        " VALUES (%(tenant)s, %(display_name)s, %(generation)s, %(at)s, %(actor)s, %(at)s, %(actor)s)"
+        " ON CONFLICT (tenant) DO UPDATE SET display_name = excluded.display_name, generation = excluded.generation,"
+        " updated_at = excluded.updated_at, updated_by = excluded.updated_by",
+        {"tenant": name, "display_name": display_name, "generation": generation, "at": at, "actor": actor},
+    )
+    connection.execute("DELETE FROM project_tenants WHERE tenant = %s AND project_id <> %s", (name, project_id))
+    connection.execute(
+        "INSERT INTO project_tenants (project_id, tenant) VALUES (%s, %s) ON CONFLICT DO NOTHING", (project_id, name)
+    )
