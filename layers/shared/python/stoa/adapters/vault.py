@@ -69,9 +69,8 @@ class Vault:
 
         if self._client is None:
             # a redirect would carry the token to wherever it points
-            self._client = hvac.Client(
-                url=self._url, token=self._token.reveal(), timeout=self._timeout_s, allow_redirects=False
-            )
+            self._client = hvac.Client(url=self._url, timeout=self._timeout_s, allow_redirects=False)
+        self._client.token = self._token.reveal()  # it may have been rotated
         return self._client
 
 
