@@ -91,7 +91,7 @@ FUNCTIONS = (
         timeout_s=29,
         http=True,
         produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
-        grants=("database", "kafka:write", "awx", "opensearch:read", "gateway", "vault:gateways"),
+        grants=("callers", "database", "kafka:write", "awx", "opensearch:read", "gateway", "vault:gateways"),
     ),
     Function(
         "git_pushes_to_deploy_requests",

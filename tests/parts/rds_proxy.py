@@ -1,8 +1,8 @@
 """What RDS Proxy does at a login, in front of a PostgreSQL of this machine.
 
 Sources: PostgreSQL documentation, "Frontend/Backend Protocol" (SSLRequest, StartupMessage,
-AuthenticationCleartextPassword); Amazon RDS User Guide, "Connecting to a database through RDS Proxy": TLS and IAM required, a token as the password, no
-command-line options.
+AuthenticationCleartextPassword); Amazon RDS User Guide, "Connecting to a database through RDS Proxy": TLS and IAM
+required, a token as the password, no command-line options.
 """
 
 import socket

@@ -64,6 +64,8 @@ class Settings:
     `kafka_credentials` is JSON with username and password, `kafka_ca` JSON with a PEM certificate: what Lambda's
     event source mapping reads as well.
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
+    `edge_secret` is what every request carries that came through the edge in front of the API; empty where there is
+    none, as on this machine.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
     `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
@@ -87,6 +89,7 @@ class Settings:
     vault_url: str
     vault_token: Secret
     public_url: str
+    edge_secret: Secret
     webhook_secret: Secret
     webhook_signing_secret: Secret
     awx_webhook_secret: Secret
