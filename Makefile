@@ -25,7 +25,7 @@ install: .venv/.ready ## set up .venv from the locked, hashed requirements
 	@touch $@
 
 lock: install ## recompile the hashed requirement locks from requirements/*.in
-	@for n in layer dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	@for n in layer migrations dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url requirements/$$n.in -o requirements/$$n.txt; done
 
 JARS := build/kafka-jars

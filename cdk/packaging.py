@@ -94,8 +94,22 @@ def function(name: str) -> Package:
     return Package(name, folder, "/var/task", tuple((path, str(path.relative_to(ROOT))) for path in files))
 
 
+def tools(architecture: Architecture) -> Package:
+    """The layer of what applies migrations, beside that of third-party packages."""
+    lock = ROOT / "requirements" / "migrations.txt"
+    return Package("tools", ROOT / "requirements", "/opt", lock=lock, architecture=architecture)
+
+
+def step(name: str) -> Package:
+    """A function that only a deployment runs: `cdk/steps/<name>.py`, which needs nothing of the CDK library."""
+    folder = ROOT / "cdk" / "steps"
+    files = [ROOT / "cdk" / "__init__.py", folder / "__init__.py", folder / f"{name}.py"]
+    return Package(name, folder, "/var/task", tuple((path, str(path.relative_to(ROOT))) for path in files))
+
+
 def packages(architecture: Architecture) -> tuple[Package, ...]:
-    return (dependencies(architecture), platform(), *(function(f.name) for f in FUNCTIONS))
+    functions = (function(f.name) for f in FUNCTIONS)
+    return (dependencies(architecture), tools(architecture), platform(), step("migrate"), *functions)
 
 
 def install(lock: Path, target: Path, architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""Which routes of the API take no token of the realm, by what the routes themselves declare (functions/api/security.py)."""
+"""Which routes of the API take no token of the realm, by what they declare themselves (functions/api/security.py)."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def without_token(app: FastAPI | None = None) -> tuple[tuple[str, str], ...]:
         (method, route.path)
         for route in (app or build()).routes
         if isinstance(route, APIRoute) and not any(isinstance(call, Permitted) for call in _calls(route.dependant))
-        for method in route.methods
+        for method in route.methods or ()
     ]
     return tuple(sorted(found))
 

@@ -52,8 +52,8 @@ LOGGED = {
 }
 
 NOBODY_SIGNS_IN = (
-    "GitLab, AWX and Keycloak show secrets of their own, which the function compares (functions/api/security.py); health"
-    " tells nobody anything; a browser asks without a token what it may ask with one"
+    "GitLab, AWX and Keycloak show secrets of their own, which the function compares (functions/api/security.py);"
+    " health tells nobody anything; a browser asks without a token what it may ask with one"
 )
 
 
@@ -76,6 +76,7 @@ class ApiStack(Stack):
         (declared,) = (function for function in FUNCTIONS if function.http)
         made = Functions(self, stage=stage, network=network, data=data, cluster=cluster)
         self.function = made.add(declared, reserved=RESERVED, snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS)
+        acknowledge(self.function, "@aws-cdk/aws-lambda:snapStartRequirePublish", "callers come by way of `live`")
         self.live = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
         self.domain: str = origin(stage)
         self.http_api = self._http_api()
@@ -84,7 +85,7 @@ class ApiStack(Stack):
         self._shift([self._alarm_of_function(), self._alarm_of_answers()])
 
     def _http_api(self) -> apigateway.HttpApi:
-        """Without a token, only routes that declare so reach the function; what is no route of ours is asked for one."""
+        """Without a token, only routes that declare so reach the function; what is no route of ours wants one too."""
         issuer = addresses(self._stage)["oidc_issuer_url"]
         integration = HttpLambdaIntegration("Function", self.live)
         api = apigateway.HttpApi(

@@ -21,13 +21,12 @@ from cdk.stacks.edge_secret import EDGE_REGION, edge_secret_name
 from cdk.stacks.zone import hosted_zone
 from cdk.stages import StageSettings
 
-# in five minutes, from one address: an office behind one address, and 1,500 times what a page that follows changes asks.
-# GitLab sends from one address what all projects push, and shows a secret
+# in five minutes, from one address, which may be a whole office's; single users are counted by the API itself
 PER_ADDRESS = 10_000
-MACHINES = "/webhooks/"
+MACHINES = "/webhooks/"  # GitLab sends from one address what all projects push, and shows a secret
 MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
 
-EDGE_HEADER, VIEWER_HEADER = "x-stoa-edge", "x-stoa-viewer"
+EDGE_HEADER, VIEWER_HEADER = "x-stoa-edge", "x-stoa-viewer"  # read by functions/api/arrival.py
 # whatever a caller says in that header is replaced by who it is
 NAME_THE_VIEWER = f"""\\
 function handler(event) {{

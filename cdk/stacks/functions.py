@@ -36,6 +36,10 @@ def architecture(scope: Construct) -> Architecture:
     return "x86_64" if given == "x86_64" else "arm64"
 
 
+def architecture_of(processor: Architecture) -> lambda_.Architecture:
+    return lambda_.Architecture.X86_64 if processor == "x86_64" else lambda_.Architecture.ARM_64
+
+
 def code(scope: Construct, package: Package) -> lambda_.AssetCode:
     """Built, or under the same hash its source folder where the context `bundle` is false. Raises PackagingError."""
     bundled = str(scope.node.try_get_context("bundle")).lower() != "false"
@@ -88,7 +92,7 @@ class Functions(Construct):
             code=code(self, packaging.function(function.name)),
             handler=f"functions.{function.name}.handler.handler",
             runtime=RUNTIME,
-            architecture=self.lambda_architecture,
+            architecture=architecture_of(self._architecture),
             layers=self._layers,
             role=permissions.role(scope, function, access),
             memory_size=function.memory_mb,
@@ -106,10 +110,6 @@ class Functions(Construct):
         )
         accept_runtime(made)
         return made
-
-    @property
-    def lambda_architecture(self) -> lambda_.Architecture:
-        return lambda_.Architecture.X86_64 if self._architecture == "x86_64" else lambda_.Architecture.ARM_64
 
     def log_group(self, scope: Construct) -> logs.LogGroup:
         kept = RETENTION[self._stage.log_retention_days]

