@@ -5,7 +5,6 @@ What it may do in IAM is in cdk/stacks/permissions.py, in the same words.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from cdk.wiring import Function
 
@@ -18,13 +17,14 @@ class Needs:
     secrets: tuple[str, ...] = ()
 
 
+OF_MAPPINGS = ("kafka_credentials", "kafka_ca")
 NEEDS = {
     "callers": Needs(
         ("public_url", "oidc_issuer_url", "cors_origins"),
         ("edge_secret", "webhook_secret", "webhook_signing_secret", "awx_webhook_secret", "artefact_token"),
     ),
     "database": Needs(("database_url", "database_login", "database_role")),
-    "kafka:write": Needs(("kafka_bootstrap", "kafka_login"), ("kafka_credentials", "kafka_ca")),
+    "kafka:write": Needs(("kafka_bootstrap", "kafka_login"), OF_MAPPINGS),
     "gitlab": Needs(("gitlab_url",), ("gitlab_token",)),
     # AWX fetches artefacts from the public URL
     "awx": Needs(("awx_url", "public_url"), ("awx_token",)),
@@ -42,15 +42,19 @@ NEEDS = {
 
 
 def needs(function: Function) -> Needs:
-    """All that its grants and sources take. Raises ValueError for a grant that nobody knows."""
+    """What its code finds in the environment. Raises ValueError for a grant that nobody knows."""
     unknown = [grant for grant in function.grants if grant not in NEEDS]
     if unknown:
         raise ValueError(f"{function.name} has grants that cdk/grants.py does not know: {', '.join(unknown)}")
     found = [NEEDS[grant] for grant in function.grants]
-    if function.sources:
-        found.append(Needs((), ("kafka_credentials", "kafka_ca")))  # its event source mappings read as the function
     return Needs(_once(n.settings for n in found), _once(n.secrets for n in found))
 
 
-def _once(lists: Iterable[tuple[str, ...]]) -> tuple[Any, ...]:
+def readable(function: Function) -> tuple[str, ...]:
+    """The secrets that its role reads: those of its code, and those that its event source mappings read as that role.
+    Raises as `needs`."""
+    return _once([needs(function).secrets, OF_MAPPINGS if function.sources else ()])
+
+
+def _once(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in lists for name in names))

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from cdk import packaging
 from cdk.addresses import addresses
-from cdk.grants import needs
+from cdk.grants import needs, readable
 from cdk.packaging import PACKAGES, Architecture, Package
 from cdk.stacks import permissions
 from cdk.stacks.acknowledged import acknowledge
@@ -83,8 +83,10 @@ class Functions(Construct):
         one does what it did not."""
         scope = Construct(self, function.name)
         log_group = self.log_group(scope)
-        secrets = self._secrets(function)
-        access = permissions.Access(self._data, self._stage.domain, log_group, list(secrets.values()))
+        kept = self._secrets(function)
+        access = permissions.Access(
+            self._data, self._stage.domain, log_group, [kept[name] for name in readable(function)]
+        )
         made = lambda_.Function(
             scope,
             "Function",
@@ -97,7 +99,7 @@ class Functions(Construct):
             role=permissions.role(scope, function, access),
             memory_size=function.memory_mb,
             timeout=Duration.seconds(function.timeout_s),
-            environment=self._environment(function, secrets),
+            environment=self._environment(function, kept),
             vpc=self._network.vpc,
             vpc_subnets=PRIVATE,
             security_groups=[self._network.firewall.functions],
@@ -116,16 +118,15 @@ class Functions(Construct):
         return logs.LogGroup(scope, "Logs", retention=kept, encryption_key=self._key)
 
     def _secrets(self, function: Function) -> Mapping[str, secretsmanager.ISecret]:
-        """By the names of Settings' fields. Raises KeyError for one that nobody keeps."""
+        """All there are, by the names of Settings' fields."""
         elsewhere = {
             "kafka_credentials": self._data.kafka_credentials[function.name],
             "kafka_ca": self._cluster.kafka_ca,
             "edge_secret": self._edge_secret,
         }
-        kept = {**self._data.secrets, **elsewhere}
-        return {name: kept[name] for name in needs(function).secrets}
+        return {**self._data.secrets, **elsewhere}
 
-    def _environment(self, function: Function, secrets: Mapping[str, secretsmanager.ISecret]) -> dict[str, str]:
+    def _environment(self, function: Function, kept: Mapping[str, secretsmanager.ISecret]) -> dict[str, str]:
         """No secret is in it, only where each is kept."""
         known = {
             **addresses(self._stage),
@@ -136,6 +137,7 @@ class Functions(Construct):
             "kafka_login": "scram",
             "archive_bucket": self._data.archive.bucket_name,
         }
-        plain = {f"STOA_{name.upper()}": known[name] for name in needs(function).settings}
-        stored = {f"STOA_{name.upper()}_SECRET": secret.secret_arn for name, secret in secrets.items()}
+        wanted = needs(function)
+        plain = {f"STOA_{name.upper()}": known[name] for name in wanted.settings}
+        stored = {f"STOA_{name.upper()}_SECRET": kept[name].secret_arn for name in wanted.secrets}
         return {"STOA_FUNCTION": function.name, **plain, **stored}

@@ -26,10 +26,12 @@ class Platform:
         )
         self.workers = WorkersStack(place, "workers", **below, **_named(stage, "workers"))
         self.api = ApiStack(place, "api", **below, **_named(stage, "api"))
-        self.schedules = SchedulesStack(place, "schedules", functions=self.workers.functions, **_named(stage, "schedules"))
+        self.schedules = SchedulesStack(
+            place, "schedules", functions=self.workers.functions, **_named(stage, "schedules")
+        )
         self.edge = EdgeStack(place, "edge", stage=stage, **_named(stage, "edge"))
-        self.workers.add_dependency(self.migrations)
-        self.api.add_dependency(self.migrations)
+        self.workers.add_stack_dependency(self.migrations)
+        self.api.add_stack_dependency(self.migrations)
 
 
 def _named(stage: StageSettings, name: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from aws_cdk.assertions import Template  # noqa: E402
 
 from cdk.app import build  # noqa: E402
 from cdk.stages import STAGES  # noqa: E402
+from tests.cdk.platform import Written, written  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Templa
         return Template.from_stack(place.node.find_child("network"))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """What runs our code in dev; fails on what cdk-nag or the mandatory tags refuse."""
+    return written(tmp_path_factory.mktemp("platform"))
