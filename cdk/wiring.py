@@ -92,6 +92,7 @@ FUNCTIONS = (
         http=True,
         produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
         grants=(
+            "callers",
             "database",
             "kafka:write",
             "awx",

@@ -16,7 +16,6 @@ from local import commands, identity
 from local.home import ROOT, Home
 from local.memories import ARCHIVE, remember_again
 from local.metrics import Exporter
-from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.openbao import OpenBao
 from local.parts.postgres import Postgres
@@ -24,6 +23,7 @@ from local.parts.process import Child, DiedEarly
 from local.runtime.platform import CONCURRENCY, Platform
 from local.topics import create_topics
 from local.vault import grant, write_secret
+from stoa.kernel.schema import migrate
 
 JARS = ROOT / "build" / "kafka-jars"
 MAIL_FROM = "stoa@stoa.local"

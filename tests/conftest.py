@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
+from stoa.kernel.schema import migrate
 from stoa.kernel.settings import Secret
 from tests.real.at_hand import opensearch_is_missing
 

@@ -4,22 +4,15 @@ from typing import Any
 
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from cdk.stacks.logs import RETENTION, log_key
 from cdk.stacks.subnets import FixedCidrs, NatFromTheLast
 from cdk.stages import StageSettings
 
 VPC_CIDR = "10.0.0.0/16"
 SUBNETS = {"Public": ("10.0.1.0/24", "10.0.2.0/24"), "Private": ("10.0.10.0/24", "10.0.20.0/24")}
-
-RETENTION = {
-    30: logs.RetentionDays.ONE_MONTH,
-    90: logs.RetentionDays.THREE_MONTHS,
-    365: logs.RetentionDays.ONE_YEAR,
-}
 
 
 class NetworkStack(Stack):
@@ -60,25 +53,6 @@ class NetworkStack(Stack):
             self,
             "FlowLogs",
             retention=RETENTION[stage.log_retention_days],
-            encryption_key=self._log_key(),
+            encryption_key=log_key(self),
         )
         self.vpc.add_flow_log("Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))
-
-    def _log_key(self) -> kms.Key:
-        """CloudWatch Logs may use it for this stack's log groups, whose generated names begin with the stack's."""
-        key = kms.Key(self, "LogKey", description=f"Logs of {self.stack_name}", enable_key_rotation=True)
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")],
-                actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-                resources=["*"],  # a key's policy speaks of that key only
-                conditions={
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": self.format_arn(
-                            service="logs", resource=f"log-group:{self.stack_name}-*"
-                        )
-                    }
-                },
-            )
-        )
-        return key

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from functions.api import cors
+from functions.api.arrival import arrived
 from functions.api.problems import problem
 from stoa.kernel import ids
 from stoa.kernel.log import bind, unbind
@@ -70,6 +71,9 @@ class Edge:
         if len(scope["headers"]) > HEADERS_LIMIT:
             detail, hint = f"a request has at most {HEADERS_LIMIT} headers", "send less"
             return problem(Request(scope), 431, "TOO_MANY_HEADERS", detail, hint=hint)
+        refusal = arrived(scope)
+        if refusal is not None:
+            return refusal
         preflight = cors.preflight(scope, self._app)
         if preflight is None:
             return None

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.migrate import migrate
 from local.parts.kafka import Kafka
 from local.parts.ports import free_port
 from local.parts.postgres import Postgres
 from local.stack import JARS
 from local.topics import create_topics
+from stoa.kernel.schema import migrate
 
 SECRET = "bench"  # noqa: S105  of servers that live as long as this run
 

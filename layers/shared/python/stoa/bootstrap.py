@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stoa.adapters.credential import Credential
     from stoa.adapters.gitlab import GitLab
     from stoa.adapters.opensearch import OpenSearch
+    from stoa.adapters.secrets_manager import SecretsManager
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
     from stoa.audit.flows import AuditChain, Heartbeat
@@ -241,8 +242,20 @@ class App(IdentityParts):
 
 
 @cache
+def _secrets() -> "SecretsManager":
+    from stoa.adapters.secrets_manager import SecretsManager  # noqa: PLC0415
+
+    return SecretsManager()
+
+
+def read_secret(arn: str) -> str:
+    """Of the one reader of this container. Raises Transient."""
+    return _secrets().read(arn)
+
+
+@cache
 def app() -> App:
     """The App of this container."""
-    read = settings()
+    read = settings(read_secret)
     wait = REQUEST_WAIT_S if read.function == "api" else CONSUMER_WAIT_S
     return App(read, publish_wait_s=wait)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from stoa.kernel.database import Database
 from stoa.kernel.publisher import Publisher
-from stoa.kernel.settings import Settings
+from stoa.kernel.settings import DatabaseLogin, KafkaLogin, Secret, Settings
 
 if TYPE_CHECKING:
     from stoa.adapters.kafka import Producer
@@ -20,16 +20,25 @@ class Container:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url, self.settings.database_role)
+        return self._database()
+
+    def _database(self) -> Database:
+        read = self.settings
+        if read.database_login == DatabaseLogin.PASSWORD:
+            return Database(read.database_url, read.database_role)
+        from stoa.adapters.rds import IamLogin  # noqa: PLC0415
+
+        return Database(Secret(IamLogin(read.database_url.reveal()).conninfo), read.database_role)
 
     @cached_property
     def producer(self) -> "Producer":
-        from stoa.adapters.kafka import Producer  # noqa: PLC0415
+        from stoa.adapters.kafka import Producer, Scram  # noqa: PLC0415
 
-        return Producer(self.settings.kafka_bootstrap)
+        read = self.settings
+        login = Scram(read.kafka_credentials, read.kafka_ca) if read.kafka_login == KafkaLogin.SCRAM else None
+        return Producer(read.kafka_bootstrap, login)
 
     @cached_property
     def publisher(self) -> Publisher:
-        # its own connection: it works beside the request, in another thread
-        own = Database(self.settings.database_url, self.settings.database_role)
+        own = self._database()  # another connection: it works beside the request, in another thread
         return Publisher(own, lambda rows: self.producer.send(rows), wait_s=self._publish_wait_s)

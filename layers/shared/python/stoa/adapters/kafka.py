@@ -1,8 +1,10 @@
 """Kafka producer: idempotent, acknowledged by all, one per container, made at first use."""
 
+import json
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kafka import KafkaProducer
@@ -11,6 +13,7 @@ from kafka.partitioner import murmur2
 
 from stoa.kernel.errors import Transient
 from stoa.kernel.outbox import Row, TooLarge
+from stoa.kernel.settings import Secret
 
 BOOTSTRAP_MS = 2_000
 DELIVERY_MS = 5_000
@@ -21,12 +24,33 @@ ROOM = 1_000  # for what Kafka writes around a record, and for the header below
 CUT = "dlq_value_cut_from_bytes"
 
 
+@dataclass(frozen=True)
+class Scram:
+    """SCRAM-SHA-512 over TLS. Both secrets are JSON as Lambda's event source mapping wants it: {"username", "password"}
+    and {"certificate": PEM of the brokers' CA}; they are read anew for each connection."""
+
+    credentials: Secret
+    ca: Secret
+
+    def settings(self) -> dict[str, Any]:
+        """For a client of kafka-python. Raises Transient for a secret that is none of the kind."""
+        try:
+            login, authority = json.loads(self.credentials.reveal()), json.loads(self.ca.reveal())
+            found = {"sasl_plain_username": login["username"], "sasl_plain_password": login["password"]}
+            context = ssl.create_default_context(cadata=authority["certificate"])
+        except (ValueError, LookupError, TypeError, ssl.SSLError):
+            # without its cause, which may repeat a part of it
+            raise Transient("kafka", "the secret with its login or its CA is malformed", alarm=True) from None
+        return {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512", "ssl_context": context, **found}
+
+
 class Producer:
     """Sends rows in the order given. Raises Transient unless Kafka settled every one of them, and TooLarge with
-    those that it will never take when it acknowledged all others."""
+    those that it will never take when it acknowledged all others. Without a `login` it speaks without TLS."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, login: Scram | None = None) -> None:
         self._bootstrap = bootstrap
+        self._login = login
         self._producer: KafkaProducer | None = None
 
     def send(self, rows: Sequence[Row]) -> None:
@@ -68,6 +92,7 @@ class Producer:
                 request_timeout_ms=DELIVERY_MS - 1_000,
                 delivery_timeout_ms=DELIVERY_MS,
                 max_request_size=LARGEST,
+                **(self._login.settings() if self._login else {}),
             )
         return self._producer
 

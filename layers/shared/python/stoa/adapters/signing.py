@@ -8,7 +8,6 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -36,7 +35,7 @@ class SigningKey:
     def public_pem(self) -> str:
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
-    @cached_property
+    @property
     def _key(self) -> Ed25519PrivateKey:
         if not self.secret:
             raise Transient("signing-key", "it is empty, so nothing is signed", alarm=True)

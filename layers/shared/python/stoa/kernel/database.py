@@ -26,10 +26,12 @@ GONE = (
     psycopg.errors.TransactionTimeout,
 )
 
-# a container that is frozen in the middle of a transaction must not keep its locks
-IDLE_IN_TRANSACTION_MS = 10_000
-STATEMENT_MS = 20_000
-
+SESSION = {
+    # ms; a container that is frozen in the middle of a transaction must not keep its locks
+    "idle_in_transaction_session_timeout": "10000",
+    "statement_timeout": "20000",
+    "timezone": "UTC",
+}
 
 _CALLER: ContextVar[str | None] = ContextVar("the tenant of the caller", default=None)
 
@@ -45,7 +47,11 @@ def enter(connection: Connection, tenant: str) -> None:
 
 
 class Database:
-    """Lazily connected; reconnects after the server went away. Not for use by two threads at once."""
+    """Lazily connected; reconnects after the server went away. Not for use by two threads at once.
+
+    With an empty `role` the login itself is the role, and has SESSION among its own settings: RDS Proxy refuses a
+    connection that brings settings along ("currently doesn't support command-line options").
+    """
 
     def __init__(self, url: Secret, role: str) -> None:
         self._url = url
@@ -129,7 +135,11 @@ class Database:
                 row_factory=dict_row,
                 prepare_threshold=None,  # RDS Proxy pins a session that has prepared statements
                 connect_timeout=5,
-                options=f"-c role={self._role} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
-                f" -c statement_timeout={STATEMENT_MS} -c timezone=UTC",
+                options=self._options(),
             )
         return self._connection
+
+    def _options(self) -> str | None:
+        if not self._role:
+            return None
+        return " ".join(f"-c {name}={value}" for name, value in {"role": self._role, **SESSION}.items())

@@ -2,30 +2,46 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from enum import StrEnum
+from functools import cache, partial
 from typing import Any
 
 ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 
 
 class Secret:
-    """A value that never shows itself in a repr, a log line or a traceback."""
+    """A value that never shows itself in a repr, a log line or a traceback. One that is kept elsewhere is given as the
+    function that reads it, which is asked each time; both methods then raise what it raises."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_read",)
 
-    def __init__(self, value: str) -> None:
-        self._value = value
+    def __init__(self, value: str | Callable[[], str]) -> None:
+        self._read: Callable[[], str] = partial(str, value) if isinstance(value, str) else value
 
     def reveal(self) -> str:
-        return self._value
+        return self._read()
 
     def __bool__(self) -> bool:
-        return bool(self._value.strip())
+        return bool(self._read().strip())
 
     def __repr__(self) -> str:
         return "Secret('***')"
+
+
+class DatabaseLogin(StrEnum):
+    """`iam`: STOA_DATABASE_URL holds no password; an RDS proxy takes a token of the function's role instead."""
+
+    PASSWORD = "password"  # noqa: S105  a kind of login
+    IAM = "iam"
+
+
+class KafkaLogin(StrEnum):
+    """`scram`: TLS with the CA of `kafka_ca`, SCRAM-SHA-512 with `kafka_credentials`."""
+
+    NONE = "none"
+    SCRAM = "scram"
 
 
 class Origins(frozenset[str]):
@@ -43,9 +59,15 @@ class Origins(frozenset[str]):
 class Settings:
     """One field per environment variable `STOA_<FIELD>`. Durations are in seconds of real time.
 
+    A Secret is kept elsewhere where `STOA_<FIELD>_SECRET` says so, by its name there.
+    `database_role` is empty where the login is the role, with the session's settings in its own (kernel/database.py).
+    `kafka_credentials` is JSON with username and password, `kafka_ca` JSON with a PEM certificate: what Lambda's
+    event source mapping reads as well.
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
     `awx_token` and `gitlab_token` are tokens, or `vault:mount/path#key`, where `systems_vault_token` reads them; each
     `..vault_token` is a token, or `approle:<role id>:<secret id>`, with which one is got.
+    `edge_secret` is what every request carries that came through the edge in front of the API; empty where there is
+    none, as on this machine.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
     `keycloak_url` is the realm where its users are administered, .../realms/stoa.
@@ -57,8 +79,12 @@ class Settings:
     """
 
     database_url: Secret
+    database_login: DatabaseLogin
     database_role: str
     kafka_bootstrap: str
+    kafka_login: KafkaLogin
+    kafka_credentials: Secret
+    kafka_ca: Secret
     gitlab_url: str
     gitlab_token: Secret
     awx_url: str
@@ -67,6 +93,7 @@ class Settings:
     vault_token: Secret
     systems_vault_token: Secret
     public_url: str
+    edge_secret: Secret
     webhook_secret: Secret
     webhook_signing_secret: Secret
     awx_webhook_secret: Secret
@@ -112,7 +139,9 @@ class Settings:
 
 
 DEFAULTS = {
+    "database_login": "password",
     "database_role": "stoa_worker",
+    "kafka_login": "none",
     "oidc_audience": "control-plane-api",
     "oidc_clients": "control-plane-ui stoa-portal stoa-operator awx-automation api-gateway",
     "slack_url": "https://hooks.slack.com",
@@ -124,18 +153,32 @@ DEFAULTS = {
     "tenant_burst": "400",
     "user_requests_per_s": "20",
     "user_burst": "100",
+    "function": "local",
+    "version": "$LATEST",
 }
-OF_LAMBDA = {
-    "function": ("AWS_LAMBDA_FUNCTION_NAME", "local"),
-    "version": ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-}
+# what Lambda itself says, where nobody says it better: a function's name there begins with its stack's
+OF_LAMBDA = {"function": "AWS_LAMBDA_FUNCTION_NAME", "version": "AWS_LAMBDA_FUNCTION_VERSION"}
+
+ReadSecret = Callable[[str], str]
 
 
-def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Raises ValueError when a number is none, or not above 0."""
+def unreadable(name: str) -> str:
+    raise LookupError(f"nobody here reads the secret {name}")
+
+
+def from_environment(environment: Mapping[str, str], read_secret: ReadSecret = unreadable) -> Settings:
+    """`read_secret` is asked, by name, for secrets that are kept elsewhere, when they are needed. Raises ValueError
+    when a number is none, or not above 0, for an unknown value, and for a secret that is given twice."""
     found: dict[str, Any] = {}
     for field in fields(Settings):
-        variable, default = OF_LAMBDA.get(field.name, (f"STOA_{field.name.upper()}", DEFAULTS.get(field.name, "")))
+        variable = f"STOA_{field.name.upper()}"
+        kept = environment.get(f"{variable}_SECRET", "").strip() if field.type is Secret else ""
+        if kept and variable in environment:
+            raise ValueError(f"{variable} and {variable}_SECRET are two answers to one question")
+        if kept:
+            found[field.name] = Secret(partial(read_secret, kept))
+            continue
+        default = environment.get(OF_LAMBDA.get(field.name, ""), DEFAULTS.get(field.name, ""))
         text = environment.get(variable, default).strip()
         found[field.name] = _read(variable, text.rstrip("/") if field.name.endswith("_url") else text, field.type)
     return Settings(**found)
@@ -154,6 +197,6 @@ def _read(variable: str, text: str, kind: Any) -> Any:
 
 
 @cache
-def settings() -> Settings:
-    """The settings of this process."""
-    return from_environment(os.environ)
+def settings(read_secret: ReadSecret = unreadable) -> Settings:
+    """The settings of this process; who reveals no secret needs nobody who reads them."""
+    return from_environment(os.environ, read_secret)

@@ -1,0 +1,197 @@
+"""The API: one function behind an HTTP API that asks for tokens, and how a new version of it comes to all callers."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import jsii
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from aws_cdk.aws_apigateway import AccessLogFormat
+from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from cdk.addresses import addresses, origin
+from cdk.routes import without_token
+from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.functions import Functions
+from cdk.stacks.surroundings import Cluster, Data, Network
+from cdk.stacks.zone import hosted_zone
+from cdk.stages import StageSettings
+from cdk.wiring import FUNCTIONS
+
+# each container has two connections to the database at most
+RESERVED = 50
+RATE_PER_S, BURST = 200, 400
+AUDIENCE = "control-plane-api"  # of tokens: Settings.oidc_audience
+FAILURES = 5  # in a minute, and the new version goes back
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+LOGGED = {
+    "requestId": "requestId",
+    "time": "requestTimeEpoch",
+    "ip": "identity.sourceIp",
+    "agent": "identity.userAgent",
+    "method": "httpMethod",
+    "path": "path",
+    "route": "routeKey",
+    "subject": "authorizer.claims.sub",
+    "status": "status",
+    "bytes": "responseLength",
+    "ms": "responseLatency",
+    "functionStatus": "integrationStatus",
+    "error": "error.message",
+    "authorizerError": "authorizer.error",
+}
+
+NOBODY_SIGNS_IN = (
+    "GitLab, AWX and Keycloak show secrets of their own, which the function compares (functions/api/security.py);"
+    " health tells nobody anything; a browser asks without a token what it may ask with one"
+)
+
+
+class ApiStack(Stack):
+    """`http_api` answers at `domain` only, and only to what came through the edge (cdk/stacks/edge.py)."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: StageSettings,
+        network: Network,
+        data: Data,
+        cluster: Cluster,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self._stage = stage
+        (declared,) = (function for function in FUNCTIONS if function.http)
+        made = Functions(self, stage=stage, network=network, data=data, cluster=cluster)
+        self.function = made.add(declared, reserved=RESERVED, snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS)
+        acknowledge(self.function, "@aws-cdk/aws-lambda:snapStartRequirePublish", "callers come by way of `live`")
+        self.live = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
+        self.domain: str = origin(stage)
+        self.http_api = self._http_api()
+        self._stage_of_api(made)
+        self._name_it()
+        self._shift([self._alarm_of_function(), self._alarm_of_answers()])
+
+    def _http_api(self) -> apigateway.HttpApi:
+        """Without a token, only routes that declare so reach the function; what is no route of ours wants one too."""
+        issuer = addresses(self._stage)["oidc_issuer_url"]
+        integration = HttpLambdaIntegration("Function", self.live)
+        api = apigateway.HttpApi(
+            self,
+            "Api",
+            api_name=f"stoa-{self._stage.name}",
+            create_default_stage=False,
+            disable_execute_api_endpoint=True,
+            default_authorizer=HttpJwtAuthorizer("Realm", issuer, jwt_audience=[AUDIENCE]),
+        )
+        api.add_routes(path="/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=integration)
+        preflight = ("OPTIONS", "/{proxy+}")  # functions/api/cors.py answers it
+        for method, path in (*without_token(), preflight):
+            open_to_all = api.add_routes(
+                path=path,
+                methods=[apigateway.HttpMethod(method)],
+                integration=integration,
+                authorizer=apigateway.HttpNoneAuthorizer(),
+            )
+            for route in open_to_all:
+                acknowledge(route, "AwsSolutions-APIG4", NOBODY_SIGNS_IN)
+        return api
+
+    def _stage_of_api(self, made: Functions) -> None:
+        log_group = made.log_group(Construct(self, "Access"))
+        self._deployed = apigateway.HttpStage(
+            self,
+            "Default",
+            http_api=self.http_api,
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=RATE_PER_S, burst_limit=BURST),
+            detailed_metrics_enabled=True,
+            access_log_settings=AccessLog(apigateway.LogGroupLogDestination(log_group)),
+        )
+
+    def _name_it(self) -> None:
+        zone = hosted_zone(self, self._stage)
+        certificate = acm.Certificate(
+            self, "Certificate", domain_name=self.domain, validation=acm.CertificateValidation.from_dns(zone)
+        )
+        name = apigateway.DomainName(
+            self,
+            "Domain",
+            domain_name=self.domain,
+            certificate=certificate,
+            security_policy=apigateway.SecurityPolicy.TLS_1_2,
+        )
+        apigateway.ApiMapping(self, "Mapping", api=self.http_api, domain_name=name, stage=self._deployed)
+        alias = targets.ApiGatewayv2DomainProperties(name.regional_domain_name, name.regional_hosted_zone_id)
+        route53.ARecord(
+            self, "Record", zone=zone, record_name=self.domain, target=route53.RecordTarget.from_alias(alias)
+        )
+
+    def _shift(self, alarms: Sequence[cloudwatch.Alarm]) -> None:
+        """A tenth of the calls for five minutes, then all; back to the version before when an alarm goes off."""
+        group = codedeploy.LambdaDeploymentGroup(
+            self,
+            "Shift",
+            alias=self.live,
+            deployment_config=codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
+            alarms=[*alarms],
+            auto_rollback=codedeploy.AutoRollbackConfig(
+                failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
+            ),
+        )
+        managed = "Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited"
+        reason = "AWS keeps this policy of CodeDeploy as narrow as moving aliases, reading alarms and calling hooks"
+        acknowledge(group.role, f"AwsSolutions-IAM4[{managed}]", reason)
+
+    def _alarm_of_function(self) -> cloudwatch.Alarm:
+        """Invocations of `live` that died: timeouts, memory, a handler that does not import."""
+        return _alarm(self, "FunctionFails", self.live.metric_errors(period=Duration.minutes(1), statistic="Sum"))
+
+    def _alarm_of_answers(self) -> cloudwatch.Alarm:
+        """5xx, of the function or of API Gateway itself."""
+        metric = self.http_api.metric_server_error(period=Duration.minutes(1), statistic="Sum")
+        return _alarm(self, "AnswersFail", metric)
+
+
+@jsii.implements(apigateway.IAccessLogSettings)
+class AccessLog:
+    """One line of JSON for each request: who asked for what, what it got and when. Neither the query, whose values may
+    be personal, nor a header."""
+
+    def __init__(self, destination: apigateway.IAccessLogDestination) -> None:
+        self._destination = destination
+
+    @property
+    @jsii.member(jsii_name="destination")
+    def destination(self) -> apigateway.IAccessLogDestination:
+        return self._destination
+
+    @property
+    @jsii.member(jsii_name="format")
+    def format(self) -> AccessLogFormat:
+        return AccessLogFormat.custom(json.dumps({name: f"$context.{value}" for name, value in LOGGED.items()}))
+
+
+def _alarm(scope: Construct, construct_id: str, metric: cloudwatch.IMetric) -> cloudwatch.Alarm:
+    """Of a metric of one minute; no traffic is no failure."""
+    return cloudwatch.Alarm(
+        scope,
+        construct_id,
+        metric=metric,
+        threshold=FAILURES,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )

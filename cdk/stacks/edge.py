@@ -1,0 +1,160 @@
+"""In front of the API: CloudFront and a web ACL that slows down who asks too much. Always in us-east-1.
+
+Of this stack's region is only what CloudFront wants there; the distribution itself is everywhere.
+"""
+
+from typing import Any
+
+from aws_cdk import Environment, RemovalPolicy, SecretValue, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_wafv2 as waf
+from constructs import Construct
+
+from cdk.addresses import api, origin
+from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.edge_secret import EDGE_REGION, edge_secret_name
+from cdk.stacks.zone import hosted_zone
+from cdk.stages import StageSettings
+
+# in five minutes, from one address, which may be a whole office's; single users are counted by the API itself
+PER_ADDRESS = 10_000
+MACHINES = "/webhooks/"  # GitLab sends from one address what all projects push, and shows a secret
+MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
+
+EDGE_HEADER, VIEWER_HEADER = "x-stoa-edge", "x-stoa-viewer"  # read by functions/api/arrival.py
+# whatever a caller says in that header is replaced by who it is
+NAME_THE_VIEWER = f"""\\
+function handler(event) {{
+  event.request.headers['{VIEWER_HEADER}'] = {{ value: event.viewer.ip }};
+  return event.request;
+}}
+"""
+
+
+class EdgeStack(Stack):
+    """Answers at `api.<domain>` with what the API's own stack says at `origin-api.<domain>`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, **kwargs: Any) -> None:
+        super().__init__(scope, construct_id, env=Environment(region=EDGE_REGION), **kwargs)
+        zone = hosted_zone(self, stage)
+        distribution = self._distribution(stage, zone, self._secret(stage))
+        alias = route53.RecordTarget.from_alias(targets.CloudFrontTarget(distribution))
+        route53.ARecord(self, "Record", zone=zone, record_name=api(stage), target=alias)
+
+    def _secret(self, stage: StageSettings) -> SecretValue:
+        made = secretsmanager.Secret(
+            self,
+            "Secret",
+            secret_name=edge_secret_name(stage),
+            description="Carried by every request that came through CloudFront",
+            generate_secret_string=secretsmanager.SecretStringGenerator(exclude_punctuation=True, password_length=48),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge(
+            made, "AwsSolutions-SMG4", "CloudFront and the functions change it together: docs/runbooks.md says how"
+        )
+        return made.secret_value
+
+    def _distribution(
+        self, stage: StageSettings, zone: route53.IHostedZone, secret: SecretValue
+    ) -> cloudfront.Distribution:
+        certificate = acm.Certificate(
+            self, "Certificate", domain_name=api(stage), validation=acm.CertificateValidation.from_dns(zone)
+        )
+        # a dynamic reference: CloudFormation looks it up, and no template holds it
+        carried = {EDGE_HEADER: secret.unsafe_unwrap()}
+        viewer = cloudfront.Function(
+            self,
+            "Viewer",
+            code=cloudfront.FunctionCode.from_inline(NAME_THE_VIEWER),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
+        made = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=f"The API of stoa-{stage.name}",
+            domain_names=[api(stage)],
+            certificate=certificate,
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            web_acl_id=self._web_acl(stage).attr_arn,
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.HttpOrigin(
+                    origin(stage),
+                    protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+                    origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
+                    custom_headers=carried,
+                ),
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+                cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+                origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+                function_associations=[
+                    cloudfront.FunctionAssociation(
+                        function=viewer, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
+                    )
+                ],
+            ),
+        )
+        acknowledge(made, "AwsSolutions-CFR1", "teams and their GitLab are wherever they are; tokens decide who may")
+        acknowledge(made, "AwsSolutions-CFR3", "HTTP API logs each request, and the web ACL counts what it refuses")
+        return made
+
+    def _web_acl(self, stage: StageSettings) -> waf.CfnWebACL:
+        managed = [_managed(name, priority) for priority, name in enumerate(MANAGED, start=1)]
+        return waf.CfnWebACL(
+            self,
+            "WebAcl",
+            scope="CLOUDFRONT",
+            default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
+            visibility_config=_counted(f"stoa-{stage.name}"),
+            rules=[_rate_rule(), *managed],
+        )
+
+
+def _rate_rule() -> waf.CfnWebACL.RuleProperty:
+    """429 as the API itself says it."""
+    from_machines = waf.CfnWebACL.ByteMatchStatementProperty(
+        search_string=MACHINES,
+        positional_constraint="STARTS_WITH",
+        field_to_match=waf.CfnWebACL.FieldToMatchProperty(uri_path={}),
+        text_transformations=[waf.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")],
+    )
+    others = waf.CfnWebACL.NotStatementProperty(
+        statement=waf.CfnWebACL.StatementProperty(byte_match_statement=from_machines)
+    )
+    rate = waf.CfnWebACL.RateBasedStatementProperty(
+        limit=PER_ADDRESS,
+        aggregate_key_type="IP",
+        scope_down_statement=waf.CfnWebACL.StatementProperty(not_statement=others),
+    )
+    refused = waf.CfnWebACL.CustomResponseProperty(response_code=429)
+    return waf.CfnWebACL.RuleProperty(
+        name="rate",
+        priority=0,
+        statement=waf.CfnWebACL.StatementProperty(rate_based_statement=rate),
+        action=waf.CfnWebACL.RuleActionProperty(block=waf.CfnWebACL.BlockActionProperty(custom_response=refused)),
+        visibility_config=_counted("rate"),
+    )
+
+
+def _managed(name: str, priority: int) -> waf.CfnWebACL.RuleProperty:
+    group = waf.CfnWebACL.ManagedRuleGroupStatementProperty(vendor_name="AWS", name=name)
+    return waf.CfnWebACL.RuleProperty(
+        name=name,
+        priority=priority,
+        statement=waf.CfnWebACL.StatementProperty(managed_rule_group_statement=group),
+        override_action=waf.CfnWebACL.OverrideActionProperty(none={}),
+        visibility_config=_counted(name),
+    )
+
+
+def _counted(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
+    """Without samples: a request may hold a token or a secret."""
+    return waf.CfnWebACL.VisibilityConfigProperty(
+        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
+    )
