@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Aspects, Stage, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from cdk.stacks.data import DataStack
 from cdk.stacks.network import NetworkStack
 from cdk.stages import STAGES, StageSettings
-from cdk.tags import AFTER_TAGGING, MandatoryTags
+from cdk.tags import AFTER_TAGGING, UNTAGGED, MandatoryTags
 
 CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
 
@@ -25,10 +27,20 @@ def build(stages: Iterable[StageSettings], outdir: str | None = None) -> App:
     for stage in stages:
         place = Stage(app, stage.name)
         for key, value in stage.tags.items():
-            Tags.of(place).add(key, value)
-        # a stack's own tags reach what the library makes without tags, such as its custom resources
-        NetworkStack(place, "network", stage=stage, stack_name=f"stoa-{stage.name}-network", tags=dict(stage.tags))
+            Tags.of(place).add(key, value, exclude_resource_types=list(UNTAGGED))
+        add_stacks(place, stage)
     return app
+
+
+def add_stacks(place: Stage, stage: StageSettings) -> None:
+    """The stacks of one stage, each after those that it needs."""
+
+    def named(name: str) -> dict[str, Any]:
+        # a stack's own tags reach what the library makes without tags, such as its custom resources
+        return {"stage": stage, "stack_name": f"stoa-{stage.name}-{name}", "tags": dict(stage.tags)}
+
+    network = NetworkStack(place, "network", **named("network"))
+    DataStack(place, "data", network=network, **named("data"))
 
 
 def guarded(outdir: str | None = None) -> App:

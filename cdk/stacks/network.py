@@ -1,14 +1,15 @@
-"""The network: one VPC in two zones, what leaves it through NAT, and a record of every connection."""
+"""The network: one VPC in two zones, who may connect to whom, what leaves through NAT, a record of every connection."""
 
 from typing import Any
 
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from cdk.stacks.firewall import firewall
+from cdk.stacks.log_key import logs_may_use
 from cdk.stacks.subnets import FixedCidrs, NatFromTheLast
 from cdk.stages import StageSettings
 
@@ -28,6 +29,7 @@ class NetworkStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         self.vpc = self._vpc(stage)
+        self.firewall = firewall(self, self.vpc)
         self._record_flows(stage)
 
     def _vpc(self, stage: StageSettings) -> ec2.Vpc:
@@ -67,18 +69,5 @@ class NetworkStack(Stack):
     def _log_key(self) -> kms.Key:
         """CloudWatch Logs may use it for this stack's log groups, whose generated names begin with the stack's."""
         key = kms.Key(self, "LogKey", description=f"Logs of {self.stack_name}", enable_key_rotation=True)
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")],
-                actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-                resources=["*"],  # a key's policy speaks of that key only
-                conditions={
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": self.format_arn(
-                            service="logs", resource=f"log-group:{self.stack_name}-*"
-                        )
-                    }
-                },
-            )
-        )
+        logs_may_use(key, f"{self.stack_name}-*")
         return key
