@@ -26,6 +26,11 @@ class StageSettings:
     data_class: str = "internal"
 
     @property
+    def domain(self) -> str:
+        """The public zone of the stage; its id is in the SSM parameter `/stoa/<stage>/hosted-zone-id`."""
+        return f"{self.name}.stoa.example.com"
+
+    @property
     def tags(self) -> MappingProxyType[str, str]:
         """What every resource of the stage carries."""
         return MappingProxyType(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -28,6 +29,7 @@ class DataStack(Stack):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        _readable_with_the_secret(self.data_key)
         database = Database(self, "Database", stage=stage, network=network, key=self.data_key)
         self.database = database.instance
         self.proxy = database.proxy
@@ -36,3 +38,24 @@ class DataStack(Stack):
         credentials = Credentials(self, "Credentials", stage=stage, key=self.data_key, functions=functions)
         self.secrets = credentials.secrets
         self.kafka_credentials = credentials.kafka
+
+
+def _readable_with_the_secret(key: kms.Key) -> None:
+    """Who may read a secret may decrypt it: the right to the one secret decides, as with the key of AWS's own.
+
+    By naming its readers the key would depend on the stacks of the functions, which depend on it.
+    """
+    stack = key.stack
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.AnyPrincipal()],
+            actions=["kms:Decrypt"],
+            resources=["*"],  # a key's policy speaks of that key only
+            conditions={
+                "StringEquals": {
+                    "kms:CallerAccount": stack.account,
+                    "kms:ViaService": f"secretsmanager.{stack.region}.amazonaws.com",
+                }
+            },
+        )
+    )

@@ -16,7 +16,7 @@ from cdk.stages import StageSettings
 
 DATABASE = "stoa"
 OWNER = "stoa_owner"  # owns the schema: migrations
-USER = "stoa_app"  # what the functions log in as
+USER = "stoa_worker"  # what the functions log in as: a role of kernel/migrations/0001_platform.sql
 # a minor version comes by a change of this line, through the stages, and not by itself at night
 VERSION = rds.PostgresEngineVersion.VER_17_9
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
