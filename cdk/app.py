@@ -10,6 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from cdk.stacks.data import DataStack
 from cdk.stacks.network import NetworkStack
+from cdk.stacks.web import WebStack
 from cdk.stages import STAGES, StageSettings
 from cdk.tags import AFTER_TAGGING, UNTAGGED, MandatoryTags
 
@@ -25,11 +26,17 @@ def build(stages: Iterable[StageSettings], outdir: str | None = None) -> App:
     """All stages in one app, each by itself."""
     app = guarded(outdir)
     for stage in stages:
-        place = Stage(app, stage.name)
-        for key, value in stage.tags.items():
-            Tags.of(place).add(key, value, exclude_resource_types=list(UNTAGGED))
-        add_stacks(place, stage)
+        add_stacks(place_of(app, stage), stage)
     return app
+
+
+def place_of(app: App, stage: StageSettings) -> Stage:
+    """An empty stage that tags what is put into it. Aspects of an app do not look into its stages."""
+    place = Stage(app, stage.name)
+    for key, value in stage.tags.items():
+        Tags.of(place).add(key, value, exclude_resource_types=list(UNTAGGED))
+    Aspects.of(place).add(MandatoryTags(), priority=AFTER_TAGGING)
+    return place
 
 
 def add_stacks(place: Stage, stage: StageSettings) -> None:
@@ -41,6 +48,13 @@ def add_stacks(place: Stage, stage: StageSettings) -> None:
 
     network = NetworkStack(place, "network", **named("network"))
     DataStack(place, "data", network=network, **named("data"))
+    WebStack(
+        place,
+        "web",
+        api_domain=f"api.{stage.domain}",
+        identity_domain=f"auth.{stage.domain}",
+        **named("web"),
+    )
 
 
 def guarded(outdir: str | None = None) -> App:

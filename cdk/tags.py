@@ -1,7 +1,7 @@
 """No resource without an owner: synthesis fails on a taggable resource that lacks a mandatory tag."""
 
 import jsii
-from aws_cdk import CfnResource, IAspect, TagManager, Validations
+from aws_cdk import CfnResource, IAspect, Stack, TagManager, Validations
 from constructs import IConstruct
 
 MANDATORY = ("project", "environment", "owner", "cost-center", "data-class")
@@ -17,6 +17,8 @@ class MandatoryTags:
 
     def visit(self, node: IConstruct) -> None:
         """Called by the library for each construct, parents first."""
+        if not isinstance(node, CfnResource | Stack):
+            return
         manager = TagManager.of(node)
         if manager is None or (isinstance(node, CfnResource) and node.cfn_resource_type in UNTAGGED):
             return
