@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Aspects, Stage, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk.mappings import NoHiddenLimit
+from cdk.stacks.data import DataStack
 from cdk.stacks.network import NetworkStack
+from cdk.stacks.web import WebStack
 from cdk.stages import STAGES, StageSettings
-from cdk.tags import AFTER_TAGGING, MandatoryTags
+from cdk.tags import AFTER_TAGGING, UNTAGGED, MandatoryTags
 
 CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
 
@@ -24,12 +27,35 @@ def build(stages: Iterable[StageSettings], outdir: str | None = None) -> App:
     """All stages in one app, each by itself."""
     app = guarded(outdir)
     for stage in stages:
-        place = Stage(app, stage.name)
-        for key, value in stage.tags.items():
-            Tags.of(place).add(key, value)
-        # a stack's own tags reach what the library makes without tags, such as its custom resources
-        NetworkStack(place, "network", stage=stage, stack_name=f"stoa-{stage.name}-network", tags=dict(stage.tags))
+        add_stacks(place_of(app, stage), stage)
     return app
+
+
+def place_of(app: App, stage: StageSettings) -> Stage:
+    """An empty stage that tags what is put into it. Aspects of an app do not look into its stages."""
+    place = Stage(app, stage.name)
+    for key, value in stage.tags.items():
+        Tags.of(place).add(key, value, exclude_resource_types=list(UNTAGGED))
+    Aspects.of(place).add(MandatoryTags(), priority=AFTER_TAGGING)
+    return place
+
+
+def add_stacks(place: Stage, stage: StageSettings) -> None:
+    """The stacks of one stage, each after those that it needs."""
+
+    def named(name: str) -> dict[str, Any]:
+        # a stack's own tags reach what the library makes without tags, such as its custom resources
+        return {"stage": stage, "stack_name": f"stoa-{stage.name}-{name}", "tags": dict(stage.tags)}
+
+    network = NetworkStack(place, "network", **named("network"))
+    DataStack(place, "data", network=network, **named("data"))
+    WebStack(
+        place,
+        "web",
+        api_domain=f"api.{stage.domain}",
+        identity_domain=f"auth.{stage.domain}",
+        **named("web"),
+    )
 
 
 def guarded(outdir: str | None = None) -> App:

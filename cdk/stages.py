@@ -9,11 +9,18 @@ StageName = Literal["dev", "staging", "prod"]
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One stage. `nat_gateways` is 1 (losing its zone cuts egress) or 2 (one in each zone); logs are kept in days."""
+    """One stage. `nat_gateways` is 1 (losing its zone cuts egress) or 2 (one in each zone); logs are kept in days.
+
+    `database_class` is an instance class of RDS without its `db.`, `database_gib` what its disk begins with.
+    `archive_lock`: compliance lets nobody remove an archived event before its time, governance those who may bypass it.
+    """
 
     name: StageName
     nat_gateways: Literal[1, 2]
     log_retention_days: Literal[30, 90, 365]
+    database_class: str
+    database_gib: int
+    archive_lock: Literal["governance", "compliance"]
     owner: str = "platform-team"
     cost_center: str = "api-platform"
     data_class: str = "internal"
@@ -38,7 +45,29 @@ class StageSettings:
 
 
 STAGES = (
-    StageSettings("dev", nat_gateways=1, log_retention_days=30),
-    StageSettings("staging", nat_gateways=1, log_retention_days=90),
-    StageSettings("prod", nat_gateways=2, log_retention_days=365, data_class="confidential"),
+    StageSettings(
+        "dev",
+        nat_gateways=1,
+        log_retention_days=30,
+        database_class="t4g.medium",
+        database_gib=20,
+        archive_lock="governance",
+    ),
+    StageSettings(
+        "staging",
+        nat_gateways=1,
+        log_retention_days=90,
+        database_class="t4g.large",
+        database_gib=50,
+        archive_lock="governance",
+    ),
+    StageSettings(
+        "prod",
+        nat_gateways=2,
+        log_retention_days=365,
+        database_class="m7g.large",
+        database_gib=100,
+        archive_lock="compliance",
+        data_class="confidential",
+    ),
 )

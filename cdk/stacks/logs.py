@@ -15,6 +15,13 @@ RETENTION = {
 def log_key(stack: Stack) -> kms.Key:
     """CloudWatch Logs may use it for this stack's log groups, whose generated names begin with the stack's."""
     key = kms.Key(stack, "LogKey", description=f"Logs of {stack.stack_name}", enable_key_rotation=True)
+    logs_may_use(key, f"{stack.stack_name}-*")
+    return key
+
+
+def logs_may_use(key: kms.Key, group: str) -> None:
+    """`group` is the name of a log group of this account and region; a `*` at its end stands for any."""
+    stack = key.stack
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
@@ -23,10 +30,9 @@ def log_key(stack: Stack) -> kms.Key:
             conditions={
                 "ArnLike": {
                     "kms:EncryptionContext:aws:logs:arn": stack.format_arn(
-                        service="logs", resource=f"log-group:{stack.stack_name}-*"
+                        service="logs", resource=f"log-group:{group}"
                     )
                 }
             },
         )
     )
-    return key

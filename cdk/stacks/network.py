@@ -1,4 +1,4 @@
-"""The network: one VPC in two zones, what leaves it through NAT, and a record of every connection."""
+"""The network: one VPC in two zones, who may connect to whom, what leaves through NAT, a record of every connection."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from cdk.stacks.firewall import firewall
 from cdk.stacks.logs import RETENTION, log_key
 from cdk.stacks.subnets import FixedCidrs, NatFromTheLast
 from cdk.stages import StageSettings
@@ -21,6 +22,7 @@ class NetworkStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         self.vpc = self._vpc(stage)
+        self.firewall = firewall(self, self.vpc)
         self._record_flows(stage)
 
     def _vpc(self, stage: StageSettings) -> ec2.Vpc:

@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,25 +16,44 @@ from aws_cdk.assertions import Template  # noqa: E402
 from cdk.app import build  # noqa: E402
 from cdk.stages import STAGES  # noqa: E402
 from tests.cdk.platform import Written, written  # noqa: E402
+from tests.cdk.standins import observed  # noqa: E402
+
+# one is enough: what is observed does not depend on the stage, but for the size of the database
+OBSERVED = ("dev",)
 
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all stages are synthesised, once; fails on what cdk-nag or the mandatory tags refuse."""
     out = tmp_path_factory.mktemp("cdk.out")
-    build(STAGES, str(out)).synth()
+    app = build(STAGES, str(out))
+    for stage in STAGES:
+        place = app.node.find_child(stage.name)
+        assert isinstance(place, Stage)
+        if stage.name in OBSERVED:
+            observed(place, stage)
+    app.synth()
     return out
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Template]:
-    """The network of a stage, by the stage's name."""
-    app = build(STAGES, str(tmp_path_factory.mktemp("stacks")))
+def templates(assembly: Path) -> dict[str, Template]:
+    """By stage and stack, as "dev/network"."""
+    found = {}
+    for folder in assembly.glob("assembly-*"):
+        for artifact in json.loads((folder / "manifest.json").read_text())["artifacts"].values():
+            if artifact["type"] == "aws:cloudformation:stack":
+                text = (folder / artifact["properties"]["templateFile"]).read_text()
+                found[artifact["displayName"]] = Template.from_json(json.loads(text))
+    return found
 
-    def of(stage: str) -> Template:
-        place = app.node.find_child(stage)
-        assert isinstance(place, Stage)
-        return Template.from_stack(place.node.find_child("network"))
+
+@pytest.fixture(scope="session")
+def template(templates: dict[str, Template]) -> Callable[..., Template]:
+    """Of a stack of a stage, by their names; of the network where no stack is named."""
+
+    def of(stage: str, stack: str = "network") -> Template:
+        return templates[f"{stage}/{stack}"]
 
     return of
 

@@ -9,11 +9,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match, Template
 
-from cdk.app import guarded
+from cdk.app import guarded, place_of
 from cdk.stages import STAGES
-from cdk.tags import MANDATORY
+from cdk.tags import AFTER_TAGGING, MANDATORY
 
-Networks = Callable[[str], Template]
+Networks = Callable[..., Template]
 ZONES = ({"Fn::Select": [0, {"Fn::GetAZs": ""}]}, {"Fn::Select": [1, {"Fn::GetAZs": ""}]})
 TAGS = {"project": "stoa", "environment": "dev", "owner": "me", "cost-center": "mine", "data-class": "internal"}
 
@@ -101,24 +101,28 @@ def test_every_stage_synthesises_without_a_finding_and_without_looking_anything_
     for stage in STAGES:
         manifest = json.loads((assembly / f"assembly-{stage.name}" / "manifest.json").read_text())
         assert manifest.get("missing", []) == []
-        stacks = [a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"]
-        assert [a["environment"] for a in stacks] == ["aws://unknown-account/unknown-region"]
-        assert [a["properties"]["tags"] for a in stacks] == [dict(stage.tags)]
+        stacks = {
+            a["displayName"]: a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"
+        }
+        anywhere, in_one_region = "aws://unknown-account/unknown-region", "aws://unknown-account/us-east-1"
+        pinned = {name for name, stack in stacks.items() if stack["environment"] == in_one_region}
+        assert pinned == {f"{stage.name}/web"}
+        assert {stack["environment"] for name, stack in stacks.items() if name not in pinned} == {anywhere}
+        assert [name for name, a in stacks.items() if a["properties"]["tags"] != dict(stage.tags)] == []
 
 
 @pytest.mark.parametrize("missing", MANDATORY)
 def test_a_resource_without_a_mandatory_tag_fails_the_synthesis(tmp_path: Path, missing: str) -> None:
     """On a resource that cdk-nag has nothing to say about, so that the tag alone is what fails."""
     app = guarded(str(tmp_path))
-    group = logs.CfnLogGroup(Stack(app, "one", tags=TAGS), "Group")
-    for key, value in TAGS.items():
-        if key != missing:
-            Tags.of(group).add(key, value)
+    place = place_of(app, STAGES[0])
+    group = logs.CfnLogGroup(Stack(place, "one", tags=TAGS), "Group")
+    Tags.of(group).remove(missing, priority=AFTER_TAGGING - 1)
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())
     found = [violation["description"] for plugin in report["pluginReports"] for violation in plugin["violations"]]
-    assert found == [f"one/Group lacks the tags {missing}"]
+    assert found == [f"dev/one/Group lacks the tags {missing}"]
 
 
 def test_a_finding_of_cdk_nag_fails_the_synthesis(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ LAUNCH_LATENCY = Metric("launch_latency", _MS, "from a request, or its turn in t
 WEBHOOKS = Metric("webhooks_accepted", _COUNT, "webhooks that were taken, a redelivery too", ("sender",))
 PUBLISHED = Metric("outbox_published", _COUNT, "events sent from the outbox to Kafka")
 LEFT_TO_RELAY = Metric("outbox_left_to_relay", _COUNT, "keys whose events a request had to leave in the outbox")
+OUTBOX_AGE = Metric("outbox_age", _MS, "age of the oldest event in the outbox as the relay found it, 0 without any")
 REQUESTS = Metric("requests", _COUNT, "HTTP requests answered, by class of status", ("status",))
 REQUEST_DURATION = Metric("request_duration", _MS, "from the handler's start to its answer", ("status",))
 WRITES = Metric("writes", _COUNT, "requests under /v1 that changed something")
@@ -67,7 +68,7 @@ CHECKPOINTS = Metric("audit_checkpoints", _COUNT, "signed checkpoints of the aud
 
 METRICS = (
     PROCESSED, WAITING, REFUSED, GIVEN_UP, PARKED, FINISHED, DURATION, LAUNCH_LATENCY, WEBHOOKS, PUBLISHED,
-    LEFT_TO_RELAY, REQUESTS, REQUEST_DURATION, WRITES, TICKS, AUDITED, CHECKPOINTS,
+    LEFT_TO_RELAY, OUTBOX_AGE, REQUESTS, REQUEST_DURATION, WRITES, TICKS, AUDITED, CHECKPOINTS,
 )  # fmt: skip
 
 

@@ -79,6 +79,16 @@ def waiting_keys(database: Database, limit: int) -> list[str]:
         return [row["key"] for row in found]
 
 
+def oldest_ms(database: Database) -> float:
+    """How long the oldest unpublished row has waited, 0 without any."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) * 1000 AS age FROM outbox"
+            " WHERE published_at IS NULL AND refused IS NULL"
+        ).fetchone()
+    return float(row["age"]) if row else 0.0
+
+
 def publish(database: Database, send: Send, keys: Sequence[str], *, patient: bool = True) -> int:
     """Sends the unpublished rows of `keys` and marks them; returns how many it dealt with. Raises Transient.
 

@@ -38,6 +38,7 @@ class Publisher:
 
     def relay(self) -> int:
         """Publishes everything that waits, the oldest key first; returns how many rows. Raises Transient."""
+        metrics.OUTBOX_AGE.add(outbox.oldest_ms(self._database))
         sent = 0
         while keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE):
             published = outbox.publish(self._database, self._send, keys, patient=False)
