@@ -9,7 +9,10 @@ StageName = Literal["dev", "staging", "prod"]
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One stage. `nat_gateways` is 1 (losing its zone cuts egress) or 2 (one in each zone); logs are kept in days."""
+    """One stage. `nat_gateways` is 1 (losing its zone cuts egress) or 2 (one in each zone); logs are kept in days.
+
+    The cluster has exactly `nodes` machines. Argo CD follows `platform_revision`, a branch or a tag, of `repository`.
+    """
 
     name: StageName
     nat_gateways: Literal[1, 2]
@@ -17,6 +20,11 @@ class StageSettings:
     owner: str = "platform-team"
     cost_center: str = "api-platform"
     data_class: str = "internal"
+    node_type: str = "t3.large"
+    nodes: int = 3
+    domain: str = "stoa.example.com"
+    repository: str = "https://gitlab.example.com/stoa/platform.git"
+    platform_revision: str = "main"
 
     @property
     def tags(self) -> MappingProxyType[str, str]:
@@ -34,6 +42,6 @@ class StageSettings:
 
 STAGES = (
     StageSettings("dev", nat_gateways=1, log_retention_days=30),
-    StageSettings("staging", nat_gateways=1, log_retention_days=90),
-    StageSettings("prod", nat_gateways=2, log_retention_days=365, data_class="confidential"),
+    StageSettings("staging", nat_gateways=1, log_retention_days=90, platform_revision="staging"),
+    StageSettings("prod", nat_gateways=2, log_retention_days=365, data_class="confidential", platform_revision="prod"),
 )
