@@ -14,7 +14,7 @@ from cdk.stacks.cluster_charts import ClusterCharts
 from cdk.stacks.cluster_nodes import add_nodes
 from cdk.stacks.cluster_secrets import ClusterSecrets, Data
 from cdk.stacks.entrances import Entrances
-from cdk.stacks.findings import accept_cluster_findings
+from cdk.stacks.findings import accept_findings
 from cdk.stacks.kafka import Kafka
 from cdk.stacks.platform import Platform
 from cdk.stages import StageSettings
@@ -52,7 +52,9 @@ class ClusterStack(Stack):
         security_groups = [network.firewall.nodes, self.cluster.cluster_security_group]
         nodes = add_nodes(self.cluster, stage, security_groups, key)
         secrets = ClusterSecrets(self, "Secrets", stage=stage, data=data)
-        charts = ClusterCharts(self, "Charts", stage=stage, cluster=self.cluster, nodes=nodes, secrets=secrets)
+        charts = ClusterCharts(
+            self, "Charts", stage=stage, cluster=self.cluster, nodes=nodes, secrets=secrets, vpc=network.vpc
+        )
         entrances = Entrances(
             self,
             "Entrances",
@@ -74,7 +76,7 @@ class ClusterStack(Stack):
         Platform(self, "Platform", stage=stage, cluster=self.cluster, charts=charts, entrances=entrances, data=data)
         self.bootstrap_servers = kafka.bootstrap_servers
         self.kafka_ca = secrets.kafka_ca
-        accept_cluster_findings(self)
+        accept_findings(self)
 
     def _key(self) -> kms.Key:
         return kms.Key(self, "Key", description="Secrets and disks of the cluster", enable_key_rotation=True)

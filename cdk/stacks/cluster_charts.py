@@ -1,9 +1,12 @@
 """What is on the cluster before Argo CD: namespaces, disks, certificates, secrets, load balancing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import CfnResource, Duration
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
 from cdk.stacks.cluster_nodes import associate, pod_role
@@ -24,7 +27,7 @@ NAMESPACES = (
 )
 CERT_MANAGER = "1.21.2"
 EXTERNAL_SECRETS = "2.0.0"
-LOAD_BALANCER_CONTROLLER = eks.AlbControllerVersion.V3_2_2
+LOAD_BALANCING = eks.AlbControllerVersion.V3_2_2.helm_chart_version
 STORE = "aws"
 SMALL = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}}
 CERTIFICATES_VALUES = {
@@ -41,7 +44,17 @@ SECRETS_VALUES = {
     "webhook": {"resources": SMALL},
     "certController": {"resources": SMALL},
 }
-LOAD_BALANCING_VALUES = {"replicaCount": 1, "resources": SMALL}
+LOAD_BALANCING_VALUES = {
+    "replicaCount": 1,
+    "resources": SMALL,
+    "serviceAccount": {"name": "load-balancing"},
+    # it makes no load balancer: it keeps the targets of those that CDK made
+    "createIngressClassResource": False,
+    "enableServiceMutatorWebhook": False,
+    "enableShield": False,
+    "enableWaf": False,
+    "enableWafv2": False,
+}
 
 
 class ClusterCharts(Construct):
@@ -56,6 +69,7 @@ class ClusterCharts(Construct):
         cluster: eks.Cluster,
         nodes: IDependable,
         secrets: ClusterSecrets,
+        vpc: ec2.IVpc,
     ) -> None:
         super().__init__(scope, construct_id)
         self._cluster = cluster
@@ -81,14 +95,7 @@ class ClusterCharts(Construct):
         self._store = self.manifest("Store", secret_store(cluster.stack.region))
         self._store.node.add_dependency(operator)
         self.ready: tuple[IDependable, ...] = (disks, certificates, self._store)
-        self.balancing = eks.AlbController(
-            self,
-            "LoadBalancing",
-            cluster=cluster,
-            version=LOAD_BALANCER_CONTROLLER,
-            additional_helm_chart_values=LOAD_BALANCING_VALUES,
-        )
-        self.balancing.node.add_dependency(nodes)
+        self.balancing = self._load_balancing(vpc)
 
     def chart(self, name: str, *, namespace: str, values: dict[str, Any], **where: str) -> eks.HelmChart:
         """A chart in one of NAMESPACES, complete when its pods are."""
@@ -110,6 +117,36 @@ class ClusterCharts(Construct):
         made = self._cluster.add_manifest(name, *objects)
         made.node.add_dependency(self._nodes)
         return made
+
+    def _load_balancing(self, vpc: ec2.IVpc) -> eks.HelmChart:
+        """Puts the pods of a service behind a load balancer, for each TargetGroupBinding."""
+        role = pod_role(self, "BalancingRole", "Registers pods with load balancers")
+        look = ["ec2:DescribeAvailabilityZones", "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces"]
+        look += ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"]
+        look += ["elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"]
+        role.add_to_policy(iam.PolicyStatement(actions=look, resources=["*"]))
+        self._balancing_role = role
+        chart = self.chart(
+            "LoadBalancing",
+            chart="aws-load-balancer-controller",
+            repository="https://aws.github.io/eks-charts",
+            version=LOAD_BALANCING,
+            namespace="kube-system",
+            values={
+                **LOAD_BALANCING_VALUES,
+                "clusterName": self._cluster.cluster_name,
+                "region": self._cluster.stack.region,
+                "vpcId": vpc.vpc_id,
+            },
+        )
+        chart.node.add_dependency(associate(self._cluster, role, "kube-system", "load-balancing"))
+        return chart
+
+    def bind(self, name: str, groups: Sequence[str], objects: Sequence[dict[str, Any]]) -> None:
+        """Manifests with TargetGroupBindings of these groups, which the controller may then fill."""
+        fill = ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"]
+        self._balancing_role.add_to_policy(iam.PolicyStatement(actions=fill, resources=list(groups)))
+        self.manifest(name, *objects).node.add_dependency(self.balancing, self.namespaces)
 
     def _may_read(self, secrets: ClusterSecrets) -> CfnResource:
         """Reads what the cluster needs and nothing else; writes the certificate of the brokers' authority."""

@@ -13,10 +13,10 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from cdk.stacks.findings import BY_HAND, accept
 from cdk.stages import StageSettings
 
 REALM = Path(__file__).resolve().parents[1] / "identity" / "realm.json"
-ROTATED_BY_HAND = "its system must learn of a new password at the same moment: docs/deploy.md says how"
 
 
 class Data(Protocol):
@@ -76,7 +76,7 @@ class ClusterSecrets(Construct):
         )
 
     def _password(self, name: str, username: str) -> secretsmanager.Secret:
-        return secretsmanager.Secret(
+        made = secretsmanager.Secret(
             self,
             name,
             secret_name=f"stoa/{self._stage.name}/{name}",
@@ -88,6 +88,8 @@ class ClusterSecrets(Construct):
                 exclude_punctuation=True,
             ),
         )
+        accept(resource_of(made), "SMG4", BY_HAND)
+        return made
 
     def _authority(self) -> secretsmanager.Secret:
         """Empty until cert-manager has made the authority and External Secrets has pushed its certificate here.
@@ -105,8 +107,18 @@ class ClusterSecrets(Construct):
             ),
             removal_policy=RemovalPolicy.DESTROY,
         )
+        accept(
+            resource_of(secret), "SMG4", "no password: cert-manager renews what it holds, External Secrets writes it"
+        )
         Tags.of(secret).add("managed-by", "external-secrets")
         return secret
+
+
+def resource_of(construct: Construct) -> Construct:
+    """The resource of CloudFormation in a construct that is one."""
+    found = construct.node.default_child
+    assert isinstance(found, Construct)  # noqa: S101  constructs of the library that make one resource have it
+    return found
 
 
 def _slug(placeholder: str) -> str:

@@ -50,7 +50,7 @@ def domain_of(stage: StageSettings) -> str:
 
 
 class Entrances(Construct):
-    """`bindings` are for the cluster: which service's pods are behind which group of targets.
+    """`bindings` are for the cluster: which service's pods are behind which of the `groups` of targets.
 
     The certificate, for `*.<stage>.<domain>`, is the operator's: parameter `/stoa/<stage>/certificate` has its ARN.
     """
@@ -70,6 +70,7 @@ class Entrances(Construct):
         self._pods = pods
         self._domain = domain_of(stage)
         self.bindings: list[dict[str, Any]] = []
+        self.groups: list[str] = []
         self._certificate = elbv2.ListenerCertificate.from_arn(
             ssm.StringParameter.value_for_string_parameter(self, f"/stoa/{stage.name}/certificate")
         )
@@ -163,6 +164,7 @@ class Entrances(Construct):
                 healthy_http_codes="200,401",
             ),
         )
+        self.groups.append(made.target_group_arn)
         self.bindings.append(
             binding(
                 f"{entrance.service}-{name.lower()}",

@@ -173,7 +173,8 @@ class Kafka(Construct):
     def _entrances(self, charts: ClusterCharts, vpc: ec2.IVpc, security_groups: Sequence[ec2.ISecurityGroup]) -> None:
         """A client is told each broker's own name, so each has its own load balancer."""
         zone = route53.PrivateHostedZone(self, "Zone", zone_name=ZONE, vpc=vpc)
-        objects = []
+        objects: list[dict[str, Any]] = []
+        groups: list[str] = []
         for number, name in enumerate(NAMES):
             balancer = elbv2.NetworkLoadBalancer(
                 self,
@@ -193,9 +194,9 @@ class Kafka(Construct):
             route53.ARecord(
                 self, f"Name{number}", zone=zone, record_name=name, target=route53.RecordTarget.from_alias(alias)
             )
+            groups.append(group.target_group_arn)
             objects += broker_service(number, group.target_group_arn)
-        bound = charts.manifest("KafkaBrokers", *objects)
-        bound.node.add_dependency(charts.balancing)
+        charts.bind("KafkaBrokers", groups, objects)
 
 
 def broker_service(number: int, target_group: str) -> list[dict[str, Any]]:

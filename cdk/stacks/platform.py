@@ -72,8 +72,7 @@ class Platform(Construct):
         root = charts.manifest("Root", repository(stage), root_application(stage, self._parameters(stage, seal, data)))
         root.node.add_dependency(argo)
         root.node.add_dependency(self._metrics())
-        bound = charts.manifest("Entrances", *entrances.bindings)
-        bound.node.add_dependency(charts.balancing)
+        charts.bind("Entrances", entrances.groups, entrances.bindings)
 
     def _parameters(self, stage: StageSettings, seal: kms.Key, data: Data) -> dict[str, str]:
         """What Git cannot know: names that AWS gave."""
