@@ -17,6 +17,7 @@ NAMESPACES = (
     "argocd",
     "awx",
     "cert-manager",
+    "databases",
     "external-secrets",
     "gatekeeper-system",
     "keycloak",
@@ -97,17 +98,28 @@ class ClusterCharts(Construct):
         self.ready: tuple[IDependable, ...] = (disks, certificates, self._store)
         self.balancing = self._load_balancing(vpc)
 
-    def chart(self, name: str, *, namespace: str, values: dict[str, Any], **where: str) -> eks.HelmChart:
-        """A chart in one of NAMESPACES, complete when its pods are."""
+    def chart(
+        self,
+        name: str,
+        *,
+        chart: str,
+        version: str,
+        namespace: str,
+        values: dict[str, Any],
+        repository: str | None = None,
+    ) -> eks.HelmChart:
+        """A chart in one of NAMESPACES, or in kube-system, complete when its pods are."""
         made = self._cluster.add_helm_chart(
             name,
-            release=where["chart"].rsplit("/", 1)[-1],
+            chart=chart,
+            version=version,
+            repository=repository,
+            release=chart.rsplit("/", 1)[-1],
             namespace=namespace,
             create_namespace=False,
             wait=True,
             timeout=Duration.minutes(14),
             values=values,
-            **where,
         )
         made.node.add_dependency(self._nodes)
         made.node.add_dependency(self.namespaces)
@@ -156,13 +168,14 @@ class ClusterCharts(Construct):
 
 
 def namespace(name: str, stage: StageSettings) -> dict[str, Any]:
-    """Its labels are the mandatory tags: Gatekeeper gives them to pods that come without, from charts of others."""
+    """By `stoa.io/platform` Gatekeeper knows whose pods to tag, since charts of others know no tags of ours."""
     labels = {
         "environment": stage.name,
         "project": "stoa",
         "cost-center": stage.cost_center,
         "data-class": stage.data_class,
         "auto-teardown": "false",
+        "stoa.io/platform": "true",
     }
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 

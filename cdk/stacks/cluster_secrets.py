@@ -25,6 +25,8 @@ class Data(Protocol):
     @property
     def data_key(self) -> kms.Key: ...
     @property
+    def secrets(self) -> Mapping[str, secretsmanager.ISecret]: ...
+    @property
     def kafka_credentials(self) -> Mapping[str, secretsmanager.ISecret]: ...
 
 
@@ -34,7 +36,7 @@ def client_secrets() -> tuple[str, ...]:
 
 
 class ClusterSecrets(Construct):
-    """`by_name` is what External Secrets may read, by the name that manifests in Git use: `stoa/<stage>/<name>`."""
+    """`by_name` has those that manifests in Git name `stoa/<stage>/<name>`; the others are of the data stack."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, data: Data) -> None:
         super().__init__(scope, construct_id)
@@ -48,6 +50,7 @@ class ClusterSecrets(Construct):
             "awx-database": self._password("awx-database", "awx"),
             "awx-admin": self._password("awx-admin", "admin"),
             "opensearch-admin": self._password("opensearch-admin", "admin"),
+            "opensearch-logs": self._password("opensearch-logs", "logs"),
             "grafana-admin": self._password("grafana-admin", "admin"),
             "argocd-repository": self._password("argocd-repository", "read-by-the-operator"),
         }
@@ -57,12 +60,13 @@ class ClusterSecrets(Construct):
         }
         self.master = data.database.secret
         self.kafka = dict(data.kafka_credentials)
+        self.search = data.secrets["opensearch_password"]
         self.kafka_ca = self._authority()
 
     def let_read_all(self, role: iam.Role) -> None:
         """Everything the cluster needs, and the one that it writes."""
         master = [self.master] if self.master else []
-        arns = [secret.secret_arn for secret in (*self.by_name.values(), *self.kafka.values(), *master)]
+        arns = [secret.secret_arn for secret in (*self.by_name.values(), *self.kafka.values(), self.search, *master)]
         ours = self.kafka_ca.secret_arn
         read = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
         role.add_to_policy(iam.PolicyStatement(actions=read, resources=[*arns, ours]))

@@ -159,11 +159,8 @@ class Kafka(Construct):
         self._cluster = cluster
         before = charts.manifest("KafkaSecrets", *authority(), push_authority(stage), *passwords(stage, secrets.kafka))
         before.node.add_dependency(*charts.ready)
-        where = {"repository": REPOSITORY, "version": CHART}
-        operator = charts.chart(
-            "RedpandaOperator", chart="operator", namespace=access.NAMESPACE, values=OPERATOR_VALUES, **where
-        )
-        brokers = charts.chart("Redpanda", chart="redpanda", namespace=access.NAMESPACE, values=values(), **where)
+        operator = self._chart(charts, "RedpandaOperator", "operator", OPERATOR_VALUES)
+        brokers = self._chart(charts, "Redpanda", "redpanda", values())
         brokers.node.add_dependency(before)
         topics = charts.manifest("KafkaAccess", *access.manifests())
         topics.node.add_dependency(operator, brokers)

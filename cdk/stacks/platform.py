@@ -85,6 +85,7 @@ class Platform(Construct):
             "costCenter": stage.cost_center,
             "dataClass": stage.data_class,
             "database.host": data.database.db_instance_endpoint_address,
+            "search.secret": data.secrets["opensearch_password"].secret_name,
             "database.secret": data.database.secret.secret_name if data.database.secret else "",
             "vault.key": seal.key_id,
         }

@@ -35,6 +35,8 @@ class DataStandIn:
     def __init__(self, scope: Construct) -> None:
         self.database = DatabaseStandIn(scope)
         self.data_key = kms.Key(scope, "DataKey", enable_key_rotation=True)
+        search = secretsmanager.Secret.from_secret_name_v2(scope, "Search", "stoa/dev/opensearch_password")
+        self.secrets = {"opensearch_password": search}
         self.kafka_credentials = {
             one.name: secretsmanager.Secret.from_secret_name_v2(scope, f"K-{one.name}", f"stoa/dev/kafka/{one.name}")
             for one in kafka_users()
