@@ -67,7 +67,6 @@ class ClusterStack(Stack):
             self,
             "Kafka",
             stage=stage.name,
-            cluster=self.cluster,
             charts=charts,
             secrets=secrets,
             vpc=network.vpc,

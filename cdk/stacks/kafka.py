@@ -149,14 +149,12 @@ class Kafka(Construct):
         construct_id: str,
         *,
         stage: str,
-        cluster: eks.Cluster,
         charts: ClusterCharts,
         secrets: ClusterSecrets,
         vpc: ec2.IVpc,
         security_groups: Sequence[ec2.ISecurityGroup],
     ) -> None:
         super().__init__(scope, construct_id)
-        self._cluster = cluster
         before = charts.manifest("KafkaSecrets", *authority(), push_authority(stage), *passwords(stage, secrets.kafka))
         before.node.add_dependency(*charts.ready)
         operator = self._chart(charts, "RedpandaOperator", "operator", OPERATOR_VALUES)
@@ -166,6 +164,12 @@ class Kafka(Construct):
         topics.node.add_dependency(operator, brokers)
         self._entrances(charts, vpc, security_groups)
         self.bootstrap_servers = ",".join(f"{name}.{ZONE}:{PORT}" for name in NAMES)
+
+    def _chart(self, charts: ClusterCharts, name: str, chart: str, given: dict[str, Any]) -> eks.HelmChart:
+        """Operator and brokers are released together, with one number."""
+        return charts.chart(
+            name, chart=chart, version=CHART, repository=REPOSITORY, namespace=access.NAMESPACE, values=given
+        )
 
     def _entrances(self, charts: ClusterCharts, vpc: ec2.IVpc, security_groups: Sequence[ec2.ISecurityGroup]) -> None:
         """A client is told each broker's own name, so each has its own load balancer."""
