@@ -79,7 +79,8 @@ class ClusterCharts(Construct):
         disks = self.manifest("Disks", storage_class())
         certificates = self.chart(
             "CertManager",
-            chart="oci://quay.io/jetstack/charts/cert-manager",
+            chart="cert-manager",
+            repository="oci://quay.io/jetstack/charts/cert-manager",
             version=CERT_MANAGER,
             namespace="cert-manager",
             values=CERTIFICATES_VALUES,
@@ -114,7 +115,7 @@ class ClusterCharts(Construct):
             chart=chart,
             version=version,
             repository=repository,
-            release=chart.rsplit("/", 1)[-1],
+            release=chart,
             namespace=namespace,
             create_namespace=False,
             wait=True,

@@ -19,10 +19,7 @@ FIRST: dict[str, dict[str, Any]] = {
     "kube-proxy": {},
     "eks-pod-identity-agent": {},
 }
-AFTER: dict[str, dict[str, Any]] = {
-    "coredns": {"replicaCount": 2},
-    "aws-ebs-csi-driver": {"controller": {"replicaCount": 2}},
-}
+AFTER: dict[str, dict[str, Any]] = {"coredns": {}, "aws-ebs-csi-driver": {}}
 
 
 def add_nodes(

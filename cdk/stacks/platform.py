@@ -27,7 +27,7 @@ def values(domain: str) -> dict[str, Any]:
     return {
         "global": {"domain": f"argocd.{domain}"},
         "configs": {
-            "cm": {"admin.enabled": False, "accounts.stoa": "apiKey", "kustomize.buildOptions": "--enable-helm=false"},
+            "cm": {"accounts.stoa": "apiKey"},
             "params": {"server.insecure": False},
             "rbac": {
                 "policy.default": "",
@@ -69,9 +69,10 @@ class Platform(Construct):
         )
         argo.node.add_dependency(*charts.ready)
         seal = self._seal(stage)
+        roles = (self._vault(seal), self._grafana())
         root = charts.manifest("Root", repository(stage), root_application(stage, self._parameters(stage, seal, data)))
-        root.node.add_dependency(argo)
-        root.node.add_dependency(self._metrics())
+        # a pod that starts before its role was given to it runs without
+        root.node.add_dependency(argo, *roles)
         charts.bind("Entrances", entrances.groups, entrances.bindings)
 
     def _parameters(self, stage: StageSettings, seal: kms.Key, data: Data) -> dict[str, str]:
@@ -92,19 +93,21 @@ class Platform(Construct):
 
     def _seal(self, stage: StageSettings) -> kms.Key:
         """Vault opens itself with it after a restart. Who deletes it deletes what Vault holds."""
-        key = kms.Key(
+        return kms.Key(
             self, "Seal", description="Unseals Vault", enable_key_rotation=True, alias=f"stoa-{stage.name}-vault"
         )
+
+    def _vault(self, seal: kms.Key) -> iam.Role:
         role = pod_role(self, "VaultRole", "Unseals Vault")
         role.add_to_policy(
-            iam.PolicyStatement(actions=["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"], resources=[key.key_arn])
+            iam.PolicyStatement(actions=["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"], resources=[seal.key_arn])
         )
         associate(self._cluster, role, "vault", "vault")
-        return key
+        return role
 
-    def _metrics(self) -> iam.Role:
+    def _grafana(self) -> iam.Role:
         """Grafana reads metrics of the functions, the database and the load balancers from CloudWatch."""
-        role = pod_role(self, "GrafanaRole", "Reads metrics and the logs' queries of CloudWatch for Grafana")
+        role = pod_role(self, "GrafanaRole", "Reads metrics of CloudWatch for Grafana")
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=[
