@@ -9,7 +9,6 @@ from typing import Protocol
 from aws_cdk import RemovalPolicy, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -19,9 +18,20 @@ from cdk.stages import StageSettings
 REALM = Path(__file__).resolve().parents[1] / "identity" / "realm.json"
 
 
-class Data(Protocol):
+class Database(Protocol):
+    """A database of RDS, whose master's secret RDS owns."""
+
     @property
-    def database(self) -> rds.DatabaseInstance: ...
+    def secret(self) -> secretsmanager.ISecret | None: ...
+    @property
+    def db_instance_endpoint_address(self) -> str: ...
+
+
+class Data(Protocol):
+    """What the cluster needs of the data stack. `secrets` are by the name of their setting, each value plain text."""
+
+    @property
+    def database(self) -> Database: ...
     @property
     def data_key(self) -> kms.Key: ...
     @property

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from cdk.app import guarded
 from cdk.stacks.cluster import ClusterStack
+from cdk.stacks.cluster_secrets import Database
 from cdk.stacks.kafka_access import kafka_users
 from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
@@ -27,17 +28,19 @@ class NetworkStandIn:
 
 class DatabaseStandIn:
     def __init__(self, scope: Construct) -> None:
-        self.secret = secretsmanager.Secret.from_secret_name_v2(scope, "Master", "stoa/dev/master")
+        self.secret: secretsmanager.ISecret | None = secretsmanager.Secret.from_secret_name_v2(
+            scope, "Master", "stoa/dev/master"
+        )
         self.db_instance_endpoint_address = "stoa.rds.internal"
 
 
 class DataStandIn:
     def __init__(self, scope: Construct) -> None:
-        self.database = DatabaseStandIn(scope)
+        self.database: Database = DatabaseStandIn(scope)
         self.data_key = kms.Key(scope, "DataKey", enable_key_rotation=True)
         search = secretsmanager.Secret.from_secret_name_v2(scope, "Search", "stoa/dev/opensearch_password")
-        self.secrets = {"opensearch_password": search}
-        self.kafka_credentials = {
+        self.secrets: dict[str, secretsmanager.ISecret] = {"opensearch_password": search}
+        self.kafka_credentials: dict[str, secretsmanager.ISecret] = {
             one.name: secretsmanager.Secret.from_secret_name_v2(scope, f"K-{one.name}", f"stoa/dev/kafka/{one.name}")
             for one in kafka_users()
         }

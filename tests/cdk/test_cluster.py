@@ -54,7 +54,7 @@ def text(value: Any) -> str:
         return value
     if "Fn::Join" in value:
         return "".join(text(part) for part in value["Fn::Join"][1])
-    return "<" + next(iter(value)) + ">"
+    return f"<{next(iter(value))}>"
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ class Gitlab(yaml.SafeLoader):
     """Knows `!reference`, which names lines of another job."""
 
 
-Gitlab.add_constructor("!reference", lambda loader, node: loader.construct_sequence(node))
+Gitlab.add_constructor("!reference", lambda loader, node: str(node))
 
 
 @pytest.mark.parametrize("name", ["gitlab-ci.yml", "github-workflow.yml"])

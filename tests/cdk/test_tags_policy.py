@@ -63,8 +63,8 @@ def test_a_pod_with_all_tags_is_let_in() -> None:
 
 @pytest.mark.parametrize("kind", ["Pod", "Deployment", "CronJob"])
 def test_one_without_any_is_told_all_that_it_lacks(kind: str) -> None:
-    bare = {"metadata": {}}
-    inside = {
+    bare: dict[str, Any] = {"metadata": {}}
+    inside: dict[str, dict[str, Any]] = {
         "Pod": bare,
         "Deployment": {"metadata": TAGGED, "spec": {"template": bare}},
         "CronJob": {"metadata": TAGGED, "spec": {"jobTemplate": {"spec": {"template": bare}}}},
