@@ -13,6 +13,7 @@ class StageSettings:
 
     `database_class` is an instance class of RDS without its `db.`, `database_gib` what its disk begins with.
     `archive_lock`: compliance lets nobody remove an archived event before its time, governance those who may bypass it.
+    The cluster has exactly `nodes` machines. Argo CD follows `platform_revision`, a branch or a tag, of `repository`.
     """
 
     name: StageName
@@ -24,6 +25,10 @@ class StageSettings:
     owner: str = "platform-team"
     cost_center: str = "api-platform"
     data_class: str = "internal"
+    node_type: str = "t3.large"
+    nodes: int = 3
+    repository: str = "https://gitlab.example.com/stoa/platform.git"
+    platform_revision: str = "main"
 
     @property
     def domain(self) -> str:
@@ -60,6 +65,7 @@ STAGES = (
         database_class="t4g.large",
         database_gib=50,
         archive_lock="governance",
+        platform_revision="staging",
     ),
     StageSettings(
         "prod",
@@ -69,5 +75,6 @@ STAGES = (
         database_gib=100,
         archive_lock="compliance",
         data_class="confidential",
+        platform_revision="prod",
     ),
 )

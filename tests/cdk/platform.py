@@ -9,7 +9,7 @@ from aws_cdk import Stage, Tags
 
 from cdk.app import guarded
 from cdk.stacks.network import NetworkStack
-from cdk.stacks.platform import Platform
+from cdk.stacks.runtime import Runtime
 from cdk.stages import STAGES
 from tests.cdk import surroundings
 from tests.cdk.written import Template, of_kind, templates
@@ -47,7 +47,7 @@ def written(folder: Path) -> Written:
         Tags.of(place).add(key, value)
     network = NetworkStack(place, "network", stage=STAGE, stack_name="stoa-dev-network", tags=dict(STAGE.tags))
     around = surroundings.network(network, network.vpc)
-    Platform(place, STAGE, network=around, data=surroundings.data(network), cluster=surroundings.cluster(network))
+    Runtime(place, STAGE, network=around, data=surroundings.data(network), cluster=surroundings.cluster(network))
     app.synth()
     assembly = folder / f"assembly-{STAGE.name}"
     manifest = json.loads((assembly / "manifest.json").read_text())

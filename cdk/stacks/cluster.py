@@ -1,0 +1,125 @@
+"""EKS: one private cluster with a fixed number of machines, and on it what the rest needs before Git takes over."""
+
+from typing import Any, Protocol
+
+import aws_cdk.lambda_layer_kubectl_v35 as kubectl
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from cdk.stacks.cluster_charts import ClusterCharts
+from cdk.stacks.cluster_nodes import add_nodes
+from cdk.stacks.cluster_secrets import ClusterSecrets, Data
+from cdk.stacks.entrances import Entrances
+from cdk.stacks.findings import accept_findings
+from cdk.stacks.kafka import Kafka
+from cdk.stacks.platform import Platform
+from cdk.stages import StageSettings
+
+VERSION = eks.KubernetesVersion.V1_35
+
+
+class Firewall(Protocol):
+    """What the cluster needs of cdk/stacks/firewall.py. `nodes` lets in who may speak to the platform."""
+
+    @property
+    def nodes(self) -> ec2.SecurityGroup: ...
+    @property
+    def functions(self) -> ec2.SecurityGroup: ...
+
+
+class Network(Protocol):
+    """What the cluster needs of the network stack."""
+
+    @property
+    def vpc(self) -> ec2.Vpc: ...
+    @property
+    def firewall(self) -> Firewall: ...
+
+
+class ClusterStack(Stack):
+    """Clients of Kafka need `bootstrap_servers` and `kafka_ca`, whose value is JSON with the PEM in `certificate`."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: StageSettings, network: Network, data: Data, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        key = self._key()
+        self.cluster = self._cluster(stage, network, key)
+        security_groups = [network.firewall.nodes, self.cluster.cluster_security_group]
+        nodes = add_nodes(self.cluster, stage, security_groups, key)
+        secrets = ClusterSecrets(self, "Secrets", stage=stage, data=data)
+        charts = ClusterCharts(
+            self, "Charts", stage=stage, cluster=self.cluster, nodes=nodes, secrets=secrets, vpc=network.vpc
+        )
+        entrances = Entrances(
+            self,
+            "Entrances",
+            stage=stage,
+            vpc=network.vpc,
+            functions=network.firewall.functions,
+            pods=self.cluster.cluster_security_group,
+        )
+        kafka = Kafka(
+            self,
+            "Kafka",
+            stage=stage.name,
+            charts=charts,
+            secrets=secrets,
+            vpc=network.vpc,
+            security_groups=security_groups,
+        )
+        Platform(self, "Platform", stage=stage, cluster=self.cluster, charts=charts, entrances=entrances, data=data)
+        self.bootstrap_servers = kafka.bootstrap_servers
+        self.kafka_ca = secrets.kafka_ca
+        accept_findings(self)
+
+    def _key(self) -> kms.Key:
+        return kms.Key(self, "Key", description="Secrets and disks of the cluster", enable_key_rotation=True)
+
+    def _cluster(self, stage: StageSettings, network: Network, key: kms.Key) -> eks.Cluster:
+        private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        cluster = eks.Cluster(
+            self,
+            "Cluster",
+            cluster_name=f"stoa-{stage.name}",
+            version=VERSION,
+            vpc=network.vpc,
+            vpc_subnets=[private],
+            endpoint_access=eks.EndpointAccess.PRIVATE,
+            default_capacity_type=eks.DefaultCapacityType.NODEGROUP,
+            default_capacity=0,
+            secrets_encryption_key=key,
+            # who deploys gets in through the access entry below, and nobody by having made the cluster
+            bootstrap_cluster_creator_admin_permissions=False,
+            bootstrap_self_managed_addons=False,
+            # nothing that stands on disks is deleted because its name is no longer in a template
+            prune=False,
+            cluster_logging=[
+                eks.ClusterLoggingTypes.API,
+                eks.ClusterLoggingTypes.AUDIT,
+                eks.ClusterLoggingTypes.AUTHENTICATOR,
+                eks.ClusterLoggingTypes.CONTROLLER_MANAGER,
+                eks.ClusterLoggingTypes.SCHEDULER,
+            ],
+            kubectl_provider_options=eks.KubectlProviderOptions(
+                kubectl_layer=kubectl.KubectlV35Layer(self, "Kubectl"),
+                private_subnets=network.vpc.private_subnets,
+            ),
+        )
+        operators = iam.Role(
+            self,
+            "Operators",
+            role_name=f"stoa-{stage.name}-cluster-operators",
+            description="Administers the cluster with kubectl; whoever may assume it is said by IAM",
+            assumed_by=iam.AccountRootPrincipal(),
+        )
+        everything = eks.AccessPolicy.from_access_policy_name(
+            "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+        )
+        cluster.grant_access("OperatorsMay", operators.role_arn, [everything])
+        operators.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[cluster.cluster_arn]))
+        return cluster

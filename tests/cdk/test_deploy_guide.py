@@ -1,0 +1,72 @@
+"""What people copy and read before they deploy: it must be true of the repository that it stands in."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from cdk.costs import COSTS, table
+from cdk.stages import STAGES
+from tests.cdk.platform_charts import ROOT
+
+GUIDE = (ROOT / "docs/deploy.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+CI = ROOT / "cdk/ci"
+
+
+def test_the_guide_has_the_costs_that_are_computed() -> None:
+    assert table() in GUIDE
+    for stage in STAGES:
+        assert all(cost.dollars(stage) > 0 for cost in COSTS)
+    assert len(re.findall("estimate", GUIDE)) >= 2
+
+
+def strings(thing: Any) -> list[str]:
+    if isinstance(thing, dict):
+        return [one for key, value in thing.items() for one in (str(key), *strings(value))]
+    if isinstance(thing, list):
+        return [one for value in thing for one in strings(value)]
+    return [str(thing)]
+
+
+class Gitlab(yaml.SafeLoader):
+    """Knows `!reference`, which names lines of another job."""
+
+
+Gitlab.add_constructor("!reference", lambda loader, node: str(node))
+
+
+@pytest.mark.parametrize("name", ["gitlab-ci.yml", "github-workflow.yml"])
+def test_pipelines_hold_no_key_and_run_what_is_here(name: str) -> None:
+    said = "\n".join(strings(yaml.load((CI / name).read_text(), Gitlab)))  # noqa: S506  a SafeLoader
+    assert not re.search("ACCESS_KEY|aws-access-key|AKIA", said)
+    for target in re.findall(r"\bmake ([a-z-]+)", said):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+    for path in re.findall(r"tests/cdk/\S+\.py", said):
+        assert (ROOT / path).exists(), path
+    assert "aws-cdk@2.1148.1" in said
+
+
+def test_gitlab_asks_for_a_token_where_it_speaks_to_aws_and_a_person_before_production() -> None:
+    jobs = yaml.load((CI / "gitlab-ci.yml").read_text(), Gitlab)  # noqa: S506  a SafeLoader
+    assert jobs[".aws"]["id_tokens"] == {"AWS_TOKEN": {"aud": "sts.amazonaws.com"}}
+    assert (jobs["diff"]["extends"], jobs[".deploy"]["extends"]) == (".aws", ".aws")
+    for stage in ("staging", "prod"):
+        assert [rule["when"] for rule in jobs[f"deploy-{stage}"]["rules"]] == ["manual"]
+    assert jobs["diff"]["variables"]["AWS_ROLE_ARN"] == "$AWS_READ_ROLE"
+
+
+def test_github_gives_a_token_only_to_jobs_that_speak_to_aws() -> None:
+    flow = yaml.safe_load((CI / "github-workflow.yml").read_text())
+    assert flow["permissions"] == {"contents": "read"}
+    for name, job in flow["jobs"].items():
+        uses = [step.get("uses", "") for step in job["steps"]]
+        speaks = any(one.startswith("aws-actions/") for one in uses)
+        assert (job.get("permissions", {}).get("id-token") == "write") is speaks, name
+        assert ("environment" in job) is speaks, name
+
+
+def test_templates_run_nowhere_by_themselves() -> None:
+    assert not (ROOT / ".gitlab-ci.yml").exists()
+    assert not (ROOT / ".github").exists()
