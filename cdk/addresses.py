@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from cdk.stages import StageSettings
 
-INSIDE = "stoa.internal"  # the private zone of the VPC
-
 
 def api(stage: StageSettings) -> str:
     return f"api.{stage.domain}"
@@ -17,18 +15,19 @@ def origin(stage: StageSettings) -> str:
 
 
 def addresses(stage: StageSettings) -> Mapping[str, str]:
-    """Settings of the functions, by their names; what runs in the cluster is reached inside the VPC, except for
-    Keycloak, whose tokens name the address that browsers have."""
+    """Settings of the functions, by their names. What runs in the cluster has names of its own inside the VPC
+    (cdk/stacks/entrances.py); Keycloak the one that browsers have too, since tokens name it."""
     return {
         "public_url": f"https://{api(stage)}",
-        "oidc_issuer_url": f"https://identity.{stage.domain}/realms/stoa",
+        "oidc_issuer_url": f"https://auth.{stage.domain}/realms/stoa",
+        "keycloak_url": f"https://auth.{stage.domain}/realms/stoa",
         "cors_origins": f"https://console.{stage.domain},https://portal.{stage.domain}",
         "gitlab_url": f"https://gitlab.{stage.domain}",
-        "awx_url": f"https://awx.{INSIDE}",
-        "argocd_url": f"https://argocd.{INSIDE}",
-        "opensearch_url": f"https://opensearch.{INSIDE}:9200",
+        "awx_url": f"https://awx.{stage.domain}",
+        "argocd_url": f"https://argocd.{stage.domain}",
+        "opensearch_url": f"https://opensearch.{stage.domain}",
         "opensearch_user": "stoa",
-        "vault_url": f"https://vault.{INSIDE}:8200",
+        "vault_url": f"https://vault.{stage.domain}",
         "gateway_dev_url": f"https://gateway-dev.{stage.domain}",
         "gateway_staging_url": f"https://gateway-staging.{stage.domain}",
         "gateway_prod_url": f"https://gateway-prod.{stage.domain}",

@@ -9,8 +9,11 @@ from aws_cdk import App, Aspects, Stage, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk.mappings import NoHiddenLimit
+from cdk.stacks.cluster import ClusterStack
 from cdk.stacks.data import DataStack
 from cdk.stacks.network import NetworkStack
+from cdk.stacks.observability import ObservabilityStack
+from cdk.stacks.runtime import Runtime
 from cdk.stacks.web import WebStack
 from cdk.stages import STAGES, StageSettings
 from cdk.tags import AFTER_TAGGING, UNTAGGED, MandatoryTags
@@ -48,7 +51,19 @@ def add_stacks(place: Stage, stage: StageSettings) -> None:
         return {"stage": stage, "stack_name": f"stoa-{stage.name}-{name}", "tags": dict(stage.tags)}
 
     network = NetworkStack(place, "network", **named("network"))
-    DataStack(place, "data", network=network, **named("data"))
+    data = DataStack(place, "data", network=network, **named("data"))
+    cluster = ClusterStack(place, "cluster", network=network, data=data, **named("cluster"))
+    runtime = Runtime(place, stage, network=network, data=data, cluster=cluster)
+    ObservabilityStack(
+        place,
+        "observability",
+        functions={**runtime.workers.functions, "api": runtime.api.function},
+        mappings=runtime.workers.mappings,
+        http_api=runtime.api.http_api,
+        database=data.database,
+        archive=data.archive,
+        **named("observability"),
+    )
     WebStack(
         place,
         "web",

@@ -35,6 +35,9 @@ NEEDS = {
     "vault:subkeys": Needs(("vault_url",), ("vault_token",)),
     "vault:channels": Needs(("vault_url",), ("channels_vault_token",)),
     "vault:gateways": Needs(("vault_url",), ("gateways_vault_token",)),
+    # the tokens of AWX and GitLab may be references into it
+    "vault:systems": Needs(("vault_url",), ("systems_vault_token",)),
+    "keycloak": Needs(("keycloak_url",), ("keycloak_client_secret",)),
     "ses": Needs(("mail_from",)),
     "s3:archive": Needs(("archive_bucket",)),
     "secret:audit-signing-key": Needs((), ("audit_signing_key",)),

@@ -38,6 +38,8 @@ def _written(value: Any) -> str:
     if isinstance(value, Mapping) and "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return str(separator).join(_written(part) for part in parts)
+    if isinstance(value, Mapping) and "Fn::ImportValue" in value:
+        return str(value["Fn::ImportValue"])
     if isinstance(value, Mapping) and "Ref" in value:
         return f"<{value['Ref']}>"
     if isinstance(value, Mapping) and isinstance(value.get("Fn::GetAtt"), Sequence):

@@ -15,6 +15,7 @@ from constructs import Construct
 from cdk.stacks.findings import BY_HAND, accept
 from cdk.stages import StageSettings
 
+OF_FUNCTIONS = "STOA_IDENTITY_CLIENT_SECRET"  # theirs is in the data stack, as plain text
 REALM = Path(__file__).resolve().parents[1] / "identity" / "realm.json"
 
 
@@ -41,8 +42,8 @@ class Data(Protocol):
 
 
 def client_secrets() -> tuple[str, ...]:
-    """The placeholders of the realm file that stand for a client's secret."""
-    return tuple(sorted(set(re.findall(r"\$\{([A-Z_]+_CLIENT_SECRET)\}", REALM.read_text()))))
+    """The placeholders of the realm file that stand for a client's secret, but for that of the functions."""
+    return tuple(sorted(set(re.findall(r"\$\{([A-Z_]+_CLIENT_SECRET)\}", REALM.read_text())) - {OF_FUNCTIONS}))
 
 
 class ClusterSecrets(Construct):
@@ -70,13 +71,13 @@ class ClusterSecrets(Construct):
         }
         self.master = data.database.secret
         self.kafka = dict(data.kafka_credentials)
-        self.search = data.secrets["opensearch_password"]
+        self.shared = (data.secrets["opensearch_password"], data.secrets["keycloak_client_secret"])
         self.kafka_ca = self._authority()
 
     def let_read_all(self, role: iam.Role) -> None:
         """Everything the cluster needs, and the one that it writes."""
         master = [self.master] if self.master else []
-        arns = [secret.secret_arn for secret in (*self.by_name.values(), *self.kafka.values(), self.search, *master)]
+        arns = [secret.secret_arn for secret in (*self.by_name.values(), *self.kafka.values(), *self.shared, *master)]
         ours = self.kafka_ca.secret_arn
         read = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
         role.add_to_policy(iam.PolicyStatement(actions=read, resources=[*arns, ours]))

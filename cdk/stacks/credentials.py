@@ -19,6 +19,7 @@ CHOSEN = MappingProxyType(
         "awx_webhook_secret": "what AWX sends in X-Stoa-Token",
         "artefact_token": "what playbooks read artefacts with",
         "opensearch_password": "of the user STOA_OPENSEARCH_USER",
+        "keycloak_client_secret": "of the realm's client stoa-identity, which administers its users",
         "audit_signing_key": "Ed25519, signs the checkpoints of the audit chain",
     }
 )
@@ -32,6 +33,7 @@ GIVEN = MappingProxyType(
         "awx_token": "launches and reads jobs",
         "argocd_token": "syncs and reads applications",
         "vault_token": "reads secret/subkeys",
+        "systems_vault_token": "reads secret/systems, where the tokens of AWX and GitLab may be kept",
         "channels_vault_token": "reads secret/channels",
         "gateways_vault_token": "reads secret/gateways",
     }

@@ -25,8 +25,8 @@ ARROWS = (
     Arrow("proxy", "database", POSTGRESQL, "pooled SQL"),
     Arrow("functions", "nodes", KAFKA, "events are published"),
     Arrow("pollers", "nodes", KAFKA, "event sources read their topics"),
-    Arrow("functions", "nodes", HTTPS, "AWX, Keycloak, Vault, Argo CD, OpenSearch"),
-    # GitLab, Slack and the public endpoints of AWS have no address that one could list
+    # GitLab, Slack and the public endpoints of AWS have no address that one could list; the way to what runs on the
+    # cluster goes through its own load balancer (cdk/stacks/entrances.py)
     Arrow("functions", "internet", HTTPS, "GitLab, Slack, AWS"),
     Arrow("nodes", "proxy", POSTGRESQL, "databases of Keycloak and AWX, pooled"),
     Arrow("nodes", "database", POSTGRESQL, "databases of Keycloak and AWX"),
