@@ -4,14 +4,16 @@ from typing import Any
 
 import requests
 
+from local.sign_in import Bearer
+
 
 class ControlPlane:
     """Raises requests.RequestException when the API does not answer."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, who: Bearer) -> None:
         self._url = url
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.auth = who
 
     def deployments(self, **filters: str) -> list[dict[str, Any]]:
         """The newest page, newest first."""

@@ -39,7 +39,7 @@ class Demonstration:
         self._console = console
         self._pushes = pushes
         self._stack = Stack(home, options, self._say)
-        self._control_plane = ControlPlane(self._stack.url("api"), home.secret("dev_token"))
+        self._control_plane = ControlPlane(self._stack.url("api"), self._stack.admin)
         self._admin = Admin(self._stack.url("gateway"), GATEWAY_USER, home.secret("gateway_password"))
         self._session = requests.Session()
         self._begun = time.monotonic()

@@ -21,7 +21,6 @@ SECRETS = (
     "gateway_password",
     "webhook_secret",
     "awx_webhook_secret",
-    "dev_token",
     "artefact_token",
     "backend_password",
 )

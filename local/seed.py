@@ -59,11 +59,10 @@ def channels(stack: Stack, tenant: str = TENANT) -> None:
         TEAM: {"kind": "slack", "target": f"vault:channels/{tenant}/{TEAM}#url"},
         MAIL: {"kind": "email", "target": TEAM_ADDRESS},
     }
-    headers = {"Authorization": f"Bearer {stack.home.secret('dev_token')}"}
     for name, channel in wanted.items():
         url = f"{stack.url('api')}/v1/tenants/{tenant}/channels/{name}"
-        if requests.get(url, headers=headers, timeout=10).status_code == 404:
-            requests.put(url, json=channel, headers=headers, timeout=10).raise_for_status()
+        if requests.get(url, auth=stack.admin, timeout=10).status_code == 404:
+            requests.put(url, json=channel, auth=stack.admin, timeout=10).raise_for_status()
 
 
 def _hook(project: Any, url: str, token: str) -> None:

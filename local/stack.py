@@ -21,6 +21,7 @@ from local.parts.openbao import OpenBao
 from local.parts.postgres import Postgres
 from local.parts.process import Child, DiedEarly
 from local.runtime.platform import CONCURRENCY, Platform
+from local.sign_in import SignIn
 from local.topics import create_topics
 from local.vault import grant, write_secret
 from stoa.kernel.schema import migrate
@@ -88,6 +89,7 @@ class Stack:
         self.vault_tokens: dict[str, str] = {}
         self.emulators: dict[str, Child] = {}
         self.platform: Platform | None = None
+        self.admin = SignIn(self.url, home.secret("demo_password"))
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -143,7 +145,6 @@ class Stack:
             "STOA_PUBLIC_URL": self.url("api"),
             "STOA_WEBHOOK_SECRET": secret("webhook_secret"),
             "STOA_AWX_WEBHOOK_SECRET": secret("awx_webhook_secret"),
-            "STOA_DEV_TOKEN": secret("dev_token"),
             "STOA_ARTEFACT_TOKEN": secret("artefact_token"),
             "STOA_CHANNELS_VAULT_TOKEN": self.vault_tokens["channels"],
             **identity.of_functions(self.url, secret),

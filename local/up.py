@@ -40,7 +40,7 @@ def up(home: Home, options: Options, console: Console) -> None:
         demo = seed(stack)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        control_plane = ControlPlane(stack.url("api"), home.secret("dev_token"))
+        control_plane = ControlPlane(stack.url("api"), stack.admin)
         watch = Watch(
             control_plane,
             lambda line: console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, soft_wrap=True),
@@ -90,7 +90,7 @@ def _places(stack: Stack, demo: Demo) -> Table:
     table = Table(title="STOA on this machine", show_header=False, title_justify="left")
     rows = {
         "HTTP API": stack.url("api"),
-        "  its token": f"dev_token in {stack.home.folder}/secrets.json (Authorization: Bearer ...)",
+        "  its tokens": f"of client stoa-operator: stoa_operator_client_secret in {stack.home.folder}/secrets.json",
         "sign in": f"{stack.url('identity')}/realms/stoa",
         "  as": ", ".join(demo_users()),
         "  password": f"demo_password in {stack.home.folder}/secrets.json, of all of them",

@@ -14,6 +14,7 @@ from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
 from stoa.kernel.schema import migrate
 from stoa.kernel.settings import Secret
+from tests.issuer import Issuer, issuing
 from tests.real.at_hand import opensearch_is_missing
 
 JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"
@@ -34,6 +35,12 @@ def run_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="stoa-test-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    with issuing() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

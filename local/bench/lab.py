@@ -45,7 +45,7 @@ class Lab:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.http = requests.Session()
-        self.http.headers["Authorization"] = f"Bearer {stack.home.secret('dev_token')}"
+        self.http.auth = stack.admin
         self._connections = threading.local()  # a new one for each question would weigh on what is measured
         self._gitlab = requests.Session()
         self._gitlab.headers["PRIVATE-TOKEN"] = stack.home.secret("gitlab_token")

@@ -103,12 +103,11 @@ class Maker:
             yield schedule.event(name, datetime.now(UTC))
 
     def _requests(self) -> Events:
-        token = ("authorization", f"Bearer {self._made.stack.home.secret('dev_token')}")
         reads = ("/v1/deployments", "/v1/pushes", "/health/live")
         for path in itertools.cycle(reads):
             headers = tuple(self._made.webhook_headers().items())
             yield _http("POST", "/webhooks/gitlab", headers, push_event(self._project.id, self._commit))
-            yield _http("GET", path, (token,), b"")
+            yield _http("GET", path, (("authorization", f"Bearer {self._made.stack.admin.token()}"),), b"")
 
     def _batches(self, sources: Sequence[Source]) -> Events:
         for number, source in enumerate(itertools.cycle(sources)):

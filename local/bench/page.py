@@ -120,7 +120,7 @@ class Page(Follower):
     def __init__(self, made: Lab) -> None:
         super().__init__(made)
         self._http = requests.Session()
-        self._http.headers.update(made.http.headers)
+        self._http.auth = made.stack.admin
         self._versions: dict[str, int] = {}
         self._cursor = self._ask({})["cursor"]
 

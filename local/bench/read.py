@@ -9,13 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import psycopg
 from psycopg.rows import dict_row
 
-from local.bench.parts import SECRET
+from local.bench.issuer import Issuer
 from local.bench.rows import Row, row
 from local.home import ROOT
 from local.runtime import http_event
@@ -27,14 +27,20 @@ from stoa.kernel.settings import Secret
 
 ROUNDS, CALLS = 20, 100
 BAR_MS = 3.0
+TOKEN = "BENCH_TOKEN"  # noqa: S105  a name
 
 
 def measure(database_url: str) -> list[Row]:
-    """Medians of each round's median."""
+    """Medians of each round's median. To check the token is a part of the read."""
+    with Issuer() as issuer:
+        return _measured(database_url, {"STOA_OIDC_ISSUER_URL": issuer.url, TOKEN: issuer.token()})
+
+
+def _measured(database_url: str, identity: Mapping[str, str]) -> list[Row]:
     environment = {
         **os.environ,
+        **identity,
         "STOA_DATABASE_URL": database_url,
-        "STOA_DEV_TOKEN": SECRET,
         "STOA_USER_REQUESTS_PER_S": "1000",  # more than one container can
         "STOA_USER_BURST": "10000",
         "AWS_LAMBDA_FUNCTION_NAME": "api",
@@ -82,10 +88,10 @@ def main() -> None:
     """Prints the medians of both, as two lists."""
     from functions.api.handler import handler  # noqa: PLC0415  reads the environment
 
-    deployment_id = sys.argv[1]
+    deployment_id, bearer = sys.argv[1], f"Bearer {os.environ[TOKEN]}"
     event = http_event.event(
         http_event.Request(
-            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", f"Bearer {SECRET}")),
+            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", bearer)),
             b"", "127.0.0.1", datetime.now(UTC),
         )
     )  # fmt: skip

@@ -62,7 +62,7 @@ class Run:
             hooks_rest_shortly(self._stack)
             notes, faults = Notes(), Counter[str]()
             pushes = Pushes(demo.workspace, self._stack.url("backend"), self.seed, notes)
-            hands = Hands(self._stack.url("api"), self._stack.home.secret("dev_token"), self.seed, notes)
+            hands = Hands(self._stack.url("api"), self._stack.admin, self.seed, notes)
             pushes.first()
             left = self._rest(notes, WARM_S)
             if not left:  # all is warm, and there is something to repeat

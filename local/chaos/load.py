@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 import yaml
+from requests.auth import AuthBase
 
 from local.chaos.evidence import Answer
 from local.workspace import ENVIRONMENT_YAML, TENANT, GitFailed, Workspace, api_folder, openapi_document
@@ -160,12 +161,12 @@ class Order:
 class Hands:
     """Asks for something by hand, each time twice with one Idempotency-Key."""
 
-    def __init__(self, url: str, token: str, seed: int, notes: Notes) -> None:
+    def __init__(self, url: str, who: AuthBase, seed: int, notes: Notes) -> None:
         self._url = url
         self._rng = random.Random(f"hands {seed}")
         self._notes = notes
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.auth = who
 
     def run(self, stopping: threading.Event) -> None:
         while not stopping.wait(ACT_EVERY_S):

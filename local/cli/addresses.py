@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from local.cli.errors import refused
 
 if TYPE_CHECKING:
+    from local.sign_in import Bearer
     from stoa.adapters.s3 import Bucket
 
 BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -42,12 +43,20 @@ def http_url(name: str, text: str) -> str:
     raise refused(f"{name} is no URL: say it as https://host")
 
 
-def api_token(home: Path | None) -> str:
-    """Never an option: arguments are seen by everybody on the machine."""
-    text = os.environ.get("STOA_API_TOKEN") or str(kept(home, "secrets.json", "dev_token"))
+def who(home: Path | None) -> Bearer:
+    """STOA_API_TOKEN, or who administers the platform that runs here.
+
+    Never an option: arguments are seen by everybody on the machine.
+    """
+    from local.sign_in import Bearer, SignIn  # noqa: PLC0415
+
+    text = os.environ.get("STOA_API_TOKEN")
+    if text is None:
+        password = str(kept(home, "secrets.json", "demo_password"))
+        return SignIn(lambda name: f"http://127.0.0.1:{kept(home, 'ports.json', name)}", password)
     if not TOKEN.fullmatch(text):
         raise refused("STOA_API_TOKEN is no token: it is empty, or has a space, a line end or a letter with an accent")
-    return text
+    return Bearer(text)
 
 
 def archive(home: Path | None) -> Bucket:

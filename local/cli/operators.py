@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from local.cli.addresses import api_token, brokers, http_url, kept
+from local.cli.addresses import brokers, http_url, kept, who
 from local.cli.errors import refused, told
 
 dlq = typer.Typer(help="Look at records that could not be processed, and send them back.", no_args_is_help=True)
@@ -106,7 +106,8 @@ def trace(
 ) -> None:
     """Show a trace from the push to its last result, with the time of every step.
 
-    The API's bearer token is taken from STOA_API_TOKEN, by default from the state of the platform that runs here.
+    The API's bearer token is taken from STOA_API_TOKEN; without one, the administrator of the platform that runs here
+    signs in.
     """
     from local.control_plane import ControlPlane  # noqa: PLC0415
 
@@ -114,7 +115,7 @@ def trace(
         raise refused(f"{trace_id} is no trace id: trc- and 32 hexadecimal digits, as pushes and deployments name it")
     with told():
         place = http_url("--url", url or f"http://127.0.0.1:{kept(home, 'ports.json', 'api')}")
-        found = ControlPlane(place, api_token(home)).trace(trace_id)
+        found = ControlPlane(place, who(home)).trace(trace_id)
     try:
         rows, day = _steps(found)
         title = f"{trace_id}: {found['status']}{_after(found['total_duration_ms'])}; times are UTC, {day}"

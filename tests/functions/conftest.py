@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +21,21 @@ from local.runtime.platform import Platform
 from local.topics import create_topics
 from tests.emulators.keycloak.kit import environment
 from tests.emulators.served import served
+from tests.issuer import Issuer
 
+ADMIN = "admin-of-tests"
 SIGNING_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLXRlc3Rz"
 
 
 @dataclass
 class Api:
-    """`rows` reads the database behind the function, `log` what the function wrote."""
+    """`rows` reads the database behind the function, `log` what the function wrote; `token` is an administrator's."""
 
     url: str
     database_url: str
     session: requests.Session
     log_file: Path
+    token: str
 
     def push(self, body: dict[str, Any] | bytes, **headers: str) -> requests.Response:
         sent = {"X-Gitlab-Token": "hook-secret", "Content-Type": "application/json", **headers}
@@ -42,7 +46,7 @@ class Api:
         return self.ask("GET", path, **headers)
 
     def ask(self, method: str, path: str, *, data: bytes | None = None, **headers: str) -> requests.Response:
-        sent = {"Authorization": "Bearer dev-token", **headers}
+        sent = {"Authorization": f"Bearer {self.token}", **headers}
         return self.session.request(method, self.url + path, data=data, headers=sent, timeout=10, allow_redirects=False)
 
     def log(self) -> list[dict[str, Any]]:
@@ -58,10 +62,11 @@ class Api:
 
 @pytest.fixture(scope="module")
 def start_api(
-    kafka: Any, postgres_url: str, module_database: Callable[[], str], run_folder: Path
+    kafka: Any, postgres_url: str, module_database: Callable[[], str], run_folder: Path, issuer: Issuer
 ) -> Iterator[Callable[..., Api]]:
     """Starts the api function; keywords replace its settings."""
     create_topics(kafka.bootstrap)
+    token = issuer.token("cpi-admin", sub=ADMIN, exp=int(time.time()) + 3600)
     platforms: list[Platform] = []
 
     def start(**settings: str) -> Api:
@@ -73,7 +78,7 @@ def start_api(
             "STOA_WEBHOOK_SECRET": "hook-secret",
             "STOA_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
             "STOA_AWX_WEBHOOK_SECRET": "awx-secret",
-            "STOA_DEV_TOKEN": "dev-token",
+            "STOA_OIDC_ISSUER_URL": issuer.url,
             "STOA_ARTEFACT_TOKEN": "artefact-token",
             "STOA_TENANT_REQUESTS_PER_S": "1000",
             "STOA_TENANT_BURST": "10000",
@@ -84,7 +89,7 @@ def start_api(
         logs = Path(tempfile.mkdtemp(dir=run_folder))
         platforms.append(Platform(environment, logs, api_workers=2))
         platforms[-1].start({"api"})
-        return Api(platforms[-1].api_url, url, requests.Session(), logs / "api.log")
+        return Api(platforms[-1].api_url, url, requests.Session(), logs / "api.log", token)
 
     yield start
     for platform in platforms:

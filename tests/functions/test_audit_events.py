@@ -87,6 +87,7 @@ def log(start_api: Any, run_folder: Path) -> Iterator[Log]:
         assert search.index([record(e) for e in events]) == []
         keys = f"http://127.0.0.1:{realm.server_port}/certs"
         api = start_api(STOA_OPENSEARCH_URL=server.url, STOA_OIDC_ISSUER_URL="http://issuer", STOA_OIDC_KEYS_URL=keys)
+        api.token = token("cpi-admin", None)
         yield Log(api, events)
     realm.shutdown()
     realm.server_close()

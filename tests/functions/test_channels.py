@@ -46,7 +46,7 @@ def test_what_a_person_does_to_a_channel_is_on_the_audit_log_without_its_target(
     rows = tenants.rows("SELECT value FROM outbox WHERE topic = 'audit-log' ORDER BY seq")
     said = [one for row in rows if (one := json.loads(bytes(row["value"])))["resource"] == "channels/tenant-a/heard"]
     assert [(one["action"], one["actor"], one["tenant"], one["ip"]) for one in said] == [
-        (f"CHANNEL_{verb}", "machine:developer", "tenant-a", "127.0.0.1") for verb in ("CREATED", "REPLACED", "REMOVED")
+        (f"CHANNEL_{verb}", "admin-of-tests", "tenant-a", "127.0.0.1") for verb in ("CREATED", "REPLACED", "REMOVED")
     ]
     on = {"kind": "email", "messages": ["deploy_success", "deploy_failed"], "enabled": True}
     off = {**on, "enabled": False}

@@ -110,12 +110,12 @@ def test_errors_are_problems_with_a_stable_code(
 def test_nobody_reads_without_the_token(seeded: tuple[Any, list[Deployment]]) -> None:
     api, made = seeded
     for path in ("/v1/deployments", f"/v1/deployments/{made[0].id}", "/v1/pushes", "/v1/status"):
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "dev-token"}):
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": api.token}):
             assert api.session.get(api.url + path, headers=headers, timeout=10).status_code == 401
 
 
-def test_an_empty_development_token_opens_nothing(start_api: Callable[..., Any]) -> None:
-    bare = start_api(STOA_DEV_TOKEN="", STOA_ARTEFACT_TOKEN="", STOA_AWX_WEBHOOK_SECRET="")
+def test_an_empty_secret_opens_nothing(start_api: Callable[..., Any]) -> None:
+    bare = start_api(STOA_OIDC_ISSUER_URL="", STOA_ARTEFACT_TOKEN="", STOA_AWX_WEBHOOK_SECRET="")
     for value in ("", "Bearer ", "Bearer"):
         headers = {"Authorization": value, "X-Stoa-Token": ""}
         assert bare.session.get(f"{bare.url}/v1/deployments", headers=headers, timeout=10).status_code == 401
@@ -146,7 +146,7 @@ def test_a_start_by_hand_is_refused_with_a_reason(
     seeded: tuple[Any, list[Deployment]], asked: dict[str, Any], status: int, code: str
 ) -> None:
     api, _ = seeded
-    headers = {"Authorization": "Bearer dev-token"}
+    headers = {"Authorization": f"Bearer {api.token}"}
     answer = api.session.post(f"{api.url}/v1/deployments", json=asked, headers=headers, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 

@@ -13,7 +13,7 @@ def test_a_secret_shows_nothing_and_an_empty_one_is_false() -> None:
 
 def test_settings_without_an_environment_hold_no_usable_secret() -> None:
     made = from_environment({})
-    assert not any((made.webhook_secret, made.dev_token, made.awx_webhook_secret, made.artefact_token))
+    assert not any((made.webhook_secret, made.awx_webhook_secret, made.artefact_token))
     assert made.database_role == "stoa_worker"
 
 

@@ -56,7 +56,7 @@ class Running:
         self.stack.start()
         self.workspace = seed(self.stack).workspace
         self.admin = Admin(self.stack.url("gateway"), GATEWAY_USER, self.stack.home.secret("gateway_password"))
-        self.control_plane = ControlPlane(self.stack.url("api"), self.stack.home.secret("dev_token"))
+        self.control_plane = ControlPlane(self.stack.url("api"), self.stack.admin)
 
     def push(self, *paths: str) -> None:
         self.workspace.write_api(self.stack.url("backend"), openapi_document(paths=paths))

@@ -13,6 +13,7 @@ from local.consumer_lag import lags
 from local.parts.ports import free_port
 from local.runtime.platform import Platform
 from local.seed import TEAM_ADDRESS, channels
+from local.sign_in import Bearer
 from local.topics import create_topics
 from local.workspace import TENANT
 from stoa.adapters.kafka import Producer
@@ -24,7 +25,7 @@ GROUPS = ("deploy_results_to_notifications.deploy-results", "notifications_to_pe
 
 
 def test_a_result_reaches_the_channels_of_the_demo_once(
-    desk: Any, world: Any, kafka: Any, module_database: Callable[[], str], run_folder: Path
+    desk: Any, world: Any, kafka: Any, module_database: Callable[[], str], run_folder: Path, issuer: Any
 ) -> None:
     create_topics(kafka.bootstrap)
     environment = {
@@ -32,7 +33,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
         "STOA_KAFKA_BOOTSTRAP": kafka.bootstrap,
         "STOA_VAULT_URL": world.openbao.url,
         "STOA_CHANNELS_VAULT_TOKEN": world.vault_token,
-        "STOA_DEV_TOKEN": "dev-token",
+        "STOA_OIDC_ISSUER_URL": issuer.url,
         "STOA_SLACK_URL": world.url,
         "STOA_SMTP_HOST": "127.0.0.1",
         "STOA_SMTP_PORT": str(world.smtp_port),
@@ -46,7 +47,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
         stack: Any = SimpleNamespace(
             url=lambda name: {"people": world.url, "api": platform.api_url}[name],
             openbao=world.openbao,
-            home=SimpleNamespace(secret=lambda _: "dev-token"),
+            admin=Bearer(issuer.token("cpi-admin")),
         )
         channels(stack)
         channels(stack)

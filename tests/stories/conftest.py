@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import psycopg
 import pytest
 import requests
@@ -31,8 +32,13 @@ class Lab:
         self.stack = stack
         demo = seed(stack)
         self.project_id, self.workspace = demo.project_id, demo.workspace
-        self.control_plane = ControlPlane(stack.url("api"), stack.home.secret("dev_token"))
+        self.control_plane = ControlPlane(stack.url("api"), stack.admin)
         self.admin = Admin(stack.url("gateway"), GATEWAY_USER, stack.home.secret("gateway_password"))
+
+    @property
+    def admin_id(self) -> str:
+        """The `sub` of who asks by hand."""
+        return str(jwt.decode(self.stack.admin.token(), options={"verify_signature": False})["sub"])
 
     def write(self, api: str, *paths: str, **options: Any) -> None:
         document = openapi_document(paths=paths or ("/orders",))

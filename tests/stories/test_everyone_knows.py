@@ -23,8 +23,7 @@ def lab(start_lab: Callable[[Options], Any]) -> Any:
 
 
 def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
-    token = {"Authorization": f"Bearer {lab.stack.home.secret('dev_token')}"}
-    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, headers=token, timeout=10)
+    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, auth=lab.stack.admin, timeout=10)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found

@@ -153,7 +153,7 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
     api = fresh()
     lab.write(api)
     lab.done(lab.workspace.push(f"Add {api}"))
-    token = {"Authorization": f"Bearer {lab.stack.home.secret('dev_token')}", "Idempotency-Key": str(uuid.uuid4())}
+    token = {"Authorization": f"Bearer {lab.stack.admin.token()}", "Idempotency-Key": str(uuid.uuid4())}
     asked = {"tenant": "tenant-demo", "api": api, "environment": "dev"}
     url = f"{lab.stack.url('api')}/v1/deployments"
     first, second = (requests.post(url, json=asked, headers=token, timeout=10) for _ in range(2))
@@ -167,7 +167,7 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
     said = [json.loads(record.value) for record in lab.records("audit-log")]
     mine = [one for one in said if one["resource"] == f"deployments/{read['id']}"]
     assert [(one["action"], one["actor"], one["ip"]) for one in mine] == [
-        ("DEPLOYMENT_STARTED", "machine:developer", "127.0.0.1")
+        ("DEPLOYMENT_STARTED", lab.admin_id, "127.0.0.1")
     ]
 
 

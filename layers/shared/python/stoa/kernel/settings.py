@@ -97,7 +97,6 @@ class Settings:
     webhook_secret: Secret
     webhook_signing_secret: Secret
     awx_webhook_secret: Secret
-    dev_token: Secret
     oidc_issuer_url: str
     oidc_keys_url: str
     oidc_audience: str
