@@ -35,7 +35,8 @@ def put(api: Any, tenant: str, name: str, environment: str, generation: int, doc
     api.rows(
         "INSERT INTO deployments (id, tenant, api, environment, action, generation, state, project_id, commit_sha,"
         " trigger, requested_by, trace_id, requested_at, api_version, artefact_sha256)"
-        " VALUES (%s, %s, %s, %s, 'deploy', %s, 'succeeded', 1, 'c', 'gitlab-push', 'gitlab:1', 'trc-1', now(), '1.0', %s)",
+        " VALUES (%s, %s, %s, %s, 'deploy', %s, 'succeeded', 1, 'c', 'gitlab-push', 'gitlab:1', 'trc-1', now(), '1.0',"
+        " %s)",
         ids.deployment_id(), tenant, name, environment, generation, digest,
     )  # fmt: skip
 
