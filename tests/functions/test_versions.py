@@ -24,6 +24,11 @@ def deployed(start_api: Any) -> Any:
             document = DOCUMENTS[n] if name == "shop" else {**DOCUMENTS[0], "info": {}}
             put(api, tenant, name, "dev", n + 1, json.dumps(document).encode())
     put(api, "tenant-a", "shop", "staging", 1, None)
+    api.rows(
+        "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
+        " created_at, created_by, updated_at, updated_by)"
+        " VALUES ('tenant-a', 'shop', 1, 1, 1, 'c', '{dev}', now(), 'p', now(), 'p')"
+    )
     return api
 
 
