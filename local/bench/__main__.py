@@ -23,6 +23,7 @@ from local.bench import (
     page,
     read,
     rebuild,
+    search,
     soak,
     webhook,
 )
@@ -40,6 +41,7 @@ def families(console: Console, here: Path, given: argparse.Namespace) -> dict[st
     """What can be measured, by name, in the order of a whole run."""
     return {
         "read": partial(_read, console, here),
+        "search": partial(_search, console, here),
         "webhook": partial(_webhook, console, here),
         "imports": partial(imports.measure, console),
         "launch": partial(launch.measure, console, here),
@@ -58,6 +60,12 @@ def _read(console: Console, here: Path) -> list[Row]:
     console.print("reading one deployment in the handler")
     with parts(here / "read") as (_, environment):
         return read.measure(environment["STOA_DATABASE_URL"])
+
+
+def _search(console: Console, here: Path) -> list[Row]:
+    console.print("searching 10,000 APIs in the handler")
+    with parts(here / "search") as (_, environment):
+        return search.measure(environment["STOA_DATABASE_URL"])
 
 
 def _webhook(console: Console, here: Path) -> list[Row]:

@@ -104,7 +104,8 @@ class Load:
 
     def __init__(self, connection: Connection, table: str, statements: Sequence[str]) -> None:
         self._connection = connection
-        self._copy = f"COPY {table} FROM STDIN WITH (DELIMITER E'\\x1f', NULL E'\\x1d')"
+        self._copy = f"COPY {table} FROM STDIN"  # as psycopg writes rows
+        self._copy_packed = f"{self._copy} WITH (DELIMITER E'\\x1f', NULL E'\\x1d')"
         self._statements = statements
         self.refused = 0
 
@@ -112,7 +113,8 @@ class Load:
         """`text` is that of `packed`; without it the rows are sent one by one."""
         try:
             with self._connection.transaction():
-                with self._connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+                how = self._copy if text is None else self._copy_packed
+                with self._connection.cursor() as cursor, cursor.copy(how) as copy:
                     if text is not None:
                         copy.write(text)
                     else:

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from stoa.deployments.queries import DeploymentQueries
 from stoa.kernel import ids
+from stoa.kernel.database import Database, bind
+from stoa.kernel.errors import NotFound
+from stoa.kernel.settings import Secret
 from tests.functions.test_pages import all_of
 from tests.openapi.shop import BREAKING, SAFE, edited, shop
 
@@ -24,6 +28,11 @@ def deployed(start_api: Any) -> Any:
             document = DOCUMENTS[n] if name == "shop" else {**DOCUMENTS[0], "info": {}}
             put(api, tenant, name, "dev", n + 1, json.dumps(document).encode())
     put(api, "tenant-a", "shop", "staging", 1, None)
+    api.rows(
+        "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
+        " created_at, created_by, updated_at, updated_by)"
+        " VALUES ('tenant-a', 'shop', 1, 1, 1, 'c', '{dev}', now(), 'p', now(), 'p')"
+    )
     return api
 
 
@@ -35,7 +44,8 @@ def put(api: Any, tenant: str, name: str, environment: str, generation: int, doc
     api.rows(
         "INSERT INTO deployments (id, tenant, api, environment, action, generation, state, project_id, commit_sha,"
         " trigger, requested_by, trace_id, requested_at, api_version, artefact_sha256)"
-        " VALUES (%s, %s, %s, %s, 'deploy', %s, 'succeeded', 1, 'c', 'gitlab-push', 'gitlab:1', 'trc-1', now(), '1.0', %s)",
+        " VALUES (%s, %s, %s, %s, 'deploy', %s, 'succeeded', 1, 'c', 'gitlab-push', 'gitlab:1', 'trc-1', now(), '1.0',"
+        " %s)",
         ids.deployment_id(), tenant, name, environment, generation, digest,
     )  # fmt: skip
 
@@ -82,3 +92,17 @@ def test_a_version_of_another_api_or_of_none_is_not_there(deployed: Any) -> None
         assert deployed.get(f"{PATH}/compare?from=1&to={wanted}").status_code == 404
     assert deployed.get(f"/v1/apis/b/shop/compare?from={DIGESTS[0]}&to=3").status_code == 404
     assert deployed.get(f"{PATH}/compare?from=1&to=1&environment=staging").status_code == 404
+
+
+def test_a_caller_of_another_tenant_reads_none_whatever_the_application_asks_for(deployed: Any) -> None:
+    database = Database(Secret(deployed.database_url), "stoa_worker")
+    queries = DeploymentQueries(database)
+    bind("b")
+    try:
+        assert queries.versions("tenant-a", "shop", environment=None, before=None, limit=9) == []
+        with pytest.raises(NotFound):
+            queries.version("tenant-a", "shop", DIGESTS[0])
+        assert queries.version("b", "shop", DIGESTS[2])["generation"] == 3
+    finally:
+        bind(None)
+        database.close()

@@ -1,6 +1,7 @@
 """A project that is written to file by file, and what it tells of its APIs."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -20,14 +21,16 @@ class Repository(Desk):
         self._server = server
         self._files: set[str] = set()
 
-    def push(self, *written: str, removed: tuple[str, ...] = ()) -> str:
-        """One commit, planned at once; its id."""
+    def push(self, *written: str, removed: tuple[str, ...] = (), said: Mapping[str, str] | None = None) -> str:
+        """One commit, planned at once; its id. `said` is what files say, by path; it does not matter of the others."""
+        said = said or {}
+        contents = {path: said.get(path, f"{path} {n}") for n, path in enumerate((*written, *said), len(self.asked))}
         actions = [
-            {"action": "update" if path in self._files else "create", "file_path": path, "content": f"{path} {text}"}
-            for text, path in enumerate(written, len(self.asked))
+            {"action": "update" if path in self._files else "create", "file_path": path, "content": content}
+            for path, content in contents.items()
         ]
         actions += [{"action": "delete", "file_path": path} for path in removed]
-        self._files = (self._files | set(written)) - set(removed)
+        self._files = (self._files | set(written) | set(said)) - set(removed)
         where = f"/projects/{self.project}/repository/commits"
         made = self._server.ask("POST", where, branch="main", commit_message="x", actions=actions)
         self.gitops.catch_up()

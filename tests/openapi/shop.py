@@ -10,76 +10,79 @@ Node = dict[str, Any]
 Edit = Callable[[Node], object]
 
 
+_SHOP: Node = {
+    "openapi": "3.0.3",
+    "info": {"title": "Shop", "version": "1"},
+    "paths": {
+        "/orders": {
+            "get": {
+                "operationId": "listOrders",
+                "parameters": [
+                    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+                    {"name": "sort", "in": "query", "required": True,
+                     "schema": {"type": "string", "enum": ["up", "down"]}},
+                ],
+                "responses": {
+                    "200": {"description": "-", "content": {"application/json": {"schema": {
+                        "type": "array", "items": {"$ref": "#/components/schemas/Order"}}}}},
+                    "404": {"description": "-"},
+                },
+            },
+            "post": {
+                "operationId": "makeOrder",
+                "security": [{"key": []}],
+                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/New"}}}},
+                "responses": {"201": {"description": "-", "headers": {"Location": {
+                    "required": True, "schema": {"type": "string"}}}}},
+            },
+        },
+        "/orders/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "get": {
+                "operationId": "getOrder",
+                "responses": {"200": {"description": "-", "content": {"application/json": {
+                    "schema": {"$ref": "#/components/schemas/Order"}}}}},
+            },
+            "delete": {"operationId": "dropOrder", "responses": {"204": {"description": "-"}}},
+        },
+    },
+    "components": {
+        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+        "schemas": {
+            "Order": {
+                "type": "object",
+                "required": ["id", "state"],
+                "properties": {
+                    "id": {"type": "string", "readOnly": True},
+                    "state": {"type": "string", "enum": ["open", "done"]},
+                    "note": {"type": "string", "maxLength": 50},
+                    "parent": {"$ref": "#/components/schemas/Order"},
+                    "total": {"allOf": [{"type": "integer"}, {"minimum": 0}]},
+                    "payment": {"oneOf": [{"$ref": "#/components/schemas/Card"}]},
+                },
+            },
+            "New": {
+                "type": "object",
+                "required": ["item"],
+                "properties": {
+                    "item": {"type": "string", "maxLength": 20},
+                    "count": {"type": "integer"},
+                    "kind": {"type": "string", "enum": ["a", "b"]},
+                },
+            },
+            "Card": {"type": "object", "properties": {"number": {"type": "string"}}},
+            "Cash": {"type": "object", "properties": {"till": {"type": "string"}}},
+        },
+    },
+}  # fmt: skip
+
+
 def shop() -> Node:
-    return {
-        "openapi": "3.0.3",
-        "info": {"title": "Shop", "version": "1"},
-        "paths": {
-            "/orders": {
-                "get": {
-                    "operationId": "listOrders",
-                    "parameters": [
-                        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
-                        {"name": "sort", "in": "query", "required": True,
-                         "schema": {"type": "string", "enum": ["up", "down"]}},
-                    ],
-                    "responses": {
-                        "200": {"description": "-", "content": {"application/json": {"schema": {
-                            "type": "array", "items": {"$ref": "#/components/schemas/Order"}}}}},
-                        "404": {"description": "-"},
-                    },
-                },
-                "post": {
-                    "operationId": "makeOrder",
-                    "security": [{"key": []}],
-                    "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/New"}}}},
-                    "responses": {"201": {"description": "-", "headers": {"Location": {
-                        "required": True, "schema": {"type": "string"}}}}},
-                },
-            },
-            "/orders/{id}": {
-                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
-                "get": {
-                    "operationId": "getOrder",
-                    "responses": {"200": {"description": "-", "content": {"application/json": {
-                        "schema": {"$ref": "#/components/schemas/Order"}}}}},
-                },
-                "delete": {"operationId": "dropOrder", "responses": {"204": {"description": "-"}}},
-            },
-        },
-        "components": {
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
-            "schemas": {
-                "Order": {
-                    "type": "object",
-                    "required": ["id", "state"],
-                    "properties": {
-                        "id": {"type": "string", "readOnly": True},
-                        "state": {"type": "string", "enum": ["open", "done"]},
-                        "note": {"type": "string", "maxLength": 50},
-                        "parent": {"$ref": "#/components/schemas/Order"},
-                        "total": {"allOf": [{"type": "integer"}, {"minimum": 0}]},
-                        "payment": {"oneOf": [{"$ref": "#/components/schemas/Card"}]},
-                    },
-                },
-                "New": {
-                    "type": "object",
-                    "required": ["item"],
-                    "properties": {
-                        "item": {"type": "string", "maxLength": 20},
-                        "count": {"type": "integer"},
-                        "kind": {"type": "string", "enum": ["a", "b"]},
-                    },
-                },
-                "Card": {"type": "object", "properties": {"number": {"type": "string"}}},
-                "Cash": {"type": "object", "properties": {"till": {"type": "string"}}},
-            },
-        },
-    }  # fmt: skip
+    return copy.deepcopy(_SHOP)
 
 
 def edited(*edits: Edit) -> Node:
-    made = copy.deepcopy(shop())
+    made = shop()
     for edit in edits:
         edit(made)
     return made

@@ -122,6 +122,16 @@ def test_what_is_too_much_is_said_to_be_incomplete() -> None:
     assert (len(found.changes), found.complete) == (1000, False)
 
 
+def test_a_schema_that_refers_to_itself_from_two_sides_ends() -> None:
+    """Its property is what two parts say together, which is the same one level down."""
+    ref = {"$ref": "#/components/schemas/New"}
+    other = {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/Card"}}}
+    new = edited(lambda c: c["components"]["schemas"].update(
+        New={"properties": {"a": ref}, "allOf": [{"properties": {"a": ref}}, other]},
+        Card={"properties": {"a": ref}, "allOf": [ref]}))  # fmt: skip
+    assert compared(new, new) == Comparison((), True)
+
+
 def test_junk_in_a_document_breaks_nothing() -> None:
     junk = {"openapi": "3.0.3", "paths": {"/a": {"get": {
         "parameters": [None, {"$ref": "#/nowhere"}, {"in": "query", "name": 1, "schema": {"enum": 3, "type": 4}}],

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from stoa.openapi.document import Node, escape
 from stoa.openapi.schema_views import LOWER, UPPER, Schemas, View, as_json
 
-MAX_VISITS = 100_000
+MAX_VISITS = 50_000
 MAX_SHOWN = 5
 # the wider of two formats takes every value of the other
 WIDER_FORMATS = frozenset({("int32", "int64"), ("float", "double")})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -51,6 +51,7 @@ class Schemas:
     def __init__(self, content: Node) -> None:
         self._content = content
         self._views: dict[int, tuple[Node, View]] = {}
+        self._together: dict[frozenset[int], Node] = {}
 
     def resolved(self, node: Any) -> Node:
         """The object that stands here, or that the reference here leads to."""
@@ -70,9 +71,28 @@ class Schemas:
         found = self.resolved(node)
         known = self._views.get(id(found))
         if known is None:
-            made = reduce(_both, map(_own, self._parts(found)))
+            parts = list(self._parts(found))
+            made = replace(reduce(_both, map(_own, parts)), properties=self._properties(parts))
             known = self._views[id(found)] = (found, made)  # the node is kept: its id stays its own
         return known[1]
+
+    def _properties(self, parts: list[Node]) -> dict[str, Node]:
+        found: dict[str, list[Node]] = {}
+        for part in parts:
+            for name, node in _object(part.get("properties")).items():
+                if isinstance(node, dict):
+                    found.setdefault(name, []).append(node)
+        return {name: nodes[0] if len(nodes) == 1 else self._all(nodes) for name, nodes in found.items()}
+
+    def _all(self, nodes: list[Node]) -> Node:
+        """The schema of what all of these allow: one of them where it holds the others, and always the same one for
+        the same, or a schema that refers to itself would never end."""
+        held = [{id(part): part for part in self._parts(self.resolved(node))} for node in nodes]
+        every = {key: part for parts in held for key, part in parts.items()}
+        for node, parts in zip(nodes, held, strict=True):
+            if len(parts) == len(every):
+                return node
+        return self._together.setdefault(frozenset(every), {"allOf": list(every.values())})
 
     def _parts(self, node: Node) -> Iterator[Node]:
         """The schema without its allOf, and what that holds, each once."""
@@ -103,7 +123,6 @@ def _own(node: Node) -> View:
         bounds=dict(_bounds(node)),
         multiple_of=node.get("multipleOf"),
         unique=node.get("uniqueItems") is True,
-        properties={name: one for name, one in _object(node.get("properties")).items() if isinstance(one, dict)},
         required=frozenset(name for name in _list(node.get("required")) if isinstance(name, str)),
         additional=additional if isinstance(additional, dict | bool) else True,
         items=node["items"] if isinstance(node.get("items"), dict) else None,
@@ -144,9 +163,6 @@ def _both(a: View, b: View) -> View:
     for key, value in b.bounds.items():
         tighter = min if key in UPPER else max
         bounds[key] = tighter(bounds[key], value) if key in bounds else value
-    properties = dict(a.properties)
-    for name, node in b.properties.items():
-        properties[name] = {"allOf": [properties[name], node]} if name in properties else node
     return View(
         types=_common(a.types, b.types),
         enum=_common(a.enum, b.enum),
@@ -155,7 +171,6 @@ def _both(a: View, b: View) -> View:
         bounds=bounds,
         multiple_of=a.multiple_of or b.multiple_of,
         unique=a.unique or b.unique,
-        properties=properties,
         required=a.required | b.required,
         additional=b.additional if a.additional is True else a.additional,
         items=a.items or b.items,
