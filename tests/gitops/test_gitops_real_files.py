@@ -9,6 +9,7 @@ import yaml
 
 from local.workspace import Workspace, openapi_document
 from stoa.gitops.model import Change, affected
+from stoa.repository import iam
 from stoa.repository.definition import definition
 from stoa.repository.dialect import absolute_url
 
@@ -39,11 +40,14 @@ def test_an_address_that_only_a_browser_forgives_is_none(url: str) -> None:
     assert not absolute_url(url)
 
 
-def test_the_files_that_the_page_shows_are_an_api() -> None:
+def test_the_files_that_the_page_shows_are_an_api_and_its_tenants_members() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/gitops.md").read_text(), re.DOTALL)
-    api, dev, defaults = (block.encode() for block in blocks)
+    api, dev, defaults, members = (block.encode() for block in blocks)
     found = definition({API: api, DEV: dev, "_defaults.yaml": defaults, SPEC: b""}, *LANE)
     assert found.launch_vars()["backend"]["read_timeout_s"] == 20
+    said = iam.rosters({"iam/tenants.yaml": members}.__getitem__, ["iam/tenants.yaml"], frozenset({LANE[0]}))
+    assert (said.faults, said.elsewhere) == ({}, ())
+    assert said.rosters[LANE[0]].people == {"bob@stoa.example": "tenant-admin", "cleo@stoa.example": "devops"}
 
 
 def test_the_files_of_the_demo_are_an_api(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ class MemberList(BaseModel):
     items: list[MemberRead]
 
 
+# of a tenant that no file has named yet
+NEVER: dict[str, Any] = {
+    "generation": 0,
+    "state": "none",
+    **dict.fromkeys(("commit_sha", "error", "refused_commit", "refusal", "asked_at", "synced_at")),
+}
+
+
 @router.get("")
 def list_tenants(who: Reader, page: Annotated[Page, Query()]) -> TenantPage:
     """By name; of who belongs to a tenant, their own. Follow `next_cursor` until it is null."""
@@ -122,11 +130,10 @@ def list_members(who: UserManager, tenant: Tenant) -> MemberList:
     """All whom the file names, by address: a tenant has few."""
     who.within(tenant)
     sync, members = app().member_queries.of(tenant)
-    shown = sync or dict.fromkeys(("asked_at", "synced_at", "error", "refusal", "refused_commit"))
-    known = {"generation": 0, "state": "none", **shown}
-    taken = sync is not None and sync["state"] != "none"
-    items = [MemberRead(**{**row, "sub": row.pop("user_id")}) for row in members]
-    return MemberList(tenant=tenant, source_commit=sync["commit_sha"] if sync and taken else None, items=items, **known)
+    shown = {**NEVER, **(sync or {})}
+    commit = shown.pop("commit_sha")
+    items = [MemberRead(**row) for row in members]
+    return MemberList(tenant=tenant, source_commit=None if shown["state"] == "none" else commit, items=items, **shown)
 
 
 def _asked(request: Request, who: Grant) -> dict[str, str]:

@@ -164,7 +164,8 @@ def shown(connection: Connection, tenant: str) -> tuple[Row | None, list[Row]]:
     """The sync of a tenant, and its members by address."""
     sync = connection.execute(f"SELECT {_SHOWN} FROM member_syncs WHERE tenant = %s", (tenant,)).fetchone()
     rows = connection.execute(
-        "SELECT email, role, user_id, state, reason FROM tenant_members WHERE tenant = %s ORDER BY email", (tenant,)
+        "SELECT email, role, user_id AS sub, state, reason FROM tenant_members WHERE tenant = %s ORDER BY email",
+        (tenant,),
     )
     return sync, rows.fetchall()
 
