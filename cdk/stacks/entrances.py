@@ -79,11 +79,16 @@ class Entrances(Construct):
         public.connections.allow_from_any_ipv4(ec2.Port.tcp(443), "People sign in")
         inside = self._balancer("Inside", INSIDE, internet_facing=False)
         self._let_in(inside, functions)
-        zone = route53.PrivateHostedZone(self, "Zone", zone_name=self._domain, vpc=vpc)
+        self._name(vpc, inside)
+        CfnOutput(self, "SignIn", value=public.load_balancer_dns_name, description=f"auth.{self._domain} is a CNAME")
+
+    def _name(self, vpc: ec2.IVpc, inside: elbv2.ApplicationLoadBalancer) -> None:
+        """A zone for each name and not one for all: that would hide, inside, the names that are only outside."""
         alias = route53.RecordTarget.from_alias(targets.LoadBalancerTarget(inside))
         for entrance in INSIDE:
-            route53.ARecord(self, f"Name-{entrance.host}", zone=zone, record_name=entrance.host, target=alias)
-        CfnOutput(self, "SignIn", value=public.load_balancer_dns_name, description=f"auth.{self._domain} is a CNAME")
+            name = f"{entrance.host}.{self._domain}"
+            zone = route53.PrivateHostedZone(self, f"Zone-{entrance.host}", zone_name=name, vpc=vpc)
+            route53.ARecord(self, f"Name-{entrance.host}", zone=zone, target=alias)
 
     def _let_in(self, inside: elbv2.ApplicationLoadBalancer, functions: ec2.ISecurityGroup) -> None:
         """Both ends of the arrow; machines and operators' sessions inside come from the machines' own group."""
