@@ -169,6 +169,7 @@ def test_browsers_reach_sign_in_and_nothing_else_of_the_cluster(written: Written
     ]
     assert outside == [["auth.dev.stoa.example.com"]]
     assert len(list(rules)) == 1 + len(INSIDE)
+    assert {one.namespace for one in INSIDE} == {"keycloak", "argocd", "awx", "monitoring", "logging", "vault"}
 
 
 def test_inside_only_the_names_of_the_cluster_are_others_than_outside(written: Written) -> None:
