@@ -41,8 +41,8 @@ COSTS = (
     ),
     Cost(
         "load balancers",
-        "3 network, 2 application, $0.0225 an hour each, and 1 unit of load of $0.008",
-        lambda _: 5 * 0.0225 * HOURS + 0.008 * HOURS,
+        "3 network, 2 application, $0.0225 an hour each, and 1 unit of load of $0.008; 7 zones of names at $0.50",
+        lambda _: 5 * 0.0225 * HOURS + 0.008 * HOURS + 7 * 0.50,
     ),
     Cost("NAT", "$0.045 an hour each, 50 GB", lambda stage: stage.nat_gateways * 0.045 * HOURS + 50 * 0.045),
     Cost(

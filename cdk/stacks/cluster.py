@@ -49,6 +49,7 @@ class ClusterStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         key = self._key()
         self.cluster = self._cluster(stage, network, key)
+        self._let_in_operators(stage)
         security_groups = [network.firewall.nodes, self.cluster.cluster_security_group]
         nodes = add_nodes(self.cluster, stage, security_groups, key)
         secrets = ClusterSecrets(self, "Secrets", stage=stage, data=data)
@@ -82,7 +83,7 @@ class ClusterStack(Stack):
 
     def _cluster(self, stage: StageSettings, network: Network, key: kms.Key) -> eks.Cluster:
         private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
-        cluster = eks.Cluster(
+        return eks.Cluster(
             self,
             "Cluster",
             cluster_name=f"stoa-{stage.name}",
@@ -93,7 +94,7 @@ class ClusterStack(Stack):
             default_capacity_type=eks.DefaultCapacityType.NODEGROUP,
             default_capacity=0,
             secrets_encryption_key=key,
-            # who deploys gets in through the access entry below, and nobody by having made the cluster
+            # who deploys gets in through an access entry, and nobody by having made the cluster
             bootstrap_cluster_creator_admin_permissions=False,
             bootstrap_self_managed_addons=False,
             # nothing that stands on disks is deleted because its name is no longer in a template
@@ -110,6 +111,10 @@ class ClusterStack(Stack):
                 private_subnets=network.vpc.private_subnets,
             ),
         )
+
+    def _let_in_operators(self, stage: StageSettings) -> None:
+        """One role may do everything, and IAM says who may take it."""
+        cluster = self.cluster
         operators = iam.Role(
             self,
             "Operators",
@@ -122,4 +127,3 @@ class ClusterStack(Stack):
         )
         cluster.grant_access("OperatorsMay", operators.role_arn, [everything])
         operators.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[cluster.cluster_arn]))
-        return cluster

@@ -26,7 +26,7 @@ NAMESPACES = (
     "redpanda",
     "vault",
 )
-CERT_MANAGER = "1.21.2"
+CERT_MANAGER = "v1.21.2"  # with the letter: it is the tag of an image
 EXTERNAL_SECRETS = "2.0.0"
 LOAD_BALANCING = eks.AlbControllerVersion.V3_2_2.helm_chart_version
 STORE = "aws"

@@ -34,13 +34,13 @@ class Entrance:
 
 
 SIGN_IN = Entrance("auth", "keycloak", "keycloak", 8443, 8443, "/realms/stoa", tls=True)
+# Redpanda Console is not among them: it asks nobody who they are, and may do everything
 INSIDE = (
     SIGN_IN,
     Entrance("argocd", "argocd", "argo-cd-argocd-server", 443, 8080, "/healthz", tls=True),
     Entrance("awx", "awx", "awx-service", 80, 8052, "/api/v2/ping/"),
     Entrance("grafana", "monitoring", "monitoring-grafana", 80, 3000, "/api/health"),
     Entrance("opensearch", "logging", "opensearch", 9200, 9200, "/", tls=True),
-    Entrance("redpanda", "redpanda", "redpanda-console", 8080, 8080, "/admin/health"),
     Entrance("vault", "vault", "vault-active", 8200, 8200, "/v1/sys/health", tls=True),
 )
 
@@ -75,15 +75,15 @@ class Entrances(Construct):
         public.connections.allow_from_any_ipv4(ec2.Port.tcp(443), "People sign in")
         inside = self._balancer("Inside", INSIDE, internet_facing=False)
         self._let_in(inside, functions)
-        self._name(inside)
+        self._name(vpc, inside)
         CfnOutput(self, "SignIn", value=public.load_balancer_dns_name, description=f"auth.{self._domain} is a CNAME")
 
-    def _name(self, inside: elbv2.ApplicationLoadBalancer) -> None:
-        """A private zone for each name: one for the whole domain would hide its public names from the VPC."""
+    def _name(self, vpc: ec2.IVpc, inside: elbv2.ApplicationLoadBalancer) -> None:
+        """A zone for each name and not one for all: that would hide, inside, the names that are only outside."""
         alias = route53.RecordTarget.from_alias(targets.LoadBalancerTarget(inside))
         for entrance in INSIDE:
             name = f"{entrance.host}.{self._domain}"
-            zone = route53.PrivateHostedZone(self, f"Zone-{entrance.host}", zone_name=name, vpc=self._vpc)
+            zone = route53.PrivateHostedZone(self, f"Zone-{entrance.host}", zone_name=name, vpc=vpc)
             route53.ARecord(self, f"Name-{entrance.host}", zone=zone, target=alias)
 
     def _let_in(self, inside: elbv2.ApplicationLoadBalancer, functions: ec2.ISecurityGroup) -> None:

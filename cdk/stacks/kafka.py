@@ -33,7 +33,6 @@ OPERATOR_VALUES = {
 def values() -> dict[str, Any]:
     """Of the chart. Only the listener for Kafka is there for others; the brokers spread over machines and zones."""
     issuer = {"issuerRef": {"name": access.CA_SECRET, "kind": "Issuer"}, "caEnabled": True}
-    closed = {"external": {"default": {"enabled": False}}}
     return {
         "auth": {
             "sasl": {
@@ -54,12 +53,7 @@ def values() -> dict[str, Any]:
             "domain": ZONE,
             "addresses": list(NAMES),
         },
-        "listeners": {
-            "kafka": {"external": {"default": {"port": PORT, "advertisedPorts": [PORT], "tls": {"cert": "external"}}}},
-            "admin": closed,
-            "http": {"enabled": False, **closed},
-            "schemaRegistry": {"enabled": False, **closed},
-        },
+        "listeners": _listeners(),
         "resources": {
             "requests": {"cpu": CPU, "memory": MEMORY},
             "limits": {"memory": MEMORY},
@@ -75,6 +69,16 @@ def values() -> dict[str, Any]:
             "enabled": True,
             "resources": {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
         },
+    }
+
+
+def _listeners() -> dict[str, Any]:
+    closed = {"external": {"default": {"enabled": False}}}
+    return {
+        "kafka": {"external": {"default": {"port": PORT, "advertisedPorts": [PORT], "tls": {"cert": "external"}}}},
+        "admin": closed,
+        "http": {"enabled": False, **closed},
+        "schemaRegistry": {"enabled": False, **closed},
     }
 
 

@@ -169,6 +169,15 @@ def test_browsers_reach_sign_in_and_nothing_else_of_the_cluster(written: Written
     ]
     assert outside == [["auth.dev.stoa.example.com"]]
     assert len(list(rules)) == 1 + len(INSIDE)
+    assert {one.namespace for one in INSIDE} == {"keycloak", "argocd", "awx", "monitoring", "logging", "vault"}
+
+
+def test_inside_only_the_names_of_the_cluster_are_others_than_outside(written: Written) -> None:
+    """The API's name, to which AWX reports, stays what the world knows."""
+    zones = {one["Name"] for one in written.of("AWS::Route53::HostedZone").values()}
+    assert zones == {f"{one.host}.dev.stoa.example.com." for one in INSIDE} | {"kafka.stoa.internal."}
+    named = {text(one["Name"]) for one in written.of("AWS::Route53::RecordSet").values()}
+    assert zones - {"kafka.stoa.internal."} <= named
 
 
 def test_no_value_of_a_secret_stands_in_the_template(written: Written) -> None:
