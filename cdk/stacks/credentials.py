@@ -78,7 +78,7 @@ class Credentials(Construct):
 
     def _kafka(self, function: str) -> secretsmanager.ISecret:
         made = secretsmanager.SecretStringGenerator(
-            secret_string_template=json.dumps({"username": function}),
+            secret_string_template=json.dumps({"username": function.replace("_", "-")}),
             generate_string_key="password",
             password_length=LETTERS,
             exclude_punctuation=True,
