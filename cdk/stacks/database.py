@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from cdk.stacks.logs import logs_may_use
+from cdk.stacks.logs import RETENTION, logs_may_use
 from cdk.stacks.network import RETENTION, NetworkStack
 from cdk.stages import StageSettings
 
