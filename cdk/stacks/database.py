@@ -11,7 +11,7 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from cdk.stacks.logs import RETENTION, logs_may_use
-from cdk.stacks.network import RETENTION, NetworkStack
+from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 
 DATABASE = "stoa"
