@@ -66,7 +66,7 @@ _API: Fields = (
     ("updated_at", "timestamptz", _text),
     ("updated_by", "text", _text),
 )
-_ENVIRONMENTS: Fields = (("environments", "jsonb", (list,)),)
+_STATE: Fields = (("environments", "jsonb", (list,)), ("lifecycle", "jsonb", (dict,)))
 _DELETED: Fields = (("timestamp", "timestamptz", _text), ("deleted_by", "text", _text))
 _PUSHED: Fields = (
     ("event_id", "text", _text),
@@ -160,7 +160,7 @@ RESULT_INTAKE = Intake(RESULTS, _ENDED, read_finished, objects=2)
 REQUEST_INTAKE = Intake(REQUESTS, _ASKED, _any)
 PUSH_INTAKE = Intake(PUSHES, _PUSHED, _any)
 API_INTAKES = (
-    Intake("api-created", (*_API, *_ENVIRONMENTS), _any, objects=1),
-    Intake("api-updated", (*_API, *_ENVIRONMENTS), _any, objects=1),
-    Intake("api-deleted", (*_API, *_DELETED, *_ENVIRONMENTS), _any, objects=1),
+    Intake("api-created", (*_API, *_STATE), _any, objects=2),
+    Intake("api-updated", (*_API, *_STATE), _any, objects=2),
+    Intake("api-deleted", (*_API, *_DELETED, *_STATE), _any, objects=2),
 )

@@ -19,12 +19,15 @@ _DEPLOYMENT = (
     " trigger, requested_by, trace_id, requested_at, state"
 )
 
+# events were written before they said it
+DRAFT = "jsonb_build_object('state', 'draft', 'deprecated', NULL, 'sunset', NULL)"
+
 
 def _api(deleted: bool) -> str:
     """The newest generation of an API is its row, whichever topic told it."""
     kept = (
         "generation", "project_id", "commit_sha", "environments", "created_at", "created_by", "updated_at",
-        "updated_by", "deleted_at", "deleted_by",
+        "updated_by", "deleted_at", "deleted_by", "lifecycle",
     )  # fmt: skip
     newer = ", ".join(f"{name} = excluded.{name}" for name in kept)
     end = "timestamp, deleted_by" if deleted else "NULL::timestamptz, NULL"
@@ -33,7 +36,7 @@ def _api(deleted: bool) -> str:
         f"INSERT INTO {{schema}}.apis AS a (tenant, api, created_generation, {', '.join(kept)})"
         " SELECT DISTINCT ON (tenant, api_id) tenant, api_id, generation, generation, project_id, commit,"
         " ARRAY(SELECT jsonb_array_elements_text(environments)), created_at, created_by, updated_at, updated_by,"
-        f" {end} FROM {{staged}} ORDER BY tenant, api_id, generation DESC"
+        f" {end}, coalesce(lifecycle, {DRAFT}) FROM {{staged}} ORDER BY tenant, api_id, generation DESC"
         f" ON CONFLICT (tenant, api) DO UPDATE SET {newer} WHERE a.generation < excluded.generation"
     )
 

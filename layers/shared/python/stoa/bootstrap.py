@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
     from stoa.audit.flows import AuditChain, Heartbeat
+    from stoa.authoring.flows import Authoring
+    from stoa.authoring.flows_by_hand import Authors
+    from stoa.authoring.queries import ChangeQueries
     from stoa.catalog.flows import Catalog
     from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gateway_admin.flows import GatewayAdmin
     from stoa.gitops.flows import GitOps
+    from stoa.gitops.flows_by_hand import ByHand as GitOpsByHand
     from stoa.gitops.queries import PushQueries
     from stoa.notifications.flows import Notifications
     from stoa.notifications.flows_by_hand import Channels
@@ -259,9 +263,42 @@ class App:
             publish=self.publisher.soon,
             request=lambda *wanted: self.deployments.request(*wanted),
             standing=lambda project: self.deployment_queries.standing(project),
+            authored=lambda *commits: self.authoring.authored(*commits),
+            settle=lambda *made: self.authoring.settle(*made),
             gitlab=lambda: self.gitlab,
             vault=lambda: self.vault,
         )
+
+    @cached_property
+    def gitops_by_hand(self) -> "GitOpsByHand":
+        from stoa.gitops.flows_by_hand import ByHand  # noqa: PLC0415
+
+        return ByHand(self.database, self.publisher.soon, lambda *wanted: self.deployments.request(*wanted))
+
+    @cached_property
+    def authoring(self) -> "Authoring":
+        from stoa.authoring.flows import Authoring  # noqa: PLC0415
+        from stoa.gitops.model import gateway_document  # noqa: PLC0415
+
+        return Authoring(
+            database=self.database,
+            publish=self.publisher.soon,
+            accept=lambda push: self.gitops.accept_push(push),
+            convert=gateway_document,
+            gitlab=lambda: self.gitlab,
+        )
+
+    @cached_property
+    def authors(self) -> "Authors":
+        from stoa.authoring.flows_by_hand import Authors  # noqa: PLC0415
+
+        return Authors(self.database, self.publisher.soon)
+
+    @cached_property
+    def change_queries(self) -> "ChangeQueries":
+        from stoa.authoring.queries import ChangeQueries  # noqa: PLC0415
+
+        return ChangeQueries(self.database)
 
 
 @cache

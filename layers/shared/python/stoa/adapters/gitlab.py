@@ -1,9 +1,11 @@
-"""GitLab REST API v4: compare, tree, files. Source: GitLab's repository APIs, in the words they use."""
+"""GitLab REST API v4: compare, tree, files, commits. Source: GitLab's repository APIs, in the words they use."""
 
+import base64
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +26,10 @@ NAME_HINT = "give the file a name in UTF-8, best of a-z, 0-9, - and . only; GitL
 MAX_WAIT_S = 10.0
 AT_ONCE = 6
 RETRY_STATUS = frozenset({408, 409, 425})
+# said with 400, by some versions with 409; source: files/multi_service.rb and files/base_service.rb of GitLab
+STALE = re.compile("file with this name (already exists|doesn't exist)|has changed since you started editing it")
+CLOSED = "not allowed to push into this branch"
+CLOSED_HINT = "let the platform's user push to the default branch, or change the API in Git by a merge request"
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,36 @@ class Diff:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`commits` are ids, the oldest first; `timed_out` means that `diffs` is incomplete."""
+    """`commits` are ids, the oldest first, `messages` theirs; `timed_out` means that `diffs` is incomplete."""
 
     commits: tuple[str, ...]
     diffs: tuple[Diff, ...]
     timed_out: bool
+    messages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One file of a commit: made when `seen` is None, removed when `content` is, else replaced. `seen` is the commit
+    that touched it last, as far as the writer knows."""
+
+    path: str
+    content: bytes | None
+    seen: str | None
+
+    def action(self) -> dict[str, str]:
+        name = "create" if self.seen is None else "delete" if self.content is None else "update"
+        said = {"action": name, "file_path": self.path, "last_commit_id": self.seen}
+        if self.content is not None:
+            said |= {"encoding": "base64", "content": base64.b64encode(self.content).decode()}
+        return {key: value for key, value in said.items() if value is not None}
+
+
+class Stale(Refused):
+    """A file is not as the writer has seen it; nothing was written."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("STALE_WRITE", f"GitLab: {said}")
 
 
 class _Allowance:
@@ -92,6 +123,7 @@ class GitLab:
                 for d in body["diffs"]
             ),
             timed_out=bool(body.get("compare_timeout")),
+            messages={str(commit["id"]): str(commit["message"]) for commit in body["commits"]},
         )
 
     def default_branch(self, project_id: int) -> tuple[str, str] | None:
@@ -122,7 +154,11 @@ class GitLab:
 
     def tree(self, project_id: int, ref: str, path: str = "", *, recursive: bool = True) -> tuple[str, ...]:
         """Paths of all files below `path` at a commit, or of those in it; empty when there is no such folder."""
-        found: list[str] = []
+        return tuple(self.blobs(project_id, ref, path, recursive=recursive))
+
+    def blobs(self, project_id: int, ref: str, path: str = "", *, recursive: bool = True) -> dict[str, str]:
+        """The same, each with the id of its content."""
+        found: dict[str, str] = {}
         said = str(recursive).lower()
         params = {"ref": ref, "path": path, "recursive": said, "per_page": str(PER_PAGE), "page": "1"}
         while params["page"]:
@@ -130,11 +166,41 @@ class GitLab:
                 answer = self._get(f"/projects/{project_id}/repository/tree", params)
             except NotFound:
                 if path:
-                    return ()
+                    return {}
                 raise
-            found += [entry["path"] for entry in answer.json() if entry["type"] == "blob"]
+            found |= {entry["path"]: entry["id"] for entry in answer.json() if entry["type"] == "blob"}
             params["page"] = answer.headers.get("X-Next-Page", "")
-        return tuple(found)
+        return found
+
+    def last_commits(self, project_id: int, paths: Iterable[str], ref: str) -> dict[str, str]:
+        """The commit that touched each file last, by path. Raises NotFound."""
+        wanted, where = list(paths), f"/projects/{project_id}/repository/files"
+        urls = [f"{where}/{quote(path, safe='')}" for path in wanted]
+        found = self._pool.map(lambda url: self._get(url, {"ref": ref}, "HEAD"), urls)
+        return {path: said.headers["X-Gitlab-Last-Commit-Id"] for path, said in zip(wanted, found, strict=True)}
+
+    def commits(self, project_id: int, ref: str, path: str) -> dict[str, str]:
+        """The newest 100 commits that touched a path ("" for any), the newest first, each with its message."""
+        params = {"ref_name": ref, "path": path, "per_page": str(PER_PAGE)}
+        found = self._get(f"/projects/{project_id}/repository/commits", params).json()
+        return {str(commit["id"]): str(commit["message"]) for commit in found}
+
+    def commit(self, project_id: int, branch: str, message: str, writes: Sequence[Write]) -> str:
+        """All of them in one commit; its id. Raises Stale, Refused for a branch that is closed to us.
+
+        After Transient the commit may be made, or may still be.
+        """
+        body = {"branch": branch, "commit_message": message, "actions": [write.action() for write in writes]}
+        answer = self._send("POST", f"/projects/{project_id}/repository/commits", {"stats": "false"}, body=body)
+        said = _said(answer) if answer.status_code in (400, 403, 409) else ""
+        if STALE.search(said):
+            raise Stale(said)
+        if CLOSED in said:
+            raise Refused("BRANCH_PROTECTED", f"GitLab: {said}", hint=CLOSED_HINT, status=409)
+        if answer.status_code == 429:
+            raise Transient("gitlab", "rate limit", sent=False)
+        _raise_for(answer)
+        return str(answer.json()["id"])
 
     def top_and(self, project_id: int, ref: str, folders: Iterable[str]) -> tuple[str, ...]:
         """Paths of the files in the topmost folder, and of all files below these, asked for at once."""
@@ -172,10 +238,12 @@ class GitLab:
             raise
         return bytes(found)
 
-    def _get(self, path: str, params: dict[str, str], *, stream: bool = False) -> requests.Response:
+    def _get(
+        self, path: str, params: dict[str, str], method: str = "GET", *, stream: bool = False
+    ) -> requests.Response:
         deadline = time.monotonic() + MAX_WAIT_S
         while True:
-            answer = self._send(path, params, stream)
+            answer = self._send(method, path, params, stream=stream)
             if answer.status_code != 429:
                 break
             answer.close()
@@ -186,13 +254,17 @@ class GitLab:
         _raise_for(answer)
         return answer
 
-    def _send(self, path: str, params: dict[str, str], stream: bool) -> requests.Response:
+    def _send(
+        self, method: str, path: str, params: dict[str, str], *, stream: bool = False, body: Any = None
+    ) -> requests.Response:
         headers = {"PRIVATE-TOKEN": self._token.reveal()}
         try:
             # a redirect could carry the token to another host
-            return self._session.get(
+            return self._session.request(
+                method,
                 self._url + path,
                 params=params,
+                json=body,
                 headers=headers,
                 timeout=self._timeout_s,
                 allow_redirects=False,

@@ -53,7 +53,7 @@ _STATUS = (
 )
 _API = (
     "tenant, api, generation, project_id, commit_sha AS commit, environments, created_at, created_by, updated_at,"
-    " updated_by"
+    " updated_by, lifecycle"
 )
 _RECORD_ONE = recording(_ONE, "api_status")
 

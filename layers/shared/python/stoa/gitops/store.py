@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from stoa.gitops.events import PushAccepted, api_event
+from stoa.gitops.events import DRAFT, PushAccepted, api_event
 from stoa.gitops.model import Api
 from stoa.gitops.model_apis import Apis, Commit, Touched
 from stoa.kernel import generations
@@ -16,7 +16,7 @@ from stoa.kernel.envelope import Event
 
 _API = (
     "tenant, api, generation, created_generation, project_id, commit_sha, environments, created_at, created_by,"
-    " updated_at, updated_by, deleted_at, deleted_by"
+    " updated_at, updated_by, deleted_at, deleted_by, lifecycle"
 )
 _PUSH = "id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at, processed_at"
 
@@ -171,15 +171,25 @@ def _put_api(connection: Connection, found: Touched, commit: Commit) -> Row | No
     generation = generations.following(connection, f"{found.tenant}/{found.api}")
     return connection.execute(
         f"INSERT INTO apis AS a ({_API}) VALUES (%(tenant)s, %(api)s, %(generation)s, %(generation)s, %(project_id)s,"
-        " %(sha)s, %(environments)s, %(at)s, %(actor)s, %(at)s, %(actor)s, NULL, NULL)"
+        " %(sha)s, %(environments)s, %(at)s, %(actor)s, %(at)s, %(actor)s, NULL, NULL,"
+        " coalesce(%(lifecycle)s::jsonb, %(draft)s))"
         " ON CONFLICT (tenant, api) DO UPDATE SET generation = excluded.generation, project_id = excluded.project_id,"
         " commit_sha = excluded.commit_sha, environments = excluded.environments, updated_at = excluded.updated_at,"
-        " updated_by = excluded.updated_by, deleted_at = NULL, deleted_by = NULL, created_generation ="
+        " updated_by = excluded.updated_by, lifecycle ="
+        " CASE WHEN a.deleted_at IS NULL AND %(lifecycle)s::jsonb IS NULL THEN a.lifecycle ELSE excluded.lifecycle END,"
+        " deleted_at = NULL, deleted_by = NULL, created_generation ="
         " CASE WHEN a.deleted_at IS NULL THEN a.created_generation ELSE excluded.generation END,"
         " created_at = CASE WHEN a.deleted_at IS NULL THEN a.created_at ELSE excluded.created_at END,"
         " created_by = CASE WHEN a.deleted_at IS NULL THEN a.created_by ELSE excluded.created_by END"
         f" RETURNING {_API}",
-        {**vars(commit), **vars(found), "environments": list(found.environments), "generation": generation},
+        {
+            **commit.of(found.tenant, found.api),
+            **vars(found),
+            "environments": list(found.environments),
+            "generation": generation,
+            "lifecycle": Jsonb(found.lifecycle) if found.lifecycle else None,
+            "draft": Jsonb(DRAFT),
+        },
     ).fetchone()
 
 
@@ -196,7 +206,7 @@ def _delete_apis(connection: Connection, tenant: str, present: Collection[Api], 
             "UPDATE apis SET generation = %(generation)s, commit_sha = %(sha)s, environments = '{}',"
             " updated_at = %(at)s, updated_by = %(actor)s, deleted_at = %(at)s, deleted_by = %(actor)s"
             f" WHERE tenant = %(tenant)s AND api = %(api)s RETURNING {_API}",
-            {**vars(commit), "tenant": tenant, "api": api, "generation": generation},
+            {**commit.of(tenant, api), "tenant": tenant, "api": api, "generation": generation},
         )
     return deleted
 
