@@ -1,4 +1,4 @@
-"""What a person may ask to be changed of an API, and when. Pure, and without what reads YAML, which routes do not need."""
+"""What a person may ask to be changed of an API, and when. Pure, and without YAML, which routes do without."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -180,7 +180,8 @@ class GitOps:
 
     def _request(self, connection: Connection, cause: Cause, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Each API in the name of who had it changed."""
-        made, keys = (), ()
+        made: tuple[str, ...] = ()
+        keys: tuple[str, ...] = ()
         wanted = [(plan.actors.get((one["tenant"], one["api"]), cause["actor"]), one) for one in plan.wanted]
         for actor in sorted({actor for actor, _ in wanted}):
             theirs = tuple(one for who, one in wanted if who == actor)
