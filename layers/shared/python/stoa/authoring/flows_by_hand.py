@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stoa.audit.events import acted
@@ -67,7 +67,7 @@ def _checked(order: Order, at: datetime) -> Order:
         if not at < sunset < at + LONGEST_SUNSET:
             detail, hint = "the sunset is not in the future, or too far in it", "send a time to come, such as next year"
             raise Refused("SUNSET_INVALID", detail, field="body.sunset", hint=hint)
-        dates = {"sunset": sunset.strftime(SECOND), "deprecated": at.strftime(SECOND)}
+        dates = {"sunset": sunset.astimezone(UTC).strftime(SECOND), "deprecated": at.strftime(SECOND)}
         return replace(order, wanted=dates)
     return order
 
