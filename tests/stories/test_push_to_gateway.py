@@ -12,7 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack import Options
-from local.workspace import api_folder
+from local.workspace import api_folder, openapi_document
 
 # schedules and back-offs twenty times faster, so that a reconciler's minute takes three seconds
 OPTIONS = Options(
@@ -201,6 +201,54 @@ def test_a_push_whose_webhook_never_came_is_found(lab: Any) -> None:
     (one,) = lab.done(commit)
     requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "normal"}, timeout=5)
     assert (one["state"], lab.push_row(commit)["pusher"]) == ("succeeded", "machine:stoa")
+
+
+def test_an_api_that_a_person_writes_over_http_is_committed_and_deployed_once(lab: Any) -> None:
+    lab.workspace.write("README.md", "there is a branch\n")
+    lab.done(lab.workspace.push("Begin"))
+    api, session, url = fresh(), requests.Session(), f"{lab.stack.url('api')}/v1/apis"
+    session.headers["Authorization"] = f"Bearer {lab.stack.home.secret('dev_token')}"
+    backend = {name: f"vault:secret/apim/tenant-demo/dev/orders#{name[:-3]}" for name in ("usernameRef", "passwordRef")}
+    definition = {
+        "spec": {
+            "displayName": "Orders",
+            "version": "1.0.0",
+            "backend": {"url": "${BACKEND_URL}", "authentication": {"type": "basic", **backend}},
+            "security": {"type": "api-key"},
+        },
+        "document": {"name": "openapi.json", "content": json.dumps(openapi_document(paths=("/orders",)))},
+        "environments": {"dev": {"BACKEND_URL": lab.stack.url("backend")}},
+    }
+
+    def finished(answer: requests.Response) -> Any:
+        assert answer.status_code == 202, answer.text
+        where = f"{lab.stack.url('api')}{answer.headers['Location']}"
+        lab.until(lambda: session.get(where, timeout=10).json()["state"] in ("done", "refused"), "the change to end")
+        return session.get(where, timeout=10).json()
+
+    made = finished(session.post(url, json={**definition, "tenant": "tenant-demo", "api": api}, timeout=10))
+    assert (made["state"], made["error"]) == ("done", None)
+    (one,) = lab.done(made["commit"])
+    assert (one["state"], one["requested_by"], one["generation"]) == ("succeeded", "machine:developer", 1)
+    assert lab.call(api, key=lab.key(api)).status_code == 200
+    mine = f"{url}/tenant-demo/{api}"
+    seen = {"If-Match": session.get(mine, timeout=10).headers["ETag"]}
+    published = finished(session.post(f"{mine}/publish", headers=seen, timeout=10))
+    lab.done(published["commit"])
+    read = session.get(mine, timeout=10)
+    assert (read.json()["lifecycle"]["state"], read.json()["updated_by"]) == ("published", "machine:developer")
+    gone = finished(session.delete(mine, headers={"If-Match": read.headers["ETag"]}, timeout=10))
+    (off,) = lab.done(gone["commit"])
+    assert (off["action"], off["state"], off["requested_by"]) == ("undeploy", "succeeded", "machine:developer")
+    assert session.get(mine, timeout=10).status_code == 404
+
+    def heard() -> bool:
+        """GitLab's webhook of each commit came too, and was told that all is done."""
+        return all(len(lab.pushes_of(change["commit"])) == 2 for change in (made, published, gone))
+
+    lab.until(heard, "the webhooks")
+    assert [len(lab.done(change["commit"])) for change in (made, published, gone)] == [1, 1, 1]
+    lab.workspace.follow()
 
 
 def test_the_metrics_tell_of_all_that_a_push_went_through(lab: Any) -> None:
