@@ -248,7 +248,7 @@ def test_an_api_that_a_person_writes_over_http_is_committed_and_deployed_once(la
 
     lab.until(heard, "the webhooks")
     assert [len(lab.done(change["commit"])) for change in (made, published, gone)] == [1, 1, 1]
-    lab.workspace.follow()
+    lab.workspace.pull()
 
 
 def test_the_metrics_tell_of_all_that_a_push_went_through(lab: Any) -> None:
