@@ -15,7 +15,7 @@ from stoa.kernel import idempotency, ids, outbox, registrations
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Event
-from stoa.kernel.errors import Refused
+from stoa.kernel.errors import NotFound, Refused
 from stoa.repository.definition import api_folder, definition
 
 LONGEST_SUNSET = timedelta(days=20 * 366)
@@ -40,6 +40,8 @@ class Authors:
         with self.database.transaction(order.tenant) as connection:
             if key and (earlier := idempotency.started(connection, key, subject)):
                 return earlier
+            if not store.is_reached(connection, order.tenant):
+                raise NotFound(f"there is no tenant {order.tenant}")
             known = store.known(connection, order.tenant, order.api)
             _allow(order, known)
             change = _change(order, known, _project(connection, order, known), who, at)

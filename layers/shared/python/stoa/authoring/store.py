@@ -97,6 +97,12 @@ def known(connection: Connection, tenant: str, api: str) -> Known | None:
     return Known(**{**row, "environments": tuple(row["environments"])}) if row else None
 
 
+def is_reached(connection: Connection, tenant: str) -> bool:
+    """Whether the request may do anything to this tenant, as row-level security sees it."""
+    row = connection.execute("SELECT callers(%s) AS reached", (tenant,)).fetchone()
+    return bool(row and row["reached"])
+
+
 def processed(connection: Connection, project_id: int) -> str | None:
     """The commit of the project that was processed last."""
     row = connection.execute("SELECT head FROM project_heads WHERE project_id = %s", (project_id,)).fetchone()
