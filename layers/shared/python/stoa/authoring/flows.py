@@ -121,10 +121,12 @@ class Authoring:
 
     def _tried(self, change: Change, branch: str, head: str) -> Change:
         """As it was when GitLab found a file that is not as we had read it. Raises Refused, Transient."""
-        wanted = self._wanted(change, head)
+        gitlab, project = self.gitlab(), change.project_id
+        there = gitlab.blobs(project, head, change.folder)
+        wanted = self._wanted(change, head, there)
         if not wanted:
             return self._end(change, None)
-        seen = self._seen(change, head, wanted)
+        seen = gitlab.last_commits(project, [path for path in wanted if path in there], head)
         change = replace(change, files=hashes(wanted))
         with self.database.transaction(change.tenant) as connection:
             store.announce(connection, change.id, change.files or {})
@@ -137,10 +139,9 @@ class Authoring:
             log.warning("change.stale", change_id=change.id, detail=error.detail)
             return change
 
-    def _wanted(self, change: Change, head: str) -> dict[str, bytes | None]:
+    def _wanted(self, change: Change, head: str, now_there: Mapping[str, str]) -> dict[str, bytes | None]:
         """The files to write. Raises Refused when Git has moved on from what the asker had seen."""
         gitlab, project = self.gitlab(), change.project_id
-        now_there = gitlab.blobs(project, head, change.folder)
         if change.base is None:
             if now_there:
                 hint = "choose another name, or change the one that is there"
@@ -149,7 +150,7 @@ class Authoring:
             detail = "somebody changed the API in Git meanwhile"
             raise Refused("API_CHANGED_IN_GIT", detail, file=change.folder, status=409, hint=READ_AGAIN)
         there = gitlab.files(project, ours(change.folder, now_there), head)
-        wanted = writes(change, there, now_there)
+        wanted = writes(change, there, list(now_there))
         if change.action in ("create", "replace"):
             self._check(change, head, wanted)
         return wanted
@@ -169,12 +170,6 @@ class Authoring:
             read = {path: files[path] for path in needed[name]}
             found: Definition = definition(read, *api, name)
             self.convert(found.spec_path, read, found.api.spec.backend.url)
-
-    def _seen(self, change: Change, head: str, wanted: Mapping[str, bytes | None]) -> dict[str, str]:
-        """The last commit of each file that is there."""
-        gitlab, project = self.gitlab(), change.project_id
-        there = gitlab.blobs(project, head, change.folder)
-        return gitlab.last_commits(project, [path for path in wanted if path in there], head)
 
     def _made(self, change: Change, head: str) -> str | None:
         """The commit that an earlier try has made after all."""
