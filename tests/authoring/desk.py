@@ -2,9 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+
+import requests
 
 from stoa.authoring import store
 from stoa.authoring.flows_by_hand import Authors
@@ -13,11 +16,11 @@ from stoa.authoring.queries import ChangeQueries
 from stoa.gitops.queries import PushQueries
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
-from stoa.kernel.envelope import Message, Position
 from stoa.kernel.errors import Refused
+from tests.authoring.killing import ADA, API, TENANT, message
 from tests.gitops.desk import Desk, Server
 
-TENANT, API, ADA, BOB = "tenant-a", "orders", "sub-ada", "sub-bob"
+BOB = "sub-bob"
 FOLDER = f"tenants/{TENANT}/apis/{API}"
 SPEC = {
     "displayName": "Orders",
@@ -115,6 +118,15 @@ class Author(Desk):
         made = self.server.ask("POST", where, branch="main", commit_message=said, actions=actions)  # type: ignore[arg-type]
         return str(made["id"])
 
+    @contextmanager
+    def variant(self, **status: int) -> Iterator[None]:
+        """As other versions of GitLab answer."""
+        where = f"{self.server.url}/_emulator/variants"
+        usual = requests.get(where, timeout=5).json()
+        requests.put(where, json=status, timeout=5).raise_for_status()
+        yield
+        requests.put(where, json={name: usual[name] for name in status}, timeout=5).raise_for_status()
+
     @property
     def files(self) -> dict[str, str]:
         """The files at the branch's head, by path."""
@@ -143,11 +155,3 @@ class Author(Desk):
         with self.database.transaction() as connection:
             rows = connection.execute("SELECT value FROM outbox WHERE topic = %s ORDER BY seq", (topic,)).fetchall()
         return [json.loads(bytes(row["value"])) for row in rows]
-
-
-def message(change_id: str) -> Message:
-    return Message(
-        position=Position("api-changes", 0, 0), key=f"{TENANT}/{API}", id=uuid.uuid4().hex,
-        type="stoa.api.change-asked", subject="", tenant=TENANT, actor=ADA, trace_id="", generation=0,
-        data={"change_id": change_id},
-    )  # fmt: skip

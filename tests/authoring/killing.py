@@ -1,11 +1,12 @@
-"""A worker in a process of its own that is killed at a point of its way: `python -m tests.authoring.killing` reads the
-database, GitLab, the change and the point as JSON from its input."""
+"""A worker in a process of its own that is killed at a point of its way: this module, run, reads the database,
+GitLab, the change and the point as JSON from its input. It imports little, because it is started often."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 from stoa.adapters.gitlab import GitLab
@@ -13,10 +14,19 @@ from stoa.authoring.flows import Authoring
 from stoa.gitops.flows import GitOps
 from stoa.gitops.model import gateway_document
 from stoa.kernel.database import Database
+from stoa.kernel.envelope import Message, Position
 from stoa.kernel.settings import Secret
-from tests.authoring.desk import message
 
+TENANT, API, ADA = "tenant-a", "orders", "sub-ada"
 POINTS = ("announced", "committed", "recorded", "known")
+
+
+def message(change_id: str) -> Message:
+    return Message(
+        position=Position("api-changes", 0, 0), key=f"{TENANT}/{API}", id=uuid.uuid4().hex,
+        type="stoa.api.change-asked", subject="", tenant=TENANT, actor=ADA, trace_id="", generation=0,
+        data={"change_id": change_id},
+    )  # fmt: skip
 
 
 def die(*_: Any) -> Any:

@@ -9,8 +9,8 @@ import pytest
 from stoa.adapters.gitlab import Stale
 from stoa.authoring import flows
 from stoa.kernel.errors import Refused, Transient
-from tests.authoring.desk import ADA, DOCUMENT, FOLDER, TENANT, Author, message, wanted
-from tests.authoring.killing import POINTS, killed
+from tests.authoring.desk import DOCUMENT, FOLDER, Author, wanted
+from tests.authoring.killing import ADA, POINTS, TENANT, killed, message
 from tests.gitops.desk import TOKEN
 
 
@@ -89,7 +89,8 @@ def test_a_file_that_was_touched_and_put_back_costs_one_more_try(author: Author,
 
     before = author.files[f"{FOLDER}/api.yaml"]
     monkeypatch.setattr(author.server.client, "commit", late)
-    author.write(change_id)
+    with author.variant(stale_write_status=409):
+        author.write(change_id)
     assert (len(tried), author.change(change_id).state) == (2, "committed")
     monkeypatch.setattr(author.server.client, "commit", never)
     author.plan()
@@ -132,6 +133,8 @@ def test_a_branch_that_is_closed_to_us_refuses_the_change(author: Author) -> Non
     rules = f"/projects/{author.project}/protected_branches"
     author.server.client._send("DELETE", f"{rules}/main", {})
     author.server.ask("POST", rules, name="main", push_access_level="0")
+    with author.variant(protected_write_status=403):
+        assert author.refused() == "BRANCH_PROTECTED"
     assert author.refused() == "BRANCH_PROTECTED"
     assert author.api is None
 

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 from local.contracts import schema
 from stoa.authoring.model import changes_blocked
 from stoa.kernel.errors import Refused
-from tests.authoring.desk import ADA, API, BOB, DOCUMENT, FOLDER, TENANT, Author, wanted
+from tests.authoring.desk import BOB, DOCUMENT, FOLDER, Author, wanted
+from tests.authoring.killing import ADA, API, TENANT
 
 
 def test_an_api_is_created_replaced_published_deprecated_and_deleted_each_in_one_commit(author: Author) -> None:

@@ -203,51 +203,58 @@ def test_a_push_whose_webhook_never_came_is_found(lab: Any) -> None:
     assert (one["state"], lab.push_row(commit)["pusher"]) == ("succeeded", "machine:stoa")
 
 
+class Writer:
+    """A person who writes APIs over HTTP."""
+
+    def __init__(self, lab: Any) -> None:
+        self.lab, self.session, self.url = lab, requests.Session(), lab.stack.url("api")
+        self.session.headers["Authorization"] = f"Bearer {lab.stack.home.secret('dev_token')}"
+
+    def read(self, path: str) -> requests.Response:
+        return self.session.get(self.url + path, timeout=10)
+
+    def ask(self, method: str, path: str, seen: str | None = None, body: Any = None) -> Any:
+        """The change that was asked for, at its end, and the deployments of its commit at theirs."""
+        headers = {"If-Match": seen} if seen else {}
+        answer = self.session.request(method, self.url + path, json=body, headers=headers, timeout=10)
+        assert answer.status_code == 202, answer.text
+        where = answer.headers["Location"]
+        self.lab.until(lambda: self.read(where).json()["state"] in ("done", "refused"), "the change to end")
+        change = self.read(where).json()
+        assert (change["state"], change["error"]) == ("done", None)
+        return change["commit"], self.lab.done(change["commit"])
+
+    def definition(self) -> dict[str, Any]:
+        basic = {f"{name}Ref": f"vault:secret/apim/tenant-demo/dev/orders#{name}" for name in ("username", "password")}
+        return {
+            "spec": {
+                "displayName": "Orders",
+                "version": "1.0.0",
+                "backend": {"url": "${BACKEND_URL}", "authentication": {"type": "basic", **basic}},
+                "security": {"type": "api-key"},
+            },
+            "document": {"name": "openapi.json", "content": json.dumps(openapi_document(paths=("/orders",)))},
+            "environments": {"dev": {"BACKEND_URL": self.lab.stack.url("backend")}},
+        }
+
+
 def test_an_api_that_a_person_writes_over_http_is_committed_and_deployed_once(lab: Any) -> None:
     lab.workspace.write("README.md", "there is a branch\n")
     lab.done(lab.workspace.push("Begin"))
-    api, session, url = fresh(), requests.Session(), f"{lab.stack.url('api')}/v1/apis"
-    session.headers["Authorization"] = f"Bearer {lab.stack.home.secret('dev_token')}"
-    backend = {name: f"vault:secret/apim/tenant-demo/dev/orders#{name[:-3]}" for name in ("usernameRef", "passwordRef")}
-    definition = {
-        "spec": {
-            "displayName": "Orders",
-            "version": "1.0.0",
-            "backend": {"url": "${BACKEND_URL}", "authentication": {"type": "basic", **backend}},
-            "security": {"type": "api-key"},
-        },
-        "document": {"name": "openapi.json", "content": json.dumps(openapi_document(paths=("/orders",)))},
-        "environments": {"dev": {"BACKEND_URL": lab.stack.url("backend")}},
-    }
-
-    def finished(answer: requests.Response) -> Any:
-        assert answer.status_code == 202, answer.text
-        where = f"{lab.stack.url('api')}{answer.headers['Location']}"
-        lab.until(lambda: session.get(where, timeout=10).json()["state"] in ("done", "refused"), "the change to end")
-        return session.get(where, timeout=10).json()
-
-    made = finished(session.post(url, json={**definition, "tenant": "tenant-demo", "api": api}, timeout=10))
-    assert (made["state"], made["error"]) == ("done", None)
-    (one,) = lab.done(made["commit"])
+    api, writer = fresh(), Writer(lab)
+    mine = f"/v1/apis/tenant-demo/{api}"
+    made, (one,) = writer.ask("POST", "/v1/apis", body={**writer.definition(), "tenant": "tenant-demo", "api": api})
     assert (one["state"], one["requested_by"], one["generation"]) == ("succeeded", "machine:developer", 1)
     assert lab.call(api, key=lab.key(api)).status_code == 200
-    mine = f"{url}/tenant-demo/{api}"
-    seen = {"If-Match": session.get(mine, timeout=10).headers["ETag"]}
-    published = finished(session.post(f"{mine}/publish", headers=seen, timeout=10))
-    lab.done(published["commit"])
-    read = session.get(mine, timeout=10)
+    published, _ = writer.ask("POST", f"{mine}/publish", writer.read(mine).headers["ETag"])
+    read = writer.read(mine)
     assert (read.json()["lifecycle"]["state"], read.json()["updated_by"]) == ("published", "machine:developer")
-    gone = finished(session.delete(mine, headers={"If-Match": read.headers["ETag"]}, timeout=10))
-    (off,) = lab.done(gone["commit"])
+    gone, (off,) = writer.ask("DELETE", mine, read.headers["ETag"])
     assert (off["action"], off["state"], off["requested_by"]) == ("undeploy", "succeeded", "machine:developer")
-    assert session.get(mine, timeout=10).status_code == 404
-
-    def heard() -> bool:
-        """GitLab's webhook of each commit came too, and was told that all is done."""
-        return all(len(lab.pushes_of(change["commit"])) == 2 for change in (made, published, gone))
-
-    lab.until(heard, "the webhooks")
-    assert [len(lab.done(change["commit"])) for change in (made, published, gone)] == [1, 1, 1]
+    assert writer.read(mine).status_code == 404
+    commits = (made, published, gone)
+    lab.until(lambda: all(len(lab.pushes_of(commit)) == 2 for commit in commits), "GitLab's webhook of each")
+    assert [len(lab.done(commit)) for commit in commits] == [1, 1, 1]
     lab.workspace.pull()
 
 

@@ -1,21 +1,14 @@
-"""The composition root: clients are built once per container, at first use, and handed to the flows."""
+"""The composition root: flows are built once per container, at first use, with the clients they need."""
 
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from stoa.kernel.database import Database
-from stoa.kernel.publisher import Publisher
-from stoa.kernel.settings import Settings, settings
+from stoa.clients import Clients
+from stoa.kernel.settings import settings
 
 # Loading every adapter would cost each function the imports of all; they are imported where they are
 # built, and nowhere else.
 if TYPE_CHECKING:
-    from stoa.adapters.awx import Awx
-    from stoa.adapters.gitlab import GitLab
-    from stoa.adapters.kafka import Producer
-    from stoa.adapters.oidc import Issuer
-    from stoa.adapters.opensearch import OpenSearch
-    from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
     from stoa.audit.flows import AuditChain, Heartbeat
     from stoa.authoring.flows import Authoring
@@ -44,46 +37,8 @@ CONSUMER_WAIT_S = 1.0
 RETRY_PAUSE_S = 15.0
 
 
-class App:
-    """Everything one container needs. `publish_wait_s` is how long a commit waits for its publishing."""
-
-    def __init__(self, settings: Settings, *, publish_wait_s: float) -> None:
-        self.settings = settings
-        self._publish_wait_s = publish_wait_s
-
-    @cached_property
-    def database(self) -> Database:
-        return Database(self.settings.database_url, self.settings.database_role)
-
-    @cached_property
-    def producer(self) -> "Producer":
-        from stoa.adapters.kafka import Producer  # noqa: PLC0415
-
-        return Producer(self.settings.kafka_bootstrap)
-
-    @cached_property
-    def publisher(self) -> Publisher:
-        # its own connection: it works beside the request, in another thread
-        own = Database(self.settings.database_url, self.settings.database_role)
-        return Publisher(own, lambda rows: self.producer.send(rows), wait_s=self._publish_wait_s)
-
-    @cached_property
-    def awx(self) -> "Awx":
-        from stoa.adapters.awx import Awx  # noqa: PLC0415
-
-        return Awx(self.settings.awx_url, self.settings.awx_token, timeout_s=self.settings.awx_timeout_s)
-
-    @cached_property
-    def gitlab(self) -> "GitLab":
-        from stoa.adapters.gitlab import GitLab  # noqa: PLC0415
-
-        return GitLab(self.settings.gitlab_url, self.settings.gitlab_token)
-
-    @cached_property
-    def vault(self) -> "Vault":
-        from stoa.adapters.vault import Vault  # noqa: PLC0415
-
-        return Vault(self.settings.vault_url, self.settings.vault_token)
+class App(Clients):
+    """Everything one container needs."""
 
     @cached_property
     def deployments(self) -> "Deployments":
@@ -167,13 +122,6 @@ class App:
         return NotificationQueries(self.database)
 
     @cached_property
-    def opensearch(self) -> "OpenSearch":
-        from stoa.adapters.opensearch import OpenSearch  # noqa: PLC0415
-
-        read = self.settings
-        return OpenSearch(read.opensearch_url, read.opensearch_user, read.opensearch_password)
-
-    @cached_property
     def search(self) -> "Search":
         from stoa.search.flows import Search  # noqa: PLC0415
 
@@ -227,14 +175,6 @@ class App:
         from stoa.tenancy.flows import Refusals  # noqa: PLC0415
 
         return Refusals(self.database, self.publisher.soon)
-
-    @cached_property
-    def issuer(self) -> "Issuer":
-        from stoa.adapters.oidc import Issuer  # noqa: PLC0415
-
-        read = self.settings
-        keys = read.oidc_keys_url or f"{read.oidc_issuer_url}/protocol/openid-connect/certs"
-        return Issuer(read.oidc_issuer_url, keys, read.oidc_audience, frozenset(read.oidc_clients.split()))
 
     @cached_property
     def push_queries(self) -> "PushQueries":
