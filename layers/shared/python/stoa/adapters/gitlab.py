@@ -27,7 +27,8 @@ MAX_WAIT_S = 10.0
 AT_ONCE = 6
 RETRY_STATUS = frozenset({408, 409, 425})
 # said with 400, by some versions with 409; source: files/multi_service.rb and files/base_service.rb of GitLab
-STALE = re.compile("file with this name (already exists|doesn't exist)|has changed since you started editing it")
+# [unverified] the last one: somebody else's push reached the branch at the same moment
+STALE = re.compile("file with this name (already exists|doesn't exist)|has changed since you started|Could not update ")
 CLOSED = "not allowed to push into this branch"
 CLOSED_HINT = "let the platform's user push to the default branch, or change the API in Git by a merge request"
 
