@@ -66,6 +66,7 @@ DLQ_RETENTION_DAYS = 30
 
 TOPICS = (
     Topic("git-pushes", "project/ref", "A push that GitLab announced and we accepted"),
+    Topic("api-changes", "tenant/api", "Somebody asks for an API to be changed in Git"),
     Topic("deploy-requests", "tenant/api", "One API is to be deployed to, or removed from, one environment"),
     Topic("deploy-results", "tenant/api", "How a deploy request ended"),
     Topic("api-created", "tenant/api", "An API appeared in Git"),
@@ -90,7 +91,7 @@ FUNCTIONS = (
         memory_mb=1024,
         timeout_s=29,
         http=True,
-        produces=("git-pushes", "deploy-requests", "deploy-results", "audit-log"),
+        produces=("git-pushes", "api-changes", "deploy-requests", "deploy-results", "audit-log"),
         grants=(
             "callers",
             "database",
@@ -104,12 +105,21 @@ FUNCTIONS = (
         ),
     ),
     Function(
+        "api_changes_to_gitlab",
+        "Writes what a person asked for to Git, in one commit, and makes its push known; its ticks end the overdue",
+        timeout_s=120,
+        sources=(Source("api-changes"),),
+        every_s=60,
+        produces=("git-pushes", "audit-log"),
+        grants=("database", "kafka:write", "gitlab", "vault:systems"),
+    ),
+    Function(
         "git_pushes_to_deploy_requests",
         "Compares the push in GitLab and asks for one deployment per API and environment",
         timeout_s=120,
         sources=(Source("git-pushes"),),
         every_s=60,
-        produces=("deploy-requests", "deploy-results", "api-created", "api-updated", "api-deleted"),
+        produces=("deploy-requests", "deploy-results", "api-created", "api-updated", "api-deleted", "audit-log"),
         grants=("database", "kafka:write", "gitlab", "vault:systems"),
     ),
     Function(

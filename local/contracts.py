@@ -17,6 +17,7 @@ from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import CHALLENGE_HEADERS, LIMIT_HEADERS, Problem
 from stoa.audit.events import ACTED, AUDIT_LOG, Acted
+from stoa.authoring.events import ASKED, CHANGES, ChangeAsked
 from stoa.deployments.events import FINISHED, REQUESTED, DeployFinished, DeployRequested
 from stoa.gitops.events import API_EVENTS, PUSH_ACCEPTED, ApiCreated, ApiDeleted, ApiUpdated, PushAccepted
 from stoa.notifications.events import WANTED, NotificationWanted
@@ -24,6 +25,7 @@ from stoa.notifications.events import WANTED, NotificationWanted
 ROOT = Path(__file__).resolve().parents[1]
 VALUES: dict[str, tuple[str, Any]] = {
     "git-pushes": (PUSH_ACCEPTED, PushAccepted),
+    CHANGES: (ASKED, ChangeAsked),
     "deploy-requests": (REQUESTED, DeployRequested),
     "deploy-results": (FINISHED, DeployFinished),
     "api-created": (API_EVENTS["api-created"], ApiCreated),

@@ -121,6 +121,10 @@ class Workspace:
         """Points an older clone at the address that GitLab has this time."""
         self._git("remote", "set-url", "origin", self.remote)
 
+    def pull(self) -> None:
+        """Takes what was committed elsewhere, by the platform for instance."""
+        self._git("pull", "--quiet", "--ff-only")
+
     def keep_password(self, file: Path) -> None:
         """Lets a person push from here without typing it: git's own store, in a file for its owner only."""
         user, password = self._environment["STOA_GIT_USER"], self._environment["STOA_GIT_PASSWORD"]

@@ -9,6 +9,7 @@ from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import challenge, problem
 from functions.api.refusals import note_refusal
 from functions.api.routes import (
+    api_changes,
     apis,
     artefacts,
     audit,
@@ -58,6 +59,7 @@ def build() -> FastAPI:
         deployments,
         apis,
         versions,
+        api_changes,
         catalog,
         pushes,
         changes,

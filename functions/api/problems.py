@@ -38,11 +38,21 @@ MEANINGS = {
     500: "our fault; it is logged under the trace id",
     503: "try again later",
 }
-# FastAPI would call a model `application/json`: local/contracts.py puts it where the reference points
-RESPONSES: dict[int | str, dict[str, object]] = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for status, text in MEANINGS.items()
+# of routes that change what their caller has seen before: RFC 9110, section 13.1.1; RFC 6585, section 3
+CONDITIONS = {
+    412: "it is not in the state that If-Match names; read it again",
+    428: "If-Match is missing",
 }
+
+
+def _described(meanings: Mapping[int, str]) -> dict[int | str, dict[str, object]]:
+    """FastAPI would call a model `application/json`: local/contracts.py puts it where the reference points."""
+    shape = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": shape} for status, text in meanings.items()}
+
+
+RESPONSES = _described(MEANINGS)
+CONDITIONAL = _described(CONDITIONS)
 # local/contracts.py puts them where the references point
 LIMIT_HEADERS = {
     "Retry-After": {"description": "seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},

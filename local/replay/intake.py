@@ -71,7 +71,11 @@ _API: Fields = (
     ("version", "text", _maybe),
     ("operations", "text", _text),
 )
-_LISTS: Fields = (("environments", "jsonb", (list,)), ("tags", "jsonb", (list,)))
+_SAID: Fields = (
+    ("environments", "jsonb", (list,)),
+    ("tags", "jsonb", (list,)),
+    ("lifecycle", "jsonb", (dict,)),
+)
 _DELETED: Fields = (("timestamp", "timestamptz", _text), ("deleted_by", "text", _text))
 _PUSHED: Fields = (
     ("event_id", "text", _text),
@@ -165,7 +169,7 @@ RESULT_INTAKE = Intake(RESULTS, _ENDED, read_finished, objects=2)
 REQUEST_INTAKE = Intake(REQUESTS, _ASKED, _any)
 PUSH_INTAKE = Intake(PUSHES, _PUSHED, _any)
 API_INTAKES = (
-    Intake("api-created", (*_API, *_LISTS), _any, objects=2),
-    Intake("api-updated", (*_API, *_LISTS), _any, objects=2),
-    Intake("api-deleted", (*_API, *_DELETED, *_LISTS), _any, objects=2),
+    Intake("api-created", (*_API, *_SAID), _any, objects=2),
+    Intake("api-updated", (*_API, *_SAID), _any, objects=2),
+    Intake("api-deleted", (*_API, *_DELETED, *_SAID), _any, objects=2),
 )

@@ -19,13 +19,16 @@ _DEPLOYMENT = (
     " trigger, requested_by, trace_id, requested_at, state"
 )
 
+# events were written before they said it
+DRAFT = "jsonb_build_object('state', 'draft', 'deprecated', NULL, 'sunset', NULL)"
+
 
 def _api(deleted: bool) -> str:
     """The newest generation of an API is its row, whichever topic told it."""
     kept = (
         "generation", "project_id", "commit_sha", "environments", "created_at", "created_by", "updated_at",
         "updated_by", "deleted_at", "deleted_by", "display_name", "description", "tags", "owner", "version",
-        "operations",
+        "operations", "lifecycle",
     )  # fmt: skip
     newer = ", ".join(f"{name} = excluded.{name}" for name in kept)
     end = "timestamp, deleted_by" if deleted else "NULL::timestamptz, NULL"
@@ -36,7 +39,8 @@ def _api(deleted: bool) -> str:
         " ARRAY(SELECT jsonb_array_elements_text(environments)), created_at, created_by, updated_at, updated_by,"
         # older events say nothing of these
         f" {end}, coalesce(display_name, ''), coalesce(description, ''),"
-        " ARRAY(SELECT jsonb_array_elements_text(tags)), owner, version, coalesce(operations, '')"
+        " ARRAY(SELECT jsonb_array_elements_text(tags)), owner, version, coalesce(operations, ''),"
+        f" coalesce(lifecycle, {DRAFT})"
         " FROM {staged} ORDER BY tenant, api_id, generation DESC"
         f" ON CONFLICT (tenant, api) DO UPDATE SET {newer} WHERE a.generation < excluded.generation"
     )

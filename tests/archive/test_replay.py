@@ -69,7 +69,7 @@ class Lab:
         self.flows = Deployments(self.database, lambda _: None, client, lambda _: prepared, here, 0.0, 60.0)
         self.by_hand = ByHand(self.database, lambda _: None, client)
         never: Any = None
-        self.gitops = GitOps(self.database, lambda _: None, never, never, never, never, never)
+        self.gitops = GitOps(self.database, lambda _: None, never, never, never, never, never, never, never)
 
     def functions(self, *names: str) -> Platform:
         chosen = [f for f in FUNCTIONS if f.name in names]

@@ -39,6 +39,7 @@ class Fed:
         self.consumers = {
             "git-pushes": Consumer("g", database, self.send, gitops.plan_push, gitops.give_up, True, 1000),
             "deploy-requests": Consumer("d", database, self.send, deployments.launch, deployments.give_up, True, 1000),
+            "api-changes": Consumer("a", database, self.send, app.authoring.write, app.authoring.give_up, True, 1000),
             "deploy-results": Consumer("r", database, self.send, app.catalog.record_result, None, True, 1000),
         }
 
@@ -66,8 +67,9 @@ def fed(database_url: str, database: Database) -> Fed:
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["git-pushes", "deploy-requests", "deploy-results"]), VALUES)
+@given(st.sampled_from(["git-pushes", "api-changes", "deploy-requests", "deploy-results"]), VALUES)
 @example("git-pushes", {"push_id": "\0"})
+@example("api-changes", {"change_id": "chg-\0"})
 @example("deploy-requests", {"deployment_id": "dep-\0"})
 @example("deploy-results", {name: "\0" for name in NAMES} | {"commit": "", "api_version": "", "generation": 2**70})
 @example("deploy-results", dict.fromkeys((*NAMES, "commit", "api_version")))
@@ -80,7 +82,8 @@ def test_any_value_is_refused_with_a_code_and_delays_nobody(
     (dead,) = fed.dead
     assert dead.topic == f"{topic}.dlq"
     assert dead.headers["dlq_code"] in {
-        "BAD_RECORD", "UNKNOWN_PUSH", "BAD_REQUEST_EVENT", "UNKNOWN_DEPLOYMENT", "BAD_RESULT", "INVALID_VALUE"
+        "BAD_RECORD", "UNKNOWN_PUSH", "UNKNOWN_CHANGE",
+        "BAD_REQUEST_EVENT", "UNKNOWN_DEPLOYMENT", "BAD_RESULT", "INVALID_VALUE"
     }, dead.headers  # fmt: skip
     with database.transaction(admin_read=True) as connection:
         assert connection.execute("SELECT 1 FROM deployments UNION ALL SELECT 1 FROM api_status").fetchall() == []

@@ -11,7 +11,7 @@ from stoa.deployments.events import Cause
 from stoa.deployments.flows import Deployments
 from stoa.deployments.flows_by_hand import ByHand
 from stoa.gitops.events import Prepared
-from stoa.gitops.flows import GitOps
+from stoa.gitops.flows_by_hand import ByHand as GitOpsByHand
 from stoa.kernel import ids
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Refused
@@ -29,8 +29,7 @@ class Lab:
         self.database = database
         self.flows = Deployments(database, lambda _k: None, client, lambda _d: none, "http://127.0.0.1:1", 0.0, 60.0)
         self.by_hand = ByHand(database, lambda _keys: None, client)
-        request, unused = self.flows.request, lambda: pytest.fail("nothing outside is asked")
-        self.gitops = GitOps(database, lambda _keys: None, request, lambda _p: (), unused, unused, unused)
+        self.gitops = GitOpsByHand(database, lambda _keys: None, self.flows.request)
         with database.transaction() as connection:
             connection.execute("INSERT INTO project_tenants (project_id, tenant) VALUES (1, %s)", (TENANT,))
             connection.execute(
@@ -59,7 +58,7 @@ def lab(database: Database) -> Iterator[Lab]:
 
 
 def test_each_act_is_written_once_with_who_from_where_and_on_what(lab: Lab) -> None:
-    started = [lab.gitops.start_by_hand(WANTED, "sub-1", "key-1", "192.0.2.1") for _ in range(2)]
+    started = [lab.gitops.start(WANTED, "sub-1", "key-1", "192.0.2.1") for _ in range(2)]
     lab.by_hand.cancel(started[0], "sub-2", "192.0.2.2")
     retried = [lab.by_hand.retry(started[0], "sub-3", "key-2") for _ in range(2)]
     said = [value for value, _ in lab.audit()]
@@ -83,7 +82,7 @@ def test_what_is_refused_or_rolled_back_leaves_no_trace_of_a_change(lab: Lab, mo
     for act in (
         lambda: lab.by_hand.retry(asked, "sub-1", None),
         lambda: lab.by_hand.roll_back(asked, "sub-1", None, ids.trace_id()),
-        lambda: lab.gitops.start_by_hand({**WANTED, "environment": "prod"}, "sub-1", None),
+        lambda: lab.gitops.start({**WANTED, "environment": "prod"}, "sub-1", None),
     ):
         with pytest.raises(Refused):
             act()

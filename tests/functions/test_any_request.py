@@ -14,7 +14,13 @@ ROUTES = [(path, method.upper()) for path, methods in CONTRACT["paths"].items() 
 PARAMETERS = sorted(
     {p["name"] for methods in CONTRACT["paths"].values() for m in methods.values() for p in m.get("parameters", ())}
 )
-FIELDS = [*CONTRACT["components"]["schemas"]["Start"]["properties"], "object_kind", "id", "ref", "project"]
+FIELDS = [
+    *sorted({p for name in ("Start", "NewApi") for p in CONTRACT["components"]["schemas"][name]["properties"]}),
+    "object_kind",
+    "id",
+    "ref",
+    "project",
+]
 
 text = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(["a", "dev", "0" * 64, "\0", "."])
 value = st.recursive(
@@ -27,7 +33,16 @@ OWN_SESSIONS = "/v1/users/me/sessions"
 AWAY = {(503, path) for path in ("/v1/audit", "/v1/traces/search", OWN_SESSIONS, f"{OWN_SESSIONS}/{{session}}")}
 DEEP = b"["  # a hundred thousand of them
 body = value.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=60) | st.just(DEEP)
-NAMES = ["Content-Type", "traceparent", "Idempotency-Key", "webhook-id", "Accept", "Host", "X-Forwarded-Port"]
+NAMES = [
+    "Content-Type",
+    "traceparent",
+    "Idempotency-Key",
+    "If-Match",
+    "webhook-id",
+    "Accept",
+    "Host",
+    "X-Forwarded-Port",
+]
 ADDRESSES = st.sampled_from(["[::1]:8080", "a:b:c", "foo:abc", ":", "abc", "127.0.0.1"])
 header = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(str.strip)
 

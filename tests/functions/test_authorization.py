@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +30,18 @@ OPEN = {
     "/artefacts/{tenant}/{sha256}",
 }
 USERS = {OWN: "user-own", OTHER: "user-other"}
+SUNSET = {"sunset": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+SEEN = {"If-Match": '"1"'}
+API: dict[str, Any] = {
+    "spec": {
+        "displayName": "Orders",
+        "version": "1",
+        "backend": {"url": "http://backend.internal"},
+        "security": {"type": "none"},
+    },
+    "document": {"content": "openapi: 3.0.3"},
+    "environments": {"dev": {}},
+}
 CHANNEL = {"kind": "email", "target": "ada@example.com"}
 # the admin API of a gateway that is nowhere; it belongs to no tenant
 GATEWAY: dict[str, dict[str, Any] | None] = {
@@ -64,6 +76,7 @@ class Ask:
     body: dict[str, Any] | None = None
     hides: bool = True
     caller: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
@@ -86,6 +99,12 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "GET /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders"),
         "GET /v1/apis/{tenant}/{api}/versions": Ask(f"/v1/apis/{tenant}/orders/versions"),
         "GET /v1/apis/{tenant}/{api}/compare": Ask(f"/v1/apis/{tenant}/orders/compare?from=1&to=1"),
+        "POST /v1/apis": Ask("/v1/apis", {**API, "tenant": tenant, "api": "new"}),
+        "PUT /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders", API, headers=SEEN),
+        "DELETE /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders", headers=SEEN),
+        "POST /v1/apis/{tenant}/{api}/publish": Ask(f"/v1/apis/{tenant}/orders/publish", headers=SEEN),
+        "POST /v1/apis/{tenant}/{api}/deprecate": Ask(f"/v1/apis/{tenant}/orders/deprecate", SUNSET, headers=SEEN),
+        "GET /v1/apis/{tenant}/{api}/changes/{change_id}": Ask(f"/v1/apis/{tenant}/orders/changes/chg-1"),
         "GET /v1/audit": Ask(f"/v1/audit?tenant={tenant}"),
         "GET /v1/status": Ask(f"/v1/status?tenant={tenant}"),
         "GET /v1/pushes": Ask("/v1/pushes", hides=False),
@@ -143,8 +162,8 @@ class Desk:
             store.step(connection, made, "requested", "success", made.requested_at, made.requested_at)
         return made
 
-    def ask(self, method: str, path: str, token: str, body: dict[str, Any] | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {token}"}
+    def ask(self, method: str, path: str, token: str, body: dict[str, Any] | None = None, **more: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}", **more}
         return self.api.session.request(method, self.api.url + path, json=body, headers=headers, timeout=10)
 
     def refusals(self, trace_id: str) -> list[dict[str, Any]]:
@@ -176,12 +195,12 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             continue
         for tenant in (OTHER, OWN):
             ask = asks(method, route, tenant, desk.deployments[tenant])
-            answer = desk.ask(method, ask.path, desk.tokens[role], ask.body)
+            answer = desk.ask(method, ask.path, desk.tokens[role], ask.body, **ask.headers)
             seen += 1
             if answer.status_code not in expected(permitted, role, tenant, ask):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (30 + len(GATEWAY))
+    assert seen == 2 * (36 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:

@@ -151,6 +151,7 @@ def test_no_route_ignores_a_parameter_that_it_does_not_know(api: Any, path: str,
         "session": "s",
         "sha256": "0" * 64,
         "deployment_id": "dep-1",
+        "change_id": "chg-1",
         "trace_id": f"trc-{0:032}",
     }
     filled = path.format(**names, api_id="1", application_id="1", alias_id="1")

@@ -64,7 +64,7 @@ def test_nothing_of_another_tenant_is_read_or_written(desk: Desk) -> None:
         if permitted is None or "tenant-admin" not in MATRIX[permitted.permission]:
             continue
         ask = asks(method, route, OTHER, theirs)
-        answer = desk.ask(method, ask.path, desk.tokens["tenant-admin"], ask.body)
+        answer = desk.ask(method, ask.path, desk.tokens["tenant-admin"], ask.body, **ask.headers)
         assert answer.status_code in ({200, 404, 503} if method == "GET" else {404}), (method, route, answer.text)
         assert f'"{OTHER}"' not in answer.text, (method, route)
         assert theirs.id not in answer.text.replace(f"there is no deployment {theirs.id}", ""), (method, route)

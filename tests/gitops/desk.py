@@ -15,9 +15,12 @@ from local.parts.ports import free_port
 from local.parts.process import Child
 from local.stack import wait_until_it_answers
 from stoa.adapters.gitlab import GitLab
+from stoa.authoring.flows import Authoring
 from stoa.deployments.events import Cause, Wanted
 from stoa.gitops import store
 from stoa.gitops.flows import GitOps
+from stoa.gitops.flows_by_hand import ByHand
+from stoa.gitops.model import gateway_document
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message, Position
@@ -117,6 +120,11 @@ class Desk:
         self.asked: list[str] = []
         self.wanted: list[Wanted] = []
         self.standing: list[tuple[str, str, str]] = []
+        self.authoring = Authoring(
+            database, lambda _keys: None, lambda push: self.gitops.accept_push(push), gateway_document,
+            lambda: server.client,
+        )  # fmt: skip
+        self.by_hand = ByHand(database, lambda _keys: None, self.request)
         self.gitops = GitOps(
             database=database,
             publish=lambda _keys: None,
@@ -125,6 +133,8 @@ class Desk:
             gitlab=lambda: server.client,
             vault=lambda: pytest.fail("no secret is read"),
             members=self.members,
+            authored=self.authoring.authored,
+            settle=self.authoring.settle,
         )
         with database.transaction() as connection:
             connection.execute("DELETE FROM project_tenants")  # of the desks before

@@ -155,7 +155,7 @@ def test_a_start_by_hand_waits_for_a_push_that_takes_its_generations(desk: Desk,
 
     def by_hand() -> None:
         began.set()
-        desk.gitops.start_by_hand(ORDERS, "somebody", None)
+        desk.by_hand.start(ORDERS, "somebody", None)
 
     with ThreadPoolExecutor(1) as pool:
         with other.transaction() as connection:
@@ -188,8 +188,8 @@ def test_a_start_by_hand_takes_the_project_that_was_processed_last(desk: Desk) -
         master, trunk = store.Head("refs/heads/master", old), store.Head("refs/heads/trunk", newest)
         store.move_head(connection, other, None, master, now())
         store.move_head(connection, desk.project, None, store.Head(REF, new), now())
-    desk.gitops.start_by_hand(ORDERS, "somebody", None)
+    desk.by_hand.start(ORDERS, "somebody", None)
     with desk.database.transaction() as connection:
         store.move_head(connection, other, master, trunk, now())
-    desk.gitops.start_by_hand(ORDERS, "somebody", None)
+    desk.by_hand.start(ORDERS, "somebody", None)
     assert desk.asked == [new, newest]

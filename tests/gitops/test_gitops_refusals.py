@@ -66,6 +66,8 @@ def test_what_only_a_server_knows_is_refused_with_its_place(
         publish=lambda _keys: None,
         request=lambda *_: ((), ()),
         standing=lambda _project: (),
+        authored=lambda *_: (),
+        settle=lambda *_: (),
         gitlab=lambda: server.client,
         vault=lambda: vault,
         members=lambda *_: [],

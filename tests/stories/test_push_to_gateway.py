@@ -12,7 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack import Options
-from local.workspace import api_folder
+from local.workspace import api_folder, openapi_document
 
 # schedules and back-offs twenty times faster, so that a reconciler's minute takes three seconds
 OPTIONS = Options(
@@ -201,6 +201,61 @@ def test_a_push_whose_webhook_never_came_is_found(lab: Any) -> None:
     (one,) = lab.done(commit)
     requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "normal"}, timeout=5)
     assert (one["state"], lab.push_row(commit)["pusher"]) == ("succeeded", "machine:stoa")
+
+
+class Writer:
+    """A person who writes APIs over HTTP."""
+
+    def __init__(self, lab: Any) -> None:
+        self.lab, self.session, self.url = lab, requests.Session(), lab.stack.url("api")
+        self.session.headers["Authorization"] = f"Bearer {lab.stack.home.secret('dev_token')}"
+
+    def read(self, path: str) -> requests.Response:
+        return self.session.get(self.url + path, timeout=10)
+
+    def ask(self, method: str, path: str, seen: str | None = None, body: Any = None) -> Any:
+        """The change that was asked for, at its end, and the deployments of its commit at theirs."""
+        headers = {"If-Match": seen} if seen else {}
+        answer = self.session.request(method, self.url + path, json=body, headers=headers, timeout=10)
+        assert answer.status_code == 202, answer.text
+        where = answer.headers["Location"]
+        self.lab.until(lambda: self.read(where).json()["state"] in ("done", "refused"), "the change to end")
+        change = self.read(where).json()
+        assert (change["state"], change["error"]) == ("done", None)
+        return change["commit"], self.lab.done(change["commit"])
+
+    def definition(self) -> dict[str, Any]:
+        basic = {f"{name}Ref": f"vault:secret/apim/tenant-demo/dev/orders#{name}" for name in ("username", "password")}
+        return {
+            "spec": {
+                "displayName": "Orders",
+                "version": "1.0.0",
+                "backend": {"url": "${BACKEND_URL}", "authentication": {"type": "basic", **basic}},
+                "security": {"type": "api-key"},
+            },
+            "document": {"name": "openapi.json", "content": json.dumps(openapi_document(paths=("/orders",)))},
+            "environments": {"dev": {"BACKEND_URL": self.lab.stack.url("backend")}},
+        }
+
+
+def test_an_api_that_a_person_writes_over_http_is_committed_and_deployed_once(lab: Any) -> None:
+    lab.workspace.write("README.md", "there is a branch\n")
+    lab.done(lab.workspace.push("Begin"))
+    api, writer = fresh(), Writer(lab)
+    mine = f"/v1/apis/tenant-demo/{api}"
+    made, (one,) = writer.ask("POST", "/v1/apis", body={**writer.definition(), "tenant": "tenant-demo", "api": api})
+    assert (one["state"], one["requested_by"], one["generation"]) == ("succeeded", "machine:developer", 1)
+    assert lab.call(api, key=lab.key(api)).status_code == 200
+    published, _ = writer.ask("POST", f"{mine}/publish", writer.read(mine).headers["ETag"])
+    read = writer.read(mine)
+    assert (read.json()["lifecycle"]["state"], read.json()["updated_by"]) == ("published", "machine:developer")
+    gone, (off,) = writer.ask("DELETE", mine, read.headers["ETag"])
+    assert (off["action"], off["state"], off["requested_by"]) == ("undeploy", "succeeded", "machine:developer")
+    assert writer.read(mine).status_code == 404
+    commits = (made, published, gone)
+    lab.until(lambda: all(len(lab.pushes_of(commit)) == 2 for commit in commits), "GitLab's webhook of each")
+    assert [len(lab.done(commit)) for commit in commits] == [1, 1, 1]
+    lab.workspace.pull()
 
 
 def test_the_metrics_tell_of_all_that_a_push_went_through(lab: Any) -> None:

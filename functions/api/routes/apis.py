@@ -2,19 +2,20 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
 from functions.api.routes.catalog import Serving
 from functions.api.security import may
+from stoa.authoring.model import changes_blocked
 from stoa.bootstrap import app
 from stoa.catalog.model import MATCHED, Asked, Place, State, deploy_blocked
 from stoa.kernel.errors import NotFound
-from stoa.tenancy.model import Grant
+from stoa.tenancy.model import Grant, Permission
 
 router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
@@ -24,6 +25,21 @@ FOUND_POSITION = re.compile(r"([1-3]) ([a-z0-9-]{1,63}) ([a-z0-9-]{1,63})")
 TEXT = r"^[^\x00]+$"
 Reader = Annotated[Grant, may("apis:read")]
 Slug = Annotated[str, Path(pattern=SLUG)]
+# which permission each of its changes needs
+NEEDED: dict[str, Permission] = {
+    "update": "apis:write",
+    "delete": "apis:delete",
+    "publish": "apis:write",
+    "deprecate": "apis:write",
+}
+
+
+class Lifecycle(BaseModel):
+    """`deprecated` says since when, and `sunset` from when it may be gone."""
+
+    state: Literal["draft", "published", "deprecated"]
+    deprecated: datetime | None
+    sunset: datetime | None
 
 
 class Api(BaseModel):
@@ -36,6 +52,7 @@ class Api(BaseModel):
     project_id: int
     commit: str
     environments: list[str]
+    lifecycle: Lifecycle
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -55,11 +72,19 @@ class ApiFound(Api):
 
 
 class ApiRead(Api):
-    """`can_deploy`: whether the caller may start its deployment by hand now; `block_reason` says why not."""
+    """`can_deploy`: whether the caller may start its deployment by hand now; `block_reason` says why not. The others
+    likewise, with their reasons in `blocked`, by `update`, `delete`, `publish`, `deprecate`; `change` is the one that
+    is not finished. The ETag of the answer is what If-Match takes."""
 
     serving: list[Serving]
     can_deploy: bool
     block_reason: str | None
+    can_update: bool
+    can_delete: bool
+    can_publish: bool
+    can_deprecate: bool
+    blocked: dict[str, str]
+    change: str | None
 
 
 class ApiPage(BaseModel):
@@ -99,14 +124,24 @@ def _place(filters: Filters) -> Place | None:
     return Place(int(matched), tenant, api)
 
 
-@router.get("/apis/{tenant}/{api}", dependencies=[Depends(no_parameters)])
-def read_api(who: Reader, tenant: Slug, api: Slug) -> ApiRead:
+ETAG: dict[int | str, dict[str, Any]] = {200: {"headers": {"ETag": {"required": True, "schema": {"type": "string"}}}}}
+
+
+@router.get("/apis/{tenant}/{api}", dependencies=[Depends(no_parameters)], responses=ETAG)
+def read_api(response: Response, who: Reader, tenant: Slug, api: Slug) -> ApiRead:
     """One API, and what each environment serves of it."""
     who.within(tenant)
     found = app().catalog_queries.api(tenant, api)
     if found is None:
         raise NotFound(f"there is no API {api} of {tenant}")
     row, serving = found
-    blocked = deploy_blocked(row["environments"], permitted=who.caller.reaches("apis:deploy", tenant))
+    response.headers["ETag"] = f'"{row["generation"]}"'
+    stays = deploy_blocked(row["environments"], permitted=who.caller.reaches("apis:deploy", tenant))
+    change = app().change_queries.under_way(tenant, api)
+    permitted = {action: who.caller.reaches(needed, tenant) for action, needed in NEEDED.items()}
+    blocked = changes_blocked(row["lifecycle"]["state"], permitted, change)
+    can = {f"can_{action}": action not in blocked for action in NEEDED}
     shown = [Serving(**one) for one in serving]
-    return ApiRead(**row, serving=shown, can_deploy=blocked is None, block_reason=blocked)
+    return ApiRead(
+        **row, **can, serving=shown, can_deploy=stays is None, block_reason=stays, blocked=blocked, change=change
+    )

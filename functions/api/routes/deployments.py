@@ -110,7 +110,7 @@ def start_deployment(request: Request, who: Deployer, start: Start, idempotency_
     """Deploys an API at the newest processed commit; the same Idempotency-Key starts it once."""
     who.within(start.tenant)
     wanted = {"tenant": start.tenant, "api": start.api, "environment": start.environment, "action": "deploy"}
-    made = app().gitops.start_by_hand(wanted, who.id, idempotency_key, address(request))  # type: ignore[arg-type]
+    made = app().gitops_by_hand.start(wanted, who.id, idempotency_key, address(request))  # type: ignore[arg-type]
     return read_deployment(who, made)
 
 

@@ -1,22 +1,21 @@
-"""The composition root: clients are built once per container, at first use, and handed to the flows."""
+"""The composition root: flows are built once per container, at first use, with the clients they need."""
 
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from stoa.bootstrap_identity import IdentityParts
-from stoa.kernel.settings import Secret, settings
+from stoa.kernel.settings import settings
 
 # Loading every adapter would cost each function the imports of all; they are imported where they are
 # built, and nowhere else.
 if TYPE_CHECKING:
-    from stoa.adapters.awx import Awx
-    from stoa.adapters.credential import Credential
-    from stoa.adapters.gitlab import GitLab
-    from stoa.adapters.opensearch import OpenSearch
     from stoa.adapters.secrets_manager import SecretsManager
     from stoa.adapters.vault import Vault
     from stoa.archive.flows import Archive
     from stoa.audit.flows import AuditChain, Heartbeat
+    from stoa.authoring.flows import Authoring
+    from stoa.authoring.flows_by_hand import Authors
+    from stoa.authoring.queries import ChangeQueries
     from stoa.catalog.flows import Catalog
     from stoa.catalog.queries import CatalogQueries
     from stoa.deployments.flows import Deployments
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from stoa.deployments.queries import DeploymentQueries
     from stoa.gateway_admin.flows import GatewayAdmin
     from stoa.gitops.flows import GitOps
+    from stoa.gitops.flows_by_hand import ByHand as GitOpsByHand
     from stoa.gitops.queries import PushQueries
     from stoa.notifications.flows import Notifications
     from stoa.notifications.flows_by_hand import Channels
@@ -40,37 +40,6 @@ RETRY_PAUSE_S = 15.0
 
 class App(IdentityParts):
     """Everything one container needs."""
-
-    @cached_property
-    def awx(self) -> "Awx":
-        from stoa.adapters.awx import Awx  # noqa: PLC0415
-
-        return Awx(
-            self.settings.awx_url, self._known_by(self.settings.awx_token), timeout_s=self.settings.awx_timeout_s
-        )
-
-    @cached_property
-    def gitlab(self) -> "GitLab":
-        from stoa.adapters.gitlab import GitLab  # noqa: PLC0415
-
-        return GitLab(self.settings.gitlab_url, self._known_by(self.settings.gitlab_token))
-
-    def _known_by(self, setting: Secret) -> "Credential":
-        from stoa.adapters.credential import Credential  # noqa: PLC0415
-
-        return Credential(setting, lambda: self.systems_vault)
-
-    @cached_property
-    def systems_vault(self) -> "Vault":
-        from stoa.adapters.vault import Vault  # noqa: PLC0415
-
-        return Vault(self.settings.vault_url, self.settings.systems_vault_token)
-
-    @cached_property
-    def vault(self) -> "Vault":
-        from stoa.adapters.vault import Vault  # noqa: PLC0415
-
-        return Vault(self.settings.vault_url, self.settings.vault_token)
 
     @cached_property
     def deployments(self) -> "Deployments":
@@ -159,13 +128,6 @@ class App(IdentityParts):
         return NotificationQueries(self.database)
 
     @cached_property
-    def opensearch(self) -> "OpenSearch":
-        from stoa.adapters.opensearch import OpenSearch  # noqa: PLC0415
-
-        read = self.settings
-        return OpenSearch(read.opensearch_url, read.opensearch_user, read.opensearch_password)
-
-    @cached_property
     def search(self) -> "Search":
         from stoa.search.flows import Search  # noqa: PLC0415
 
@@ -235,10 +197,43 @@ class App(IdentityParts):
             publish=self.publisher.soon,
             request=lambda *wanted: self.deployments.request(*wanted),
             standing=lambda project: self.deployment_queries.standing(project),
+            authored=lambda *commits: self.authoring.authored(*commits),
+            settle=lambda *made: self.authoring.settle(*made),
             gitlab=lambda: self.gitlab,
             vault=lambda: self.vault,
             members=lambda *asked: self.members.ask(*asked),
         )
+
+    @cached_property
+    def gitops_by_hand(self) -> "GitOpsByHand":
+        from stoa.gitops.flows_by_hand import ByHand  # noqa: PLC0415
+
+        return ByHand(self.database, self.publisher.soon, lambda *wanted: self.deployments.request(*wanted))
+
+    @cached_property
+    def authoring(self) -> "Authoring":
+        from stoa.authoring.flows import Authoring  # noqa: PLC0415
+        from stoa.gitops.model import gateway_document  # noqa: PLC0415
+
+        return Authoring(
+            database=self.database,
+            publish=self.publisher.soon,
+            accept=lambda push: self.gitops.accept_push(push),
+            convert=gateway_document,
+            gitlab=lambda: self.gitlab,
+        )
+
+    @cached_property
+    def authors(self) -> "Authors":
+        from stoa.authoring.flows_by_hand import Authors  # noqa: PLC0415
+
+        return Authors(self.database, self.publisher.soon)
+
+    @cached_property
+    def change_queries(self) -> "ChangeQueries":
+        from stoa.authoring.queries import ChangeQueries  # noqa: PLC0415
+
+        return ChangeQueries(self.database)
 
 
 @cache

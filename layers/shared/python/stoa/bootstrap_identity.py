@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from stoa.bootstrap_core import Container
+from stoa.bootstrap_clients import Clients
 
 if TYPE_CHECKING:
     from stoa.adapters.keycloak import Keycloak
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stoa.tenancy.queries import TenantQueries
 
 
-class IdentityParts(Container):
+class IdentityParts(Clients):
     """Built at first use, as everything in bootstrap.py."""
 
     @cached_property

@@ -1,9 +1,9 @@
-"""GitLab REST API v4: compare, tree, files. Source: GitLab's repository APIs, in the words they use."""
+"""GitLab REST API v4: compare, tree, files, commits. Source: GitLab's repository APIs, in the words they use."""
 
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 import requests
 
 from stoa.adapters.credential import Credential, credential
+from stoa.adapters.gitlab_answers import Comparison, Diff, Stale, Write, raise_for, said
 from stoa.adapters.retry_after import seconds
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.settings import Secret
@@ -20,38 +21,14 @@ MAX_FILE_BYTES = 5 * 2**20
 MAX_TOTAL_BYTES = 20 * 2**20
 CHUNK_BYTES = 2**16
 TOO_LARGE_HINT = "move out of the API's folder what its definition does not need, or make it smaller"
-GONE_HINT = "push again; if that does not help, the platform's token may not see the project any more"
 NAME_HINT = "give the file a name in UTF-8, best of a-z, 0-9, - and . only; GitLab lists it and cannot read it"
 MAX_WAIT_S = 10.0
 AT_ONCE = 6
-RETRY_STATUS = frozenset({408, 409, 425})
-
-
-@dataclass(frozen=True)
-class Diff:
-    """One changed file of a comparison; a rename has both paths."""
-
-    old_path: str
-    new_path: str
-    new_file: bool
-    renamed_file: bool
-    deleted_file: bool
-
-    def paths(self) -> Iterator[tuple[str, bool]]:
-        """Each path that differs, with whether it is gone; a rename is a removal and an addition."""
-        if self.deleted_file or self.renamed_file:
-            yield self.old_path, True
-        if not self.deleted_file:
-            yield self.new_path, False
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """`commits` are ids, the oldest first; `timed_out` means that `diffs` is incomplete."""
-
-    commits: tuple[str, ...]
-    diffs: tuple[Diff, ...]
-    timed_out: bool
+# said with 400, by some versions with 409; source: files/multi_service.rb and files/base_service.rb of GitLab
+# [unverified] the last one: somebody else's push reached the branch at the same moment
+STALE = re.compile("file with this name (already exists|doesn't exist)|has changed since you started|Could not update ")
+CLOSED = "not allowed to push into this branch"
+CLOSED_HINT = "let the platform's user push to the default branch, or change the API in Git by a merge request"
 
 
 class _Allowance:
@@ -93,6 +70,7 @@ class GitLab:
                 for d in body["diffs"]
             ),
             timed_out=bool(body.get("compare_timeout")),
+            messages={str(commit["id"]): str(commit["message"]) for commit in body["commits"]},
         )
 
     def people(self, project_id: int, old: str, new: str, path: str) -> frozenset[str] | None:
@@ -137,7 +115,11 @@ class GitLab:
 
     def tree(self, project_id: int, ref: str, path: str = "", *, recursive: bool = True) -> tuple[str, ...]:
         """Paths of all files below `path` at a commit, or of those in it; empty when there is no such folder."""
-        found: list[str] = []
+        return tuple(self.blobs(project_id, ref, path, recursive=recursive))
+
+    def blobs(self, project_id: int, ref: str, path: str = "", *, recursive: bool = True) -> dict[str, str]:
+        """The same, each with the id of its content."""
+        found: dict[str, str] = {}
         said = str(recursive).lower()
         params = {"ref": ref, "path": path, "recursive": said, "per_page": str(PER_PAGE), "page": "1"}
         while params["page"]:
@@ -145,11 +127,41 @@ class GitLab:
                 answer = self._get(f"/projects/{project_id}/repository/tree", params)
             except NotFound:
                 if path:
-                    return ()
+                    return {}
                 raise
-            found += [entry["path"] for entry in answer.json() if entry["type"] == "blob"]
+            found |= {entry["path"]: entry["id"] for entry in answer.json() if entry["type"] == "blob"}
             params["page"] = answer.headers.get("X-Next-Page", "")
-        return tuple(found)
+        return found
+
+    def last_commits(self, project_id: int, paths: Iterable[str], ref: str) -> dict[str, str]:
+        """The commit that touched each file last, by path. Raises NotFound."""
+        wanted, where = list(paths), f"/projects/{project_id}/repository/files"
+        urls = [f"{where}/{quote(path, safe='')}" for path in wanted]
+        found = self._pool.map(lambda url: self._get(url, {"ref": ref}, "HEAD"), urls)
+        return {path: said.headers["X-Gitlab-Last-Commit-Id"] for path, said in zip(wanted, found, strict=True)}
+
+    def commits(self, project_id: int, ref: str, path: str) -> dict[str, str]:
+        """The newest 100 commits that touched a path ("" for any), the newest first, each with its message."""
+        params = {"ref_name": ref, "path": path, "per_page": str(PER_PAGE)}
+        found = self._get(f"/projects/{project_id}/repository/commits", params).json()
+        return {str(commit["id"]): str(commit["message"]) for commit in found}
+
+    def commit(self, project_id: int, branch: str, message: str, writes: Sequence[Write]) -> str:
+        """All of them in one commit; its id. Raises Stale, Refused for a branch that is closed to us.
+
+        After Transient the commit may be made, or may still be.
+        """
+        body = {"branch": branch, "commit_message": message, "actions": [write.action() for write in writes]}
+        answer = self._known("POST", f"/projects/{project_id}/repository/commits", {"stats": "false"}, body=body)
+        refusal = said(answer) if answer.status_code in (400, 403, 409) else ""
+        if STALE.search(refusal):
+            raise Stale(refusal)
+        if CLOSED in refusal:
+            raise Refused("BRANCH_PROTECTED", f"GitLab: {refusal}", hint=CLOSED_HINT, status=409)
+        if answer.status_code == 429:
+            raise Transient("gitlab", "rate limit", sent=False)
+        raise_for(answer)
+        return str(answer.json()["id"])
 
     def top_and(self, project_id: int, ref: str, folders: Iterable[str]) -> tuple[str, ...]:
         """Paths of the files in the topmost folder, and of all files below these, asked for at once."""
@@ -187,10 +199,12 @@ class GitLab:
             raise
         return bytes(found)
 
-    def _get(self, path: str, params: dict[str, str], *, stream: bool = False) -> requests.Response:
+    def _get(
+        self, path: str, params: dict[str, str], method: str = "GET", *, stream: bool = False
+    ) -> requests.Response:
         deadline = time.monotonic() + MAX_WAIT_S
         while True:
-            answer = self._known(path, params, stream)
+            answer = self._known(method, path, params, stream=stream)
             if answer.status_code != 429:
                 break
             answer.close()
@@ -198,25 +212,31 @@ class GitLab:
             if time.monotonic() + pause > deadline:
                 raise Transient("gitlab", "rate limit")
             time.sleep(pause)
-        _raise_for(answer)
+        raise_for(answer)
         return answer
 
-    def _known(self, path: str, params: dict[str, str], stream: bool) -> requests.Response:
-        """A token that is refused is read anew, and the call made once more."""
+    def _known(
+        self, method: str, path: str, params: dict[str, str], *, stream: bool = False, body: Any = None
+    ) -> requests.Response:
+        """A token that is refused is read anew, and the call made once more: GitLab did nothing of it."""
         token = self._credential.value()
-        answer = self._send(path, params, stream, token)
+        answer = self._send(method, path, params, token, stream=stream, body=body)
         if answer.status_code == 401 and (newer := self._credential.after(token)):
             answer.close()
-            answer = self._send(path, params, stream, newer)
+            answer = self._send(method, path, params, newer, stream=stream, body=body)
         return answer
 
-    def _send(self, path: str, params: dict[str, str], stream: bool, token: Secret) -> requests.Response:
+    def _send(
+        self, method: str, path: str, params: dict[str, str], token: Secret, *, stream: bool, body: Any
+    ) -> requests.Response:
         headers = {"PRIVATE-TOKEN": token.reveal()}
         try:
             # a redirect could carry the token to another host
-            return self._session.get(
+            return self._session.request(
+                method,
                 self._url + path,
                 params=params,
+                json=body,
                 headers=headers,
                 timeout=self._timeout_s,
                 allow_redirects=False,
@@ -224,27 +244,3 @@ class GitLab:
             )
         except requests.RequestException as error:
             raise Transient("gitlab", type(error).__name__) from error
-
-
-def _raise_for(answer: requests.Response) -> None:
-    status = answer.status_code
-    if status in (401, 403):
-        raise Transient("gitlab", f"{status}: {_said(answer)}", alarm=True)
-    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
-        raise Transient("gitlab", f"answered {status}")
-    if status == 404:
-        missing = NotFound(f"GitLab: {_said(answer)}")
-        missing.hint = GONE_HINT
-        raise missing
-    if status >= 400:
-        raise Refused("GITLAB_REFUSED", f"answered {status}: {_said(answer)}", hint=GONE_HINT)
-
-
-def _said(answer: requests.Response) -> str:
-    """`message` may be text, a list, or an object of lists; some answers use `error`; some are no JSON."""
-    try:
-        body: Any = answer.json()
-    except requests.JSONDecodeError:
-        return answer.text[:200]
-    said = body.get("message") or body.get("error") if isinstance(body, dict) else body
-    return str(said)[:200]

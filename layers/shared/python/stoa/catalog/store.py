@@ -54,7 +54,7 @@ _STATUS = (
 )
 _API = (
     "tenant, api, generation, project_id, commit_sha AS commit, environments, created_at, created_by, updated_at,"
-    " updated_by, display_name, description, tags, owner, version"
+    " updated_by, display_name, description, tags, owner, version, lifecycle"
 )
 _RECORD_ONE = recording(_ONE, "api_status")
 

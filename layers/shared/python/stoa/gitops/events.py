@@ -33,6 +33,17 @@ class PushAccepted(TypedDict):
     received_at: str
 
 
+class Life(TypedDict):
+    """`state` is draft, published or deprecated; the times are null unless it is deprecated."""
+
+    state: str
+    deprecated: str | None
+    sunset: str | None
+
+
+DRAFT: Life = {"state": "draft", "deprecated": None, "sunset": None}
+
+
 class ApiState(TypedDict):
     """An API as Git has it at `commit`. `api_id` is its slug, `generation` counts tenant/api; `environments` are those
     it has a file for; people are stable ids. What follows them is what api.yaml says in every environment, and the
@@ -45,6 +56,7 @@ class ApiState(TypedDict):
     project_id: int
     commit: str
     environments: list[str]
+    lifecycle: Life
     created_at: str
     created_by: str
     updated_at: str
@@ -116,6 +128,7 @@ def api_event(row: Row, trace_id: str, changes: tuple[str, ...] = (), changed: i
         "project_id": row["project_id"],
         "commit": row["commit_sha"],
         "environments": row["environments"],
+        "lifecycle": row["lifecycle"],
         "created_at": iso(row["created_at"]),
         "created_by": row["created_by"],
         "updated_at": iso(row["updated_at"]),

@@ -2,19 +2,21 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
-from stoa.audit.events import acted
-from stoa.deployments.events import AUTO_DEPLOY, Cause, Wanted, approval_required
+from stoa.deployments.events import Cause
 from stoa.gitops import store
 from stoa.gitops.events import Prepared, PushAccepted, push_accepted
-from stoa.gitops.model import Affected, Api, Change, Effects, Lane, affected, gateway_document, removals
-from stoa.gitops.model_apis import Apis, Commit, Described, Touched, apis, described, faults
-from stoa.kernel import idempotency, ids, inbox, outbox, registrations
+from stoa.gitops.model import Api, Change, Lane, affected, gateway_document, removals
+from stoa.gitops.model_apis import Commit, Described, Touched, apis, attributed, described, faults
+from stoa.gitops.plan import Plan, planned
+from stoa.gitops.ports import AskMembers, Ours, Request, Settle
+from stoa.kernel import ids, inbox, outbox, registrations
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
@@ -22,40 +24,27 @@ from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
 from stoa.kernel.log import log
 from stoa.repository import iam
-from stoa.repository.definition import Definition, definition, folders, sources
-from stoa.repository.iam import Iam, IamPush
+from stoa.repository.definition import Definition, api_folder, definition, folders, sources
+from stoa.repository.iam import IamPush
 
 NO_COMMIT = "0" * 40
 # how long a push may take to read what its APIs say of themselves, of the two minutes that it has
 DESCRIBE_S = 40.0
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 
-AskMembers = Callable[[Connection, Iam, Iterable[str], IamPush], list[dict[str, Any]]]
-Request = Callable[[Connection, Cause, Sequence[Wanted]], tuple[tuple[str, ...], tuple[str, ...]]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a push leads to: deployments to ask for, what was left out with the reason, what it means for APIs and for
-    members; `people` made its commits, None when nobody can tell."""
-
-    state: str
-    wanted: tuple[Wanted, ...] = ()
-    left_out: tuple[dict[str, Any], ...] = ()
-    apis: Apis | None = None
-    iam: Iam | None = None
-    people: frozenset[str] | None = None
-
 
 @dataclass(frozen=True)
 class GitOps:
     """`request` writes deployments in our transaction, `members` what members are to be; `standing` tells what was
-    asked to stand for a project; `gitlab` and `vault` are made at first use."""
+    asked to stand for a project; `authored` finds the commits that the platform made for people, `settle` ends what
+    they had asked for; `gitlab` and `vault` are made at first use."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
     request: Request
     standing: Callable[[int], Iterable[Lane]]
+    authored: Ours
+    settle: Settle
     gitlab: Callable[[], GitLab]
     vault: Callable[[], Vault]
     members: AskMembers
@@ -107,51 +96,21 @@ class GitOps:
         with self.database.transaction() as connection:
             if not inbox.claim(connection, CONSUMER, message.id):
                 return
-            # the project's row before any generation, here and in start_by_hand: the newer commit gets the newer one
+            # the project's row before any generation, here and in a start by hand: the newer commit gets the newer one
             reached = store.Head(push["ref"], push["after_sha"])
             if plan.state == "done" and not store.move_head(connection, push["project_id"], head, reached, now()):
                 raise Transient("gitops", "the project was processed further while this push was planned")
-            made, keys = self.request(connection, cause, plan.wanted)
+            made, keys = self._request(connection, cause, plan)
             if plan.apis is not None:
-                commit = Commit(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], now())
+                commit = Commit(push["project_id"], reached.sha, push["pusher"], push["trace_id"], now(), plan.actors)
                 keys += outbox.add(connection, store.put_apis(connection, plan.apis, tenants, commit))
+                keys += self.settle(connection, plan.authored)
             outcome = [*({"deployment_id": made_id} for made_id in made), *plan.left_out]
             if plan.iam is not None:
                 pushed = IamPush(push["project_id"], push["after_sha"], push["pusher"], push["trace_id"], plan.people)
                 outcome += self.members(connection, plan.iam, tenants, pushed)
             store.close_push(connection, push["id"], state=plan.state, outcome=outcome, at=now())
         self.publish(keys)
-
-    def start_by_hand(self, asked: Wanted, actor: str, idempotency_key: str | None, ip: str = "") -> str:
-        """POST /v1/deployments -> a deploy request at the newest processed commit. Returns its id."""
-        if asked["environment"] not in AUTO_DEPLOY:
-            raise approval_required()
-        subject = f"{asked['tenant']}/{asked['api']}/{asked['environment']}"
-        with self.database.transaction() as connection:
-            if idempotency_key and (earlier := idempotency.started(connection, idempotency_key, subject)):
-                return earlier
-            if not registrations.is_registered(connection, asked["tenant"]):
-                raise NotFound(f"there is no tenant {asked['tenant']}")
-            source = store.source(connection, asked["tenant"])
-            if source is None:
-                detail = f"no push of a project of {asked['tenant']} was processed yet"
-                raise Refused("NOTHING_TO_DEPLOY", detail, field="tenant", status=409, hint="push the API to Git first")
-            cause: Cause = {
-                "project_id": source["project_id"],
-                "commit": source["head"],
-                "trigger": "api-call",
-                "actor": actor,
-                "trace_id": ids.trace_id(),
-            }
-            made, keys = self.request(connection, cause, (asked,))
-            resource, trace_id = f"deployments/{made[0]}", cause["trace_id"]
-            audit = acted("DEPLOYMENT_STARTED", resource, actor=actor, ip=ip, tenant=asked["tenant"], trace_id=trace_id,
-                          at=now(), after=asked, git_commit=cause["commit"])  # fmt: skip
-            keys = (*keys, *outbox.add(connection, [audit]))
-            if idempotency_key:
-                idempotency.remember(connection, idempotency_key, subject, made[0])
-        self.publish(keys)
-        return made[0]
 
     def give_up(self, message: Message, error: Refused) -> None:
         """a parked push -> its row says why, so that the pusher finds out."""
@@ -203,13 +162,21 @@ class GitOps:
         tree = frozenset(gitlab.tree(project, after))
         changes, commits = self._changes(project, head, after, tree)
         # a push that takes commits of people away is theirs, whoever made what it adds
-        if head and commits and self._all_ours(project, commits) and gitlab.is_ancestor(project, head, after):
+        if head and commits and self._all_ours(project, list(commits)) and gitlab.is_ancestor(project, head, after):
             return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
-        planned, found = _planned(affected(changes, tree), tenants), apis(changes, tree)
+        made = self.authored(project, tenants, commits or gitlab.commits(project, after, ""))
+        newest = partial(self._newest, project, after) if len(made) < len(commits) or not commits else None
+        deployed, found = planned(affected(changes, tree), tenants), apis(changes, tree)
         said = self._described(project, after, [one for one in found.touched if one.tenant in tenants])
         # a deployment says itself what is wrong with its files
-        told = faults(said, but_of={(one["tenant"], one["api"]) for one in planned.wanted})
-        plan = replace(planned, apis=replace(found, described=said), left_out=(*planned.left_out, *told))
+        told = faults(said, but_of={(one["tenant"], one["api"]) for one in deployed.wanted})
+        plan = replace(
+            deployed,
+            apis=replace(found, described=said),
+            left_out=(*deployed.left_out, *told),
+            authored=made,
+            actors=attributed(made, newest),
+        )
         if not iam.is_touched(change.path for change in changes):
             return plan
         rosters = iam.rosters(lambda path: gitlab.files(project, [path], after)[path], tree, tenants)
@@ -219,6 +186,21 @@ class GitOps:
         """What the files of these APIs say."""
         gitlab, until = self.gitlab(), time.monotonic() + DESCRIBE_S
         return described(touched, lambda paths: gitlab.files(project, paths, commit), lambda: time.monotonic() > until)
+
+    def _request(self, connection: Connection, cause: Cause, plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Each API in the name of who had it changed."""
+        made: tuple[str, ...] = ()
+        keys: tuple[str, ...] = ()
+        wanted = [(plan.actors.get((one["tenant"], one["api"]), cause["actor"]), one) for one in plan.wanted]
+        for actor in sorted({actor for actor, _ in wanted}):
+            theirs = tuple(one for who, one in wanted if who == actor)
+            new, told = self.request(connection, {**cause, "actor": actor}, theirs)
+            made, keys = (*made, *new), (*keys, *told)
+        return made, keys
+
+    def _newest(self, project: int, after: str, api: Api) -> str | None:
+        """The commit that touched an API last."""
+        return next(iter(self.gitlab().commits(project, after, api_folder(*api))), None)
 
     def _stale(self, project: int, push: store.Head, head: store.Head | None) -> dict[str, Any] | None:
         """Why a push is not to be acted on. Where the default branch is now always is: forward, rewound or made anew.
@@ -245,8 +227,9 @@ class GitOps:
 
     def _changes(
         self, project: int, head: str | None, after: str, tree: frozenset[str]
-    ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-        """What changed since the processed head, and by which commits; `before` of a push may be far ahead of it.
+    ) -> tuple[tuple[Change, ...], Mapping[str, str]]:
+        """What changed since the processed head, and by which commits, the oldest first, with their messages; `before`
+        of a push may be far ahead of it.
 
         With nothing to compare, everything is new, and what the project deployed and has no files for is gone.
         """
@@ -256,12 +239,12 @@ class GitOps:
                 raise NotFound("nothing was processed yet")
             found = self.gitlab().compare(project, head, after, straight=True)
             if not found.timed_out:
-                return tuple(Change(*path) for diff in found.diffs for path in diff.paths()), found.commits
+                return tuple(Change(*path) for diff in found.diffs for path in diff.paths()), found.messages
             old = frozenset(self.gitlab().tree(project, head))
         except NotFound:
-            return (*everything, *removals(self.standing(project), tree)), ()
+            return (*everything, *removals(self.standing(project), tree)), {}
         gone = tuple(Change(path, removed=True) for path in sorted(old - tree))
-        return (*everything, *gone), found.commits
+        return (*everything, *gone), found.messages
 
     def _all_ours(self, project: int, commits: Sequence[str]) -> bool:
         with self.database.transaction() as connection:
@@ -280,18 +263,6 @@ class GitOps:
             self.vault().need(reference.path, reference.key, file=reference.file, line=reference.line)
 
 
-def _planned(found: Effects, tenants: frozenset[str]) -> Plan:
-    wanted, left_out = [], list(found.refused)
-    for item in found.items:
-        if item.tenant not in tenants:
-            left_out.append(item.left_out("TENANT_NOT_REGISTERED", "the project may not touch this tenant"))
-        elif item.environment in AUTO_DEPLOY:
-            wanted.append(_wanted(item))
-        elif item.own_file:
-            wanted.append(_wanted(item, refused=approval_required().problem()))
-    return Plan("done", tuple(wanted), tuple(left_out))
-
-
 def _prepared(found: Definition, files: dict[str, bytes]) -> Prepared:
     made = gateway_document(found.spec_path, files, found.api.spec.backend.url)
     return Prepared(
@@ -302,10 +273,3 @@ def _prepared(found: Definition, files: dict[str, bytes]) -> Prepared:
         openapi_type=made.kind,
         report=made.report,
     )
-
-
-def _wanted(item: Affected, refused: dict[str, Any] | None = None) -> Wanted:
-    wanted = Wanted(tenant=item.tenant, api=item.api, environment=item.environment, action=item.action)
-    if refused is not None:
-        wanted["refused"] = refused
-    return wanted

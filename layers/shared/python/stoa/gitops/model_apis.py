@@ -7,6 +7,7 @@ from datetime import datetime
 from posixpath import relpath
 from typing import Any
 
+from stoa.authoring.events import Authored
 from stoa.gitops.model import API_FILE, ENVIRONMENTS, SLUG, Api, Change, Folder, folders_of, lanes_of
 from stoa.kernel.errors import Refused
 from stoa.openapi import SpecRefused, operations_text
@@ -59,13 +60,20 @@ class Apis:
 
 @dataclass(frozen=True)
 class Commit:
-    """The commit that is looked at, of which project, whose push brought it, in which trace, and when."""
+    """The commit that is looked at, of which project, whose push brought it, in which trace, and when. `actors` are
+    those for whom the platform wrote an API."""
 
     project_id: int
     sha: str
     actor: str
     trace_id: str
     at: datetime
+    actors: Mapping[Api, str] = field(default_factory=dict)
+
+    def of(self, tenant: str, api: str) -> dict[str, Any]:
+        """What a row of this API says of the commit."""
+        said = {"project_id": self.project_id, "sha": self.sha, "at": self.at}
+        return {**said, "actor": self.actors.get((tenant, api), self.actor)}
 
 
 def apis(changes: Iterable[Change], tree: Collection[str]) -> Apis:
@@ -77,6 +85,13 @@ def apis(changes: Iterable[Change], tree: Collection[str]) -> Apis:
             if api in folders and SLUG.match(api[0]) and SLUG.match(api[1]):
                 paths.setdefault(api, set()).add(relpath(change.path, folders[api].path))
     return Apis(tuple(_touched(api, folders[api], sorted(paths[api])) for api in sorted(paths)), frozenset(folders))
+
+
+def attributed(made: Sequence[Authored], newest: Callable[[Api], str | None] | None) -> dict[Api, str]:
+    """For whom the platform wrote each API. `made` are its commits, the oldest first; `newest` gives the commit that
+    touched an API last, and is None when all of the commits are the platform's."""
+    last = {(one.tenant, one.api): one for one in made}
+    return {api: one.actor for api, one in last.items() if newest is None or newest(api) == one.sha}
 
 
 def _apis(change: Change, folders: dict[Api, Folder]) -> set[Api]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from stoa.gitops.events import PushAccepted, api_event
+from stoa.gitops.events import DRAFT, PushAccepted, api_event
 from stoa.gitops.model import Api
 from stoa.gitops.model_apis import Apis, Commit, Described, Touched
 from stoa.kernel import generations
@@ -16,10 +16,12 @@ from stoa.kernel.envelope import Event
 
 _API = (
     "tenant, api, generation, created_generation, project_id, commit_sha, environments, created_at, created_by,"
-    " updated_at, updated_by, deleted_at, deleted_by, display_name, description, tags, owner, version, operations"
+    " updated_at, updated_by, deleted_at, deleted_by, display_name, description, tags, owner, version, operations,"
+    " lifecycle"
 )
 _NOTHING_SAID: Row = {
     "display_name": "", "description": "", "tags": [], "owner": None, "version": None, "operations": "",
+    "lifecycle": DRAFT,
 }  # fmt: skip
 _PUSH = "id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at, processed_at"
 
@@ -179,17 +181,25 @@ def _put_api(connection: Connection, found: Touched, said: Mapping[str, Any], co
     return connection.execute(
         f"INSERT INTO apis AS a ({_API}) VALUES (%(tenant)s, %(api)s, %(generation)s, %(generation)s, %(project_id)s,"
         " %(sha)s, %(environments)s, %(at)s, %(actor)s, %(at)s, %(actor)s, NULL, NULL, %(display_name)s,"
-        " %(description)s, %(tags)s, %(owner)s, %(version)s, %(operations)s)"
+        " %(description)s, %(tags)s, %(owner)s, %(version)s, %(operations)s, %(lifecycle)s)"
         " ON CONFLICT (tenant, api) DO UPDATE SET generation = excluded.generation, project_id = excluded.project_id,"
         " commit_sha = excluded.commit_sha, environments = excluded.environments, updated_at = excluded.updated_at,"
         " updated_by = excluded.updated_by, deleted_at = NULL, deleted_by = NULL, display_name = excluded.display_name,"
         " description = excluded.description, tags = excluded.tags, owner = excluded.owner,"
-        " version = excluded.version, operations = excluded.operations, created_generation ="
+        " version = excluded.version, operations = excluded.operations,"
+        " lifecycle = excluded.lifecycle, created_generation ="
         " CASE WHEN a.deleted_at IS NULL THEN a.created_generation ELSE excluded.generation END,"
         " created_at = CASE WHEN a.deleted_at IS NULL THEN a.created_at ELSE excluded.created_at END,"
         " created_by = CASE WHEN a.deleted_at IS NULL THEN a.created_by ELSE excluded.created_by END"
         f" RETURNING {_API}",
-        {**about, **vars(commit), **vars(found), "environments": list(found.environments), "generation": generation},
+        {
+            **about,
+            **commit.of(found.tenant, found.api),
+            **vars(found),
+            "environments": list(found.environments),
+            "generation": generation,
+            "lifecycle": Jsonb(about["lifecycle"]),
+        },
     ).fetchone()
 
 
@@ -207,7 +217,7 @@ def _delete_apis(connection: Connection, tenant: str, present: Collection[Api], 
             " operations = '',"
             " updated_at = %(at)s, updated_by = %(actor)s, deleted_at = %(at)s, deleted_by = %(actor)s"
             f" WHERE tenant = %(tenant)s AND api = %(api)s RETURNING {_API}",
-            {**vars(commit), "tenant": tenant, "api": api, "generation": generation},
+            {**commit.of(tenant, api), "tenant": tenant, "api": api, "generation": generation},
         )
     return deleted
 

@@ -15,6 +15,12 @@ def projects(connection: Connection) -> list[int]:
     return [row["project_id"] for row in rows]
 
 
+def projects_of(connection: Connection, tenant: str) -> list[int]:
+    """The GitLab projects that may touch this tenant."""
+    rows = connection.execute("SELECT project_id FROM project_tenants WHERE tenant = %s ORDER BY 1", (tenant,))
+    return [row["project_id"] for row in rows]
+
+
 def is_registered(connection: Connection, tenant: str) -> bool:
     """Whether any GitLab project may touch this tenant."""
     found = connection.execute("SELECT 1 FROM project_tenants WHERE tenant = %s LIMIT 1", (tenant,))

@@ -64,13 +64,14 @@ APIS = Projection(
     (
         "tenant", "api", "generation", "project_id", "commit_sha", "environments", _utc("created_at"), "created_by",
         _utc("updated_at"), "updated_by", _utc("deleted_at"), "deleted_by", "display_name", "description", "tags",
-        "owner", "version", "operations",
+        "owner", "version", "operations", "lifecycle",
     ),
 )  # fmt: skip
 PROJECTIONS = (DEPLOYMENTS, API_STATUS, PUSHES, APIS)
 
 # why each is none
 OPERATIONAL = {
+    "api_changes": "what people asked the platform to write to Git; Git and the events of the API say what came of it",
     "archive_ledger": "how far the archive is; its objects say the same",
     "artefacts": "made again from Git: a commit and its variables give the same document",
     "attempts": "tries of records that are not done",

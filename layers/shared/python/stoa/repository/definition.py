@@ -110,14 +110,15 @@ def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: s
 
 
 def about(data: bytes, file: str) -> About:
-    """What api.yaml says of the API in every environment: a field with a placeholder in it may differ, and is left out.
+    """What api.yaml says of the API in every environment: a field with a placeholder in it may differ, and is left out,
+    but for the lifecycle, of which an API has one.
 
     Raises Refused with field, file and line.
     """
     source = read(data, file)
     spec = source.content.get("spec")
     stated = {name: spec[name] for name in About.model_fields if name in spec} if isinstance(spec, dict) else {}
-    plain = {name: value for name, value in stated.items() if "${" not in str(value)}
+    plain = {name: value for name, value in stated.items() if name == "lifecycle" or "${" not in str(value)}
     return checked(AboutApi, source, {"spec": plain}).spec
 
 

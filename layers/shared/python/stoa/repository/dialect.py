@@ -4,9 +4,20 @@ Source of the fields: docs/gitops.md.
 """
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from stoa.repository.yaml_source import Source
 
@@ -19,9 +30,20 @@ REFERENCE = r"^vault:[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,20}#[A-Za-z
 # pydantic forgives what browsers forgive (`http:/x`, `https:///x`, line breaks); the gateway gets the text as it is
 URL = re.compile(r"(?i:https?)://[A-Za-z0-9\[](?:(?![<>{}])[!-\[\]-~])*\Z")
 
+
+def _real(moment: str) -> str:
+    datetime.fromisoformat(moment)
+    return moment
+
+
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE, max_length=512)]
 Seconds = Annotated[int, Field(ge=1, le=600)]
+# whole seconds, so that texts compare as the times do
+Moment = Annotated[
+    str, StringConstraints(pattern=r"^2[0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$"),
+    AfterValidator(_real),
+]  # fmt: skip
 
 
 class Strict(BaseModel):
@@ -61,6 +83,26 @@ class Policies(Strict):
     logging: bool = True
 
 
+class Lifecycle(Strict):
+    """`published` is what others may find; `deprecated` says since when, and `sunset` from when it may be gone.
+
+    Both are times in UTC with Z. The sunset is never before the deprecation: RFC 9745, section 4; RFC 8594.
+    """
+
+    state: Literal["draft", "published", "deprecated"] = "draft"
+    deprecated: Moment | None = None
+    sunset: Moment | None = None
+
+    @model_validator(mode="after")
+    def _dates_belong_to_a_deprecation(self) -> Self:
+        given = (self.deprecated is not None, self.sunset is not None)
+        if given != ((True, True) if self.state == "deprecated" else (False, False)):
+            raise ValueError("`deprecated` and `sunset` belong to the state deprecated, which needs both")
+        if self.deprecated is not None and self.sunset is not None and self.sunset < self.deprecated:
+            raise ValueError("`sunset` is before `deprecated`")
+        return self
+
+
 class About(Strict):
     """What the catalogue shows of an API; `owner` is who answers for it."""
 
@@ -69,6 +111,7 @@ class About(Strict):
     description: Annotated[str, StringConstraints(max_length=4000)] = ""
     owner: Annotated[str, StringConstraints(max_length=320)] | None = None
     tags: Annotated[list[Slug], Field(max_length=50)] = []
+    lifecycle: Lifecycle = Lifecycle()
 
 
 class AboutApi(Strict):

@@ -1,4 +1,4 @@
--- depends: 0021_ended_sessions
+-- depends: 0022_api_changes
 -- What an API says of itself and the operations of its document, both from its events, and the words of them.
 ALTER TABLE apis
   ADD COLUMN display_name text NOT NULL DEFAULT '',

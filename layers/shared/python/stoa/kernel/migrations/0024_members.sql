@@ -1,4 +1,4 @@
--- depends: 0021_ended_sessions
+-- depends: 0023_api_search
 -- What the platform knows of a tenant beside which projects may touch it. Read and written like project_tenants.
 CREATE TABLE tenants (
   tenant text PRIMARY KEY,
