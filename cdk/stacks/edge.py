@@ -56,7 +56,7 @@ class EdgeStack(Stack):
             removal_policy=RemovalPolicy.DESTROY,
         )
         acknowledge(
-            made, "AwsSolutions-SMG4", "CloudFront and the functions change it together: docs/runbooks.md says how"
+            made, "AwsSolutions-SMG4", "CloudFront and the functions change it together: docs/secrets.md says how"
         )
         return made.secret_value
 
