@@ -89,7 +89,15 @@ $(KEYCLOAK)/.ready: local/parts/keycloak.py | install
 	@echo "==> downloading Keycloak by Maven (176 MB, once)"
 	@$(PY) -m local.parts.keycloak $(KEYCLOAK) && touch $@
 
-test-real: $(KEYCLOAK)/.ready $(OPENSEARCH)/.ready ## tests against a real Keycloak and OpenSearch (four minutes on 2 cores)
+MINISTACK := build/ministack
+
+# with the Python that runs the functions, since it runs them in its own
+$(MINISTACK)/.ready: requirements/ministack.txt | install
+	@echo "==> setting up an AWS emulator (once; needs python3.13)"
+	@python3.13 -m venv $(MINISTACK) && $(MINISTACK)/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --require-hashes --only-binary :all: -r requirements/ministack.txt && touch $@
+
+test-real: $(KEYCLOAK)/.ready $(OPENSEARCH)/.ready $(MINISTACK)/.ready ## against a real Keycloak and OpenSearch, and the API's stack on an emulated AWS (five minutes on 2 cores)
 	@$(PY) -m pytest -q -m real tests/real
 
 SEED := 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from functions.api.app import build
 from functions.api.security import Permitted
@@ -14,9 +14,9 @@ def without_token(app: FastAPI | None = None) -> tuple[tuple[str, str], ...]:
     """(method, path) of every route that declares no permission: health, and what machines call with secrets of their
     own. Everything else is asked for a token before it reaches us."""
     found = [
-        (method, route.path)
-        for route in (app or build()).routes
-        if isinstance(route, APIRoute) and not any(isinstance(call, Permitted) for call in _calls(route.dependant))
+        (method, str(route.path))
+        for route in iter_route_contexts((app or build()).routes)
+        if not any(isinstance(call, Permitted) for call in _calls(route.dependant))
         for method in route.methods or ()
     ]
     return tuple(sorted(found))

@@ -56,7 +56,7 @@ class EdgeStack(Stack):
             removal_policy=RemovalPolicy.DESTROY,
         )
         acknowledge(
-            made, "AwsSolutions-SMG4", "CloudFront and the functions change it together: docs/runbooks.md says how"
+            made, "AwsSolutions-SMG4", "CloudFront and the functions change it together: docs/secrets.md says how"
         )
         return made.secret_value
 
@@ -66,14 +66,6 @@ class EdgeStack(Stack):
         certificate = acm.Certificate(
             self, "Certificate", domain_name=api(stage), validation=acm.CertificateValidation.from_dns(zone)
         )
-        # a dynamic reference: CloudFormation looks it up, and no template holds it
-        carried = {EDGE_HEADER: secret.unsafe_unwrap()}
-        viewer = cloudfront.Function(
-            self,
-            "Viewer",
-            code=cloudfront.FunctionCode.from_inline(NAME_THE_VIEWER),
-            runtime=cloudfront.FunctionRuntime.JS_2_0,
-        )
         made = cloudfront.Distribution(
             self,
             "Distribution",
@@ -82,27 +74,36 @@ class EdgeStack(Stack):
             certificate=certificate,
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             web_acl_id=self._web_acl(stage).attr_arn,
-            default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.HttpOrigin(
-                    origin(stage),
-                    protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
-                    origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
-                    custom_headers=carried,
-                ),
-                allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
-                cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
-                origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
-                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
-                function_associations=[
-                    cloudfront.FunctionAssociation(
-                        function=viewer, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
-                    )
-                ],
-            ),
+            default_behavior=self._behaviour(stage, secret),
         )
         acknowledge(made, "AwsSolutions-CFR1", "teams and their GitLab are wherever they are; tokens decide who may")
         acknowledge(made, "AwsSolutions-CFR3", "HTTP API logs each request, and the web ACL counts what it refuses")
         return made
+
+    def _behaviour(self, stage: StageSettings, secret: SecretValue) -> cloudfront.BehaviorOptions:
+        # a dynamic reference: CloudFormation looks it up, and no template holds it
+        carried = {EDGE_HEADER: secret.unsafe_unwrap()}
+        viewer = cloudfront.Function(
+            self,
+            "Viewer",
+            code=cloudfront.FunctionCode.from_inline(NAME_THE_VIEWER),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
+        return cloudfront.BehaviorOptions(
+            origin=origins.HttpOrigin(
+                origin(stage),
+                protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+                origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
+                custom_headers=carried,
+            ),
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            function_associations=[
+                cloudfront.FunctionAssociation(function=viewer, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST)
+            ],
+        )
 
     def _web_acl(self, stage: StageSettings) -> waf.CfnWebACL:
         managed = [_managed(name, priority) for priority, name in enumerate(MANAGED, start=1)]

@@ -32,7 +32,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root with the same sources, to change."""
-    for folder in ("functions", "layers", "requirements"):
+    for folder in ("cdk", "functions", "layers", "requirements"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(packaging, "ROOT", tmp_path)
     return tmp_path

@@ -52,7 +52,8 @@ def test_only_these_routes_take_no_token_of_the_realm(platform: Written) -> None
 
 
 def test_a_route_is_open_only_when_nothing_below_it_asks_for_a_permission() -> None:
-    app, below = FastAPI(), APIRouter(prefix="/v1", dependencies=[may("apis:read")])
+    app = FastAPI(openapi_url=None)
+    below, beside = APIRouter(prefix="/v1", dependencies=[may("apis:read")]), APIRouter(prefix="/beside")
 
     @app.get("/open")
     def opened() -> None: ...
@@ -63,8 +64,13 @@ def test_a_route_is_open_only_when_nothing_below_it_asks_for_a_permission() -> N
     @below.get("/below")
     def deeper() -> None: ...
 
+    @beside.post("/hook")
+    def hook() -> None: ...
+
     app.include_router(below)
-    assert without_token(app) == (("GET", "/open"),)
+    app.include_router(beside)
+    app.include_router(beside, prefix="/closed", dependencies=[may("apis:read")])
+    assert without_token(app) == (("GET", "/open"), ("POST", "/beside/hook"))
 
 
 def test_a_stage_is_throttled_measured_and_logged_without_what_is_secret(platform: Written) -> None:

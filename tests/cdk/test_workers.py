@@ -1,5 +1,6 @@
 """Functions, event source mappings and schedules are what cdk/wiring.py declares."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from aws_cdk import App, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 
+from cdk import packaging
 from cdk.app import guarded
 from cdk.stacks.functions import architecture
 from cdk.stacks.schedules import AT
@@ -152,6 +154,13 @@ def test_deploy_requests_has_six_partitions_and_the_audit_log_is_kept_for_a_year
     topics = {topic.name: topic for topic in TOPICS}
     assert topics["deploy-requests"].partitions == 6
     assert topics["audit-log"].retention_days == 365
+
+
+def test_the_hash_of_an_asset_is_of_its_sources_alone(platform: Written) -> None:
+    """Nothing was built here, and where it is, the same name comes out: cdk/packaging.py."""
+    for function in FUNCTIONS:
+        digest = hashlib.sha256(packaging.function(function.name).digest.encode()).hexdigest()
+        assert platform.functions[function.name]["Code"]["S3Key"] == f"{digest}.zip"
 
 
 def test_the_processor_is_one_of_two() -> None:

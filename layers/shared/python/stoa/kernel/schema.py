@@ -1,6 +1,6 @@
 """The database's schema: SQL migrations beside this file, forward only, each once; and who logs in to use it.
 
-Run before the code that needs them, while the code before still runs: docs/adr/0014.
+Run before the code that needs them, while the code before still runs: docs/migrations.md.
 """
 
 from importlib.resources import files
