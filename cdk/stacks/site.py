@@ -63,7 +63,7 @@ class Site(Construct):
     def _behaviours(
         self, headers: cloudfront.ResponseHeadersPolicy
     ) -> tuple[cloudfront.BehaviorOptions, cloudfront.BehaviorOptions]:
-        """Of pages, which are never cached here, so that a new one needs no invalidation; and of what pages refer to."""
+        """Of pages, which are never cached here, so a new one needs no invalidation; and of what pages refer to."""
         origin = origins.S3BucketOrigin.with_origin_access_control(self._bucket)
         route = cloudfront.Function(
             self,
