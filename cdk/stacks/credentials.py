@@ -46,7 +46,7 @@ ISSUED = "Another system issues it, and we have no right there to issue another 
 class Credentials(Construct):
     """`secrets` by field of Settings, `kafka` by function: `{"username": ..., "password": ...}`.
 
-    They are handed out with their key as one of another stack, to which no reader is added: see stacks/data.py.
+    Their key is named by its ARN, so that the library adds no reader to its policy: see stacks/data.py.
     A secret that nobody has written yet has no version at all, so that whoever reads it finds nothing, and not a value
     that some system refuses.
     """
@@ -56,8 +56,7 @@ class Credentials(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._folder = f"stoa/{stage.name}"
-        self._key = key
-        self._read_key = kms.Key.from_key_arn(self, "KeyAsRead", key.key_arn)
+        self._key = kms.Key.from_key_arn(self, "Key", key.key_arn)
         chosen = {name: self._chosen(name, says) for name, says in CHOSEN.items()}
         given = {name: self._given(name, says) for name, says in GIVEN.items()}
         self.secrets: Mapping[str, secretsmanager.ISecret] = MappingProxyType(chosen | given)
@@ -67,14 +66,14 @@ class Credentials(Construct):
 
     def _chosen(self, name: str, says: str) -> secretsmanager.ISecret:
         made = secretsmanager.SecretStringGenerator(password_length=LETTERS, exclude_punctuation=True)
-        return self._handed_out(self._secret(name, says, made, BOTH_ENDS))
+        return self._secret(name, says, made, BOTH_ENDS)
 
     def _given(self, name: str, says: str) -> secretsmanager.ISecret:
         secret = self._secret(name, says, None, ISSUED)
         resource = secret.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101  it is an AWS::SecretsManager::Secret
         resource.add_property_deletion_override("GenerateSecretString")
-        return self._handed_out(secret)
+        return secret
 
     def _kafka(self, function: str) -> secretsmanager.ISecret:
         made = secretsmanager.SecretStringGenerator(
@@ -83,13 +82,7 @@ class Credentials(Construct):
             password_length=LETTERS,
             exclude_punctuation=True,
         )
-        return self._handed_out(self._secret(f"kafka/{function}", f"SCRAM login of {function}", made, BOTH_ENDS))
-
-    def _handed_out(self, secret: secretsmanager.Secret) -> secretsmanager.ISecret:
-        name = f"{secret.node.id}-as-read"
-        return secretsmanager.Secret.from_secret_attributes(
-            self, name, secret_complete_arn=secret.secret_arn, encryption_key=self._read_key
-        )
+        return self._secret(f"kafka/{function}", f"SCRAM login of {function}", made, BOTH_ENDS)
 
     def _secret(
         self, name: str, says: str, made: secretsmanager.SecretStringGenerator | None, unrotated: str

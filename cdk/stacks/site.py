@@ -60,7 +60,10 @@ class Site(Construct):
             removal_policy=RemovalPolicy.RETAIN,
         )
 
-    def _distributed(self, acl_arn: str, headers: cloudfront.ResponseHeadersPolicy) -> cloudfront.Distribution:
+    def _behaviours(
+        self, headers: cloudfront.ResponseHeadersPolicy
+    ) -> tuple[cloudfront.BehaviorOptions, cloudfront.BehaviorOptions]:
+        """Of pages, which are never cached here, so a new one needs no invalidation; and of what pages refer to."""
         origin = origins.S3BucketOrigin.with_origin_access_control(self._bucket)
         route = cloudfront.Function(
             self,
@@ -69,6 +72,7 @@ class Site(Construct):
             runtime=cloudfront.FunctionRuntime.JS_2_0,
             comment="Every page of the app is index.html",
         )
+        runs = cloudfront.FunctionAssociation(function=route, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST)
 
         def behaviour(cache: cloudfront.ICachePolicy) -> cloudfront.BehaviorOptions:
             return cloudfront.BehaviorOptions(
@@ -77,42 +81,34 @@ class Site(Construct):
                 allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
                 cache_policy=cache,
                 response_headers_policy=headers,
-                function_associations=[
-                    cloudfront.FunctionAssociation(
-                        function=route, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
-                    )
-                ],
+                function_associations=[runs],
             )
 
-        named = behaviour(cloudfront.CachePolicy.CACHING_OPTIMIZED)
+        policies = cloudfront.CachePolicy
+        return behaviour(policies.CACHING_DISABLED), behaviour(policies.CACHING_OPTIMIZED)
+
+    def _distributed(self, acl_arn: str, headers: cloudfront.ResponseHeadersPolicy) -> cloudfront.Distribution:
+        pages, named = self._behaviours(headers)
+        validation = acm.CertificateValidation.from_dns(self._zone)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=self._domain,
             domain_names=[self._domain],
-            certificate=acm.Certificate(
-                self,
-                "Certificate",
-                domain_name=self._domain,
-                validation=acm.CertificateValidation.from_dns(self._zone),
-            ),
+            certificate=acm.Certificate(self, "Certificate", domain_name=self._domain, validation=validation),
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
             default_root_object="index.html",
-            # the page itself is never cached here, so that a new one needs no invalidation
-            default_behavior=behaviour(cloudfront.CachePolicy.CACHING_DISABLED),
+            default_behavior=pages,
             additional_behaviors={f"/{NAMED_BY_CONTENT}": named},
             enable_logging=True,
             log_bucket=self._logs,
             log_file_prefix=f"cloudfront/{self.node.id}/",
             web_acl_id=acl_arn,
         )
-        Validations.of(distribution).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-CFR1", reason="People sign in from wherever they are; who may what, Keycloak decides."
-            )
-        )
+        reason = "People sign in from wherever they are; who may what, Keycloak decides."
+        Validations.of(distribution).acknowledge(Acknowledgment(id="AwsSolutions-CFR1", reason=reason))
         return distribution
 
     def _upload(self, bundle: Path) -> None:

@@ -48,7 +48,9 @@ def database(scope: Construct) -> rds.IDatabaseInstance:
 
 
 def observed(scope: Construct, stage: StageSettings) -> Stack:
-    elsewhere = Construct(scope.node.find_child("network"), "Elsewhere")
+    network = scope.node.find_child("network")
+    assert isinstance(network, Stack)
+    elsewhere = Construct(network, "Elsewhere")
     return ObservabilityStack(
         scope,
         "observability",

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
 
@@ -234,7 +234,11 @@ def test_functions_of_a_later_stack_get_rights_without_the_data_knowing_them() -
     data.kafka_credentials["api"].grant_read(role)
     data.archive.grant_put(role)
     data.proxy.grant_connect(role, USER)
+    CfnOutput(Stack.of(role), "Name", value=data.secrets["gitlab_token"].secret_name)
     later = Template.from_stack(Stack.of(role))
+    # the name itself, without the six letters that an ARN adds
+    first, split = later.to_json()["Outputs"]["Name"]["Value"]["Fn::Select"]
+    assert (first, split["Fn::Split"][0]) == (0, "-")
     later.has_resource_properties(
         "AWS::IAM::Policy",
         {

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,14 @@ def test_a_finding_of_cdk_nag_fails_the_synthesis(tmp_path: Path) -> None:
         app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())
     assert [plugin["pluginName"] for plugin in report["pluginReports"]] == ["AwsSolutions"]
+
+
+def test_findings_are_accepted_on_single_constructs_only() -> None:
+    """An acceptance on a stack, a stage or the app would cover all that is ever put below it."""
+    on = {
+        (path.name, name)
+        for path in (Path(__file__).resolve().parents[2] / "cdk").rglob("*.py")
+        for name in re.findall(r"Validations\.of\((.+?)\)\s*\.acknowledge", path.read_text())
+    }
+    assert on
+    assert [where for where in on if re.search(r"\b(self|app|stack|place|scope|stage)$", where[1])] == []

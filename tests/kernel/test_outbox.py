@@ -1,5 +1,6 @@
 """The outbox publishes every committed event at least once and never swaps two events of one key."""
 
+import json
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stoa.kernel import ids, outbox
+from stoa.kernel import ids, metrics, outbox
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Event
 from stoa.kernel.errors import Transient
@@ -69,6 +70,25 @@ def test_what_kafka_refused_is_published_later_in_order_and_once(database: Datab
     assert publisher.relay() == 5
     assert publisher.relay() == 0
     assert [b'"number":%d' % n in row.value for n, row in enumerate(log.rows)] == [True] * 5
+
+
+def test_the_relay_says_how_long_events_have_waited_also_when_kafka_is_away(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log()
+    log.down = True
+    publisher = Publisher(database, log.send, wait_s=5)
+    metrics.flush()
+    capsys.readouterr()
+    assert publisher.relay() == 0
+    with database.transaction() as connection:
+        outbox.add(connection, [event("k", 1)])
+        connection.execute("UPDATE outbox SET created_at = created_at - interval '200 s'")
+    with pytest.raises(Transient):
+        publisher.relay()
+    metrics.flush()
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "outbox_age" in line]
+    assert [round(ms, -4) for line in said for ms in line["outbox_age"]] == [0, 200_000]
 
 
 def test_two_publishers_at_once_send_every_row_once_and_in_order(database_url: str) -> None:
