@@ -7,6 +7,9 @@ PY := .venv/bin/python
 VENV_HOME := $(shell if [ "$$(id -u)" = 0 ] && [[ "$(CURDIR)/" == "$$HOME/"* ]]; then \
   echo /var/tmp/stoa-venv-$$(printf %s "$(CURDIR)" | sha256sum | cut -c1-12); else echo .venv; fi)
 
+# the Python that Lambda runs, for packages and the emulated AWS; pyenv has it without its being the chosen one
+export PYTHON_OF_LAMBDA ?= $(shell PYENV_VERSION=$$(pyenv latest 3.13 2>/dev/null) python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null)
+
 .DEFAULT_GOAL := help
 .PHONY: help install
 
@@ -78,6 +81,7 @@ demo: install jars ## what `up` is for, without a person: push, serve, update, b
 # a download that fails is no failure of a test: what it is for is left out, and said at the end of the run
 test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
 	@$(MAKE) -s $(OPENSEARCH)/.ready || true
+	@$(MAKE) -s $(MINISTACK)/.ready || true
 	@$(PY) -m pytest -q -m "not slow and not minutes" -n 2 --dist loadfile
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents
@@ -94,7 +98,8 @@ MINISTACK := build/ministack
 # with the Python that runs the functions, since it runs them in its own
 $(MINISTACK)/.ready: requirements/ministack.txt | install
 	@echo "==> setting up an AWS emulator (once; needs python3.13)"
-	@python3.13 -m venv $(MINISTACK) && $(MINISTACK)/bin/python -m pip --disable-pip-version-check install --quiet \
+	@test -n "$(PYTHON_OF_LAMBDA)" || { echo "the AWS emulator runs functions in Python 3.13: put python3.13 on PATH"; exit 1; }
+	@$(PYTHON_OF_LAMBDA) -m venv $(MINISTACK) && $(MINISTACK)/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --require-hashes --only-binary :all: -r requirements/ministack.txt && touch $@
 
 test-real: $(KEYCLOAK)/.ready $(OPENSEARCH)/.ready $(MINISTACK)/.ready ## against a real Keycloak and OpenSearch, and the API's stack on an emulated AWS (five minutes on 2 cores)

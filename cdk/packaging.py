@@ -8,6 +8,7 @@ Built without Docker: wheels of the functions' platform by uv, bytecode by the i
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,8 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
 
 
 def interpreter(candidates: Sequence[str] = (f"python{PYTHON}", sys.executable)) -> str:
-    """The first of `candidates` that is a Python of the functions' version. Raises PackagingError."""
+    """The first Python of the functions' version, $PYTHON_OF_LAMBDA before `candidates`. Raises PackagingError."""
+    candidates = (os.environ.get("PYTHON_OF_LAMBDA", ""), *candidates)
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
     for found in filter(None, map(shutil.which, candidates)):
         said = subprocess.run([found, "-I", "-c", ask], capture_output=True, text=True, check=False)

@@ -17,7 +17,6 @@ TABLE: Arrows = {
     ("proxy", "database", 5432),
     ("functions", "nodes", 9094),
     ("pollers", "nodes", 9094),
-    ("functions", "nodes", 443),
     ("functions", "0.0.0.0/0", 443),
     ("nodes", "proxy", 5432),
     ("nodes", "database", 5432),

@@ -114,7 +114,7 @@ def without(value: Any, gone: set[str]) -> Any:
         return [without(one, gone) for one in value]
     if not isinstance(value, dict):
         return value
-    if "Fn::GetStackOutput" in value or value.get("Ref") in gone or (value.get("Fn::GetAtt") or [None])[0] in gone:
+    if "Fn::ImportValue" in value or value.get("Ref") in gone or (value.get("Fn::GetAtt") or [None])[0] in gone:
         return "subnet-0123456789abcdef0"
     return {name: without(one, gone) for name, one in value.items() if name != "DependsOn"}
 

@@ -12,7 +12,7 @@ from stoa.adapters.keycloak import Keycloak as Client
 from stoa.kernel.settings import Secret
 from tests.emulators.keycloak.kit import PASSWORD, Browser, Issuer, Json, form_of, said
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 PEOPLE = {"ida": "Ida", "ivo": "Ivo"}
 # what the provider says of a person, by the names that our realm file expects
 ATTRIBUTES = {"email": "email", "givenName": "firstName", "surname": "lastName"}
