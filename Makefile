@@ -7,8 +7,8 @@ PY := .venv/bin/python
 VENV_HOME := $(shell if [ "$$(id -u)" = 0 ] && [[ "$(CURDIR)/" == "$$HOME/"* ]]; then \
   echo /var/tmp/stoa-venv-$$(printf %s "$(CURDIR)" | sha256sum | cut -c1-12); else echo .venv; fi)
 
-# the Python that Lambda runs, for packages and the emulated AWS; pyenv has it without its being the chosen one
-export PYTHON_OF_LAMBDA ?= $(shell PYENV_VERSION=$$(pyenv latest 3.13 2>/dev/null) python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null)
+# the Python that Lambda runs; pyenv may have it without its being the chosen one
+PYTHON_OF_LAMBDA = $(shell PYENV_VERSION=$$(pyenv latest 3.13 2>/dev/null) python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help install

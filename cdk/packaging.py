@@ -8,7 +8,6 @@ Built without Docker: wheels of the functions' platform by uv, bytecode by the i
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -124,14 +123,26 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
 
 
 def interpreter(candidates: Sequence[str] = (f"python{PYTHON}", sys.executable)) -> str:
-    """The first Python of the functions' version, $PYTHON_OF_LAMBDA before `candidates`. Raises PackagingError."""
-    candidates = (os.environ.get("PYTHON_OF_LAMBDA", ""), *candidates)
+    """The first of `candidates`, and of what pyenv has, that is a Python of the functions' version.
+
+    Raises PackagingError.
+    """
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for found in filter(None, map(shutil.which, candidates)):
-        said = subprocess.run([found, "-I", "-c", ask], capture_output=True, text=True, check=False)
-        if said.stdout.strip() == PYTHON:
+    for found in filter(None, map(shutil.which, [*candidates, *_of_pyenv()])):
+        if _said([found, "-I", "-c", ask]) == PYTHON:
             return found
     raise PackagingError(f"bytecode for Lambda takes Python {PYTHON}: put python{PYTHON} on PATH")
+
+
+def _of_pyenv() -> list[str]:
+    """pyenv may have it without its being the chosen one; `python3.13` on PATH is then a script that refuses."""
+    pyenv = shutil.which("pyenv")
+    version = _said([pyenv, "latest", PYTHON]) if pyenv else ""
+    return [f"{_said([pyenv, 'prefix', version])}/bin/python{PYTHON}"] if pyenv and version else []
+
+
+def _said(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _compile(python: str, folder: Path, place: str) -> None:
