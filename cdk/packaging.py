@@ -122,13 +122,12 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
     _run([*command, *options, "--require-hashes", "-r", str(lock)])
 
 
-def interpreter(candidates: Sequence[str] = (f"python{PYTHON}", sys.executable)) -> str:
-    """The first of `candidates`, and of what pyenv has, that is a Python of the functions' version.
-
-    Raises PackagingError.
-    """
+def interpreter(candidates: Sequence[str] | None = None) -> str:
+    """The first of `candidates` that is a Python of the functions' version; without them, of those on PATH, the one that
+    runs this, and what pyenv has. Raises PackagingError."""
+    candidates = candidates or [f"python{PYTHON}", sys.executable, *_of_pyenv()]
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for found in filter(None, map(shutil.which, [*candidates, *_of_pyenv()])):
+    for found in filter(None, map(shutil.which, candidates)):
         if _said([found, "-I", "-c", ask]) == PYTHON:
             return found
     raise PackagingError(f"bytecode for Lambda takes Python {PYTHON}: put python{PYTHON} on PATH")

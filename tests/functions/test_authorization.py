@@ -79,6 +79,22 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def of_apis(tenant: str) -> dict[str, Ask]:
+    one = f"/v1/apis/{tenant}/orders"
+    return {
+        "GET /v1/apis": Ask(f"/v1/apis?tenant={tenant}&q=orders"),
+        "GET /v1/apis/{tenant}/{api}": Ask(one),
+        "GET /v1/apis/{tenant}/{api}/versions": Ask(f"{one}/versions"),
+        "GET /v1/apis/{tenant}/{api}/compare": Ask(f"{one}/compare?from=1&to=1"),
+        "POST /v1/apis": Ask("/v1/apis", {**API, "tenant": tenant, "api": "new"}),
+        "PUT /v1/apis/{tenant}/{api}": Ask(one, API, headers=SEEN),
+        "DELETE /v1/apis/{tenant}/{api}": Ask(one, headers=SEEN),
+        "POST /v1/apis/{tenant}/{api}/publish": Ask(f"{one}/publish", headers=SEEN),
+        "POST /v1/apis/{tenant}/{api}/deprecate": Ask(f"{one}/deprecate", SUNSET, headers=SEEN),
+        "GET /v1/apis/{tenant}/{api}/changes/{change_id}": Ask(f"{one}/changes/chg-1"),
+    }
+
+
 def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
     """How each route is asked for something of that tenant. A route that is not here fails the walk."""
     channels, deployment = f"/v1/tenants/{tenant}/channels", f"/v1/deployments/{made.id}"
@@ -95,16 +111,7 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "POST /v1/deployments/{deployment_id}/cancel": Ask(f"{deployment}/cancel"),
         "POST /v1/deployments/{deployment_id}/retry": Ask(f"{deployment}/retry"),
         "POST /v1/deployments/{deployment_id}/rollback": Ask(f"{deployment}/rollback"),
-        "GET /v1/apis": Ask(f"/v1/apis?tenant={tenant}&q=orders"),
-        "GET /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders"),
-        "GET /v1/apis/{tenant}/{api}/versions": Ask(f"/v1/apis/{tenant}/orders/versions"),
-        "GET /v1/apis/{tenant}/{api}/compare": Ask(f"/v1/apis/{tenant}/orders/compare?from=1&to=1"),
-        "POST /v1/apis": Ask("/v1/apis", {**API, "tenant": tenant, "api": "new"}),
-        "PUT /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders", API, headers=SEEN),
-        "DELETE /v1/apis/{tenant}/{api}": Ask(f"/v1/apis/{tenant}/orders", headers=SEEN),
-        "POST /v1/apis/{tenant}/{api}/publish": Ask(f"/v1/apis/{tenant}/orders/publish", headers=SEEN),
-        "POST /v1/apis/{tenant}/{api}/deprecate": Ask(f"/v1/apis/{tenant}/orders/deprecate", SUNSET, headers=SEEN),
-        "GET /v1/apis/{tenant}/{api}/changes/{change_id}": Ask(f"/v1/apis/{tenant}/orders/changes/chg-1"),
+        **of_apis(tenant),
         "GET /v1/audit": Ask(f"/v1/audit?tenant={tenant}"),
         "GET /v1/status": Ask(f"/v1/status?tenant={tenant}"),
         "GET /v1/pushes": Ask("/v1/pushes", hides=False),

@@ -36,7 +36,13 @@ CHECKS = [
 ]
 NOBODY = "nobody"
 # there is no search index in these tests, and no AWX
-AWAY = {"/v1/audit", "/v1/traces/search", "/v1/deployments/{deployment_id}/cancel"}
+AWAY = {
+    "/v1/audit",
+    "/v1/traces/search",
+    "/v1/deployments/{deployment_id}/cancel",
+    "/v1/users/me/sessions",
+    "/v1/users/me/sessions/{session}",
+}
 
 
 @pytest.fixture(scope="module")

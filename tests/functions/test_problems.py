@@ -19,7 +19,7 @@ TOKENS = {"X-Gitlab-Token": "hook-secret", "X-Stoa-Token": "awx-secret"}
 def broken(start_api: Callable[..., Any]) -> Any:
     """An API whose code and database disagree."""
     api = start_api()
-    api.rows("DROP TABLE api_status")
+    api.rows("DROP TABLE api_status CASCADE")
     return api
 
 

@@ -37,7 +37,7 @@ def test_names_are_found_whole_or_in_part(kit: Any) -> None:
     assert names(name__startswith="un") == ["undeploy-api"]
     assert names(name__in="sync-alias,deploy-api") == ["deploy-api", "sync-alias"]
     assert names(name__regex="^(sync|un)") == ["sync-alias", "undeploy-api"]
-    assert names(not__name="deploy-api") == ["sync-alias", "undeploy-api"]
+    assert names(not__name="deploy-api") == ["expose-admin-api", "sync-alias", "undeploy-api"]
     assert names(search="alias") == ["sync-alias"]
 
 
