@@ -123,8 +123,8 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
 
 
 def interpreter(candidates: Sequence[str] | None = None) -> str:
-    """The first of `candidates` that is a Python of the functions' version; without them, of those on PATH, the one that
-    runs this, and what pyenv has. Raises PackagingError."""
+    """The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
+    that runs this, and what pyenv has. Raises PackagingError."""
     candidates = candidates or [f"python{PYTHON}", sys.executable, *_of_pyenv()]
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
     for found in filter(None, map(shutil.which, candidates)):

@@ -45,7 +45,7 @@ def main() -> None:
     database_url, url, token, change_id, point = json.load(sys.stdin)
     database, gitlab = Database(Secret(database_url), "stoa_worker"), GitLab(url, Secret(token))
     unused: Any = None
-    gitops = GitOps(database, lambda _: None, unused, unused, unused, unused, unused, unused)
+    gitops = GitOps(database, lambda _: None, unused, unused, unused, unused, unused, unused, unused)
     commit = gitlab.commit
 
     def dying(*asked: Any) -> str:

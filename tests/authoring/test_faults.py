@@ -131,7 +131,7 @@ def test_the_first_change_of_a_project_is_ended_by_its_push(author: Author) -> N
 
 def test_a_branch_that_is_closed_to_us_refuses_the_change(author: Author) -> None:
     rules = f"/projects/{author.project}/protected_branches"
-    author.server.client._send("DELETE", f"{rules}/main", {})
+    author.server.client._known("DELETE", f"{rules}/main", {})
     author.server.ask("POST", rules, name="main", push_access_level="0")
     with author.variant(protected_write_status=403):
         assert author.refused() == "BRANCH_PROTECTED"
