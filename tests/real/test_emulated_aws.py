@@ -129,9 +129,11 @@ def left(topic: str) -> dict[str, Any]:
 def test_each_scheduled_function_answers_its_tick(said: dict[str, Any]) -> None:
     told = {name: answers["tick"] for name, answers in said["workers"].items() if "tick" in answers}
     assert {name for name, answer in told.items() if answer["failed"]} == set()
+    # a heartbeat is left in the outbox; a tick that finds one there, since the emulator's clock ticks too, waits
+    assert told.pop("outbox_relay")["said"] in ({"done": 0}, {"done": 0, "waits_for": "kafka"})
+    others = [function for function in FUNCTIONS if function.every_s and function.name != "outbox_relay"]
     assert {name: answer["said"] for name, answer in told.items()} == {
-        **{f.name: {"released": 0} for f in FUNCTIONS if f.sources and f.every_s},  # Kafka is away, as above
-        **{f.name: {"done": 0} for f in FUNCTIONS if not f.sources and f.every_s},
+        **{f.name: {"released": 0} for f in others if f.sources},  # Kafka is away, as above
+        **{f.name: {"done": 0} for f in others if not f.sources},
         "events_to_archive": None,  # it signed a checkpoint: see above
-        "outbox_relay": {"done": 0, "waits_for": "kafka"},
     }
