@@ -13,20 +13,22 @@ from aws_cdk.assertions import Match, Template
 from cdk.stacks.credentials import CHOSEN, GIVEN, LETTERS
 from cdk.stacks.data import DataStack
 from cdk.stacks.database import OWNER, USER
+from cdk.stacks.kafka_access import resource_name
 from cdk.stacks.network import NetworkStack
-from cdk.stages import STAGES
+from cdk.stages import STAGES, StageName
 from cdk.wiring import FUNCTIONS
 from stoa.adapters.signing import SigningKey
 from stoa.kernel.settings import Secret, Settings
 from tests.cdk.standins import bare, only, properties
+from tests.cdk.written import SYNTHESISED, Written
 
 Templates = Callable[..., Template]
-NAMES = [stage.name for stage in STAGES]
-SIZES = {"dev": ("db.t4g.medium", "20"), "staging": ("db.t4g.large", "50"), "prod": ("db.m7g.large", "100")}
-LOCKS = {"dev": "GOVERNANCE", "staging": "GOVERNANCE", "prod": "COMPLIANCE"}
-# the address of the database holds no password on AWS, a development token opens nothing there; what Kafka takes is
-# one per function or made by the cluster, and what the edge sends is made in its own region
-ELSEWHERE = {"database_url", "dev_token", "kafka_credentials", "kafka_ca", "edge_secret"}
+NAMES = [stage.name for stage in SYNTHESISED]
+SIZES = {"dev": ("db.t4g.medium", "20"), "prod": ("db.m7g.large", "100")}
+LOCKS = {"dev": "GOVERNANCE", "prod": "COMPLIANCE"}
+# the address of the database holds no password on AWS; what Kafka takes is one per function or made by the cluster,
+# and what the edge sends is made in its own region
+ELSEWHERE = {"database_url", "kafka_credentials", "kafka_ca", "edge_secret"}
 
 
 def secrets(data: Template) -> dict[str, dict[str, Any]]:
@@ -149,7 +151,7 @@ def test_every_bucket_is_closed_and_takes_tls_1_2_only(template: Templates) -> N
         assert all('"aws:SecureTransport": "false"' in p and '"s3:TlsVersion": 1.2' in p for p in denied)
 
 
-def test_everything_at_rest_is_encrypted(templates: dict[str, Template]) -> None:
+def test_everything_at_rest_is_encrypted(stages: dict[StageName, Written]) -> None:
     needed = {
         "AWS::S3::Bucket": "BucketEncryption",
         "AWS::Logs::LogGroup": "KmsKeyId",
@@ -159,7 +161,12 @@ def test_everything_at_rest_is_encrypted(templates: dict[str, Template]) -> None
         "AWS::Backup::BackupVault": "EncryptionKeyArn",
         "AWS::KMS::Key": "EnableKeyRotation",
     }
-    found = {(where, name): r for where, t in templates.items() for name, r in t.to_json()["Resources"].items()}
+    found = {
+        (written.stage.name, stack, name): r
+        for written in stages.values()
+        for stack, made in written.stacks.items()
+        for name, r in made["Resources"].items()
+    }
     checked = {where: r for where, r in found.items() if r["Type"] in needed}
     assert {r["Type"] for r in checked.values()} == set(needed)
     assert [where for where, r in checked.items() if not r["Properties"].get(needed[r["Type"]])] == []
@@ -208,7 +215,7 @@ def test_who_makes_a_value_up_and_who_waits_for_one(template: Templates) -> None
         assert "GenerateSecretString" not in found[name]
     for function in FUNCTIONS:
         made = found[f"kafka/{function.name}"]["GenerateSecretString"]
-        assert json.loads(made["SecretStringTemplate"]) == {"username": function.name}
+        assert json.loads(made["SecretStringTemplate"]) == {"username": resource_name(function.name)}
         assert (made["GenerateStringKey"], made["PasswordLength"]) == ("password", LETTERS)
 
 
@@ -217,11 +224,16 @@ def test_letters_and_digits_are_a_key_that_signs() -> None:
     assert len(SigningKey(Secret(letters)).sign(b"x")) == 64
 
 
-def test_no_template_holds_the_value_of_a_secret(templates: dict[str, Template]) -> None:
-    for template in templates.values():
-        text = template.to_json()
-        assert {"SecretString", "MasterUserPassword", "Password"} & set(keys_of(text)) == set()
-        assert "{{resolve:secretsmanager" not in json.dumps(text)
+def test_no_template_holds_the_value_of_a_secret(stages: dict[StageName, Written]) -> None:
+    """CloudFront cannot read one itself: CloudFormation gives it what the edge sends, and nothing else to anybody."""
+    resolved = {}
+    for written in stages.values():
+        for stack, made in written.stacks.items():
+            assert {"SecretString", "MasterUserPassword", "Password"} & set(keys_of(made)) == set()
+            resolved[written.stage.name, stack] = json.dumps(made).count("{{resolve:secretsmanager")
+    assert {where: times for where, times in resolved.items() if times} == dict.fromkeys(
+        [(name, "edge") for name in stages], 1
+    )
 
 
 def test_functions_of_a_later_stack_get_rights_without_the_data_knowing_them() -> None:
