@@ -188,6 +188,8 @@ def test_manifests_in_git_name_secrets_that_are_made_here(dev: Written) -> None:
         for stack in ("cluster", "data")
         for one in of_kind(dev.stacks[stack], "AWS::SecretsManager::Secret").values()
     }
+    # RDS makes that of the database's owner, and Argo CD is told where it is
+    made.add(yaml.safe_load((PLATFORM / "apps/values.yaml").read_text())["database"]["secret"])
     for chart in ("databases", "keycloak", "awx", "search-users", "observability"):
         for one in render(chart):
             if one["kind"] == "ExternalSecret":
@@ -197,11 +199,13 @@ def test_manifests_in_git_name_secrets_that_are_made_here(dev: Written) -> None:
 def test_argo_cd_follows_the_stage_and_is_told_what_aws_named(cluster: Cluster) -> None:
     source = cluster.kinds("Application")["platform"]["spec"]["source"]
     assert (source["targetRevision"], source["path"]) == (DEV.platform_revision, "cdk/platform/apps")
-    given = {one["name"] for one in source["helm"]["parameters"]}
+    given = {one["name"]: one["value"] for one in source["helm"]["parameters"]}
+    # a whole ARN, and a name cut out of one
+    assert (given["database.secret"], given["search.secret"]) == ("<Fn::ImportValue>", "<Fn::Select>")
     asked = yaml.safe_load((PLATFORM / "apps/values.yaml").read_text())
     known = {name for name in asked if not isinstance(asked[name], dict)}
     known |= {f"{name}.{inner}" for name in ("database", "search", "vault") for inner in asked[name]}
-    assert given == known
+    assert set(given) == known
 
 
 def test_namespaces_are_those_that_have_a_policy(cluster: Cluster) -> None:

@@ -72,7 +72,7 @@ def test_every_function_and_every_mapping_is_watched(rules: list[Rule]) -> None:
     assert found["Errors"] == found["Throttles"] == found["Duration"] == names
     assert found["Behind"] == found["Dropped"] == found["Polling"] == GROUPS
     assert found["DeadLetters"] == {group for group in GROUPS if not group.startswith("events_to_archive.")}
-    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "outbox_relay"}
+    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler", "outbox_relay"}
     assert found["Heartbeat"] == {"events_to_archive", "events_to_search"}
 
 
