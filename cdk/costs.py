@@ -76,7 +76,7 @@ COSTS = (
         lambda stage: (
             LOGS_GB * 0.50
             + LOGS_GB * stage.log_retention_days / 30 * 0.03
-            + 50 * 0.30
+            + METRICS * 0.30
             + ALARM_METRICS * 0.10
             + 20 * 0.023
         ),
