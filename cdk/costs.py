@@ -16,7 +16,11 @@ DISKS_GIB = 50 + 50  # of a machine: its own, and a broker's
 OTHER_DISKS_GIB = 10 + 10 + 50 + 20  # Vault and its audit log, OpenSearch, Prometheus
 MAPPINGS = sum(len(one.sources) for one in FUNCTIONS)
 MAPPINGS_PER_UNIT = 10
-SECRETS = 17 + len(FUNCTIONS) + 12  # the cluster's, Kafka's users, the settings of functions
+# of the cluster, the edge and the database's owner; of Kafka's users; of the settings of functions
+SECRETS = 18 + len(FUNCTIONS) + 14
+KEYS = 8
+METRICS = 50
+ALARM_METRICS = 205  # each metric that an alarm reads is paid for
 LOGS_GB = 30
 
 
@@ -62,14 +66,19 @@ COSTS = (
     ),
     Cost(
         "secrets and keys",
-        f"{SECRETS} secrets at $0.40, 6 keys at $1",
-        lambda _: SECRETS * 0.40 + 6 * 1.0,
+        f"{SECRETS} secrets at $0.40, {KEYS} keys at $1",
+        lambda _: SECRETS * 0.40 + KEYS * 1.0,
     ),
     Cost(
         "logs, metrics, archive",
-        f"{LOGS_GB} GB a month at $0.50, kept at $0.03; 50 metrics and 20 alarms; 20 GB in S3",
+        f"{LOGS_GB} GB a month at $0.50, kept at $0.03; {METRICS} metrics at $0.30, {ALARM_METRICS} in alarms at $0.10;"
+        " 20 GB in S3",
         lambda stage: (
-            LOGS_GB * 0.50 + LOGS_GB * stage.log_retention_days / 30 * 0.03 + 50 * 0.30 + 20 * 0.10 + 20 * 0.023
+            LOGS_GB * 0.50
+            + LOGS_GB * stage.log_retention_days / 30 * 0.03
+            + METRICS * 0.30
+            + ALARM_METRICS * 0.10
+            + 20 * 0.023
         ),
     ),
 )

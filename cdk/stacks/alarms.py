@@ -67,18 +67,3 @@ def api_rules(http_api: apigateway.IHttpApi, window: Duration = FIVE_MINUTES) ->
         Rule("ApiFails", "More than 2 % of the answers were 5xx.", "the-api-fails", share, FAILED_SHARE),
         Rule("ApiSlow", "p99 of the API was above a second.", "the-api-is-slow", latency, SLOW_MS, periods=3),
     )
-
-
-def api_alarm(scope: Construct, http_api: apigateway.IHttpApi) -> cloudwatch.CompositeAlarm:
-    """Whether a new version of the API is worse than it may be: made in the stack of the API, which rolls back by it.
-
-    It looks at single minutes and tells nobody; who is on duty hears of the same from the ObservabilityStack.
-    """
-    place = Construct(scope, "NewVersion")
-    made = [alarm(place, rule) for rule in api_rules(http_api, Duration.minutes(1))]
-    return cloudwatch.CompositeAlarm(
-        place,
-        "Worse",
-        alarm_description=f"The API fails or is slow. {RUNBOOKS}#the-api-fails",
-        alarm_rule=cloudwatch.AlarmRule.any_of(*made),
-    )

@@ -8,14 +8,16 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cdk.stacks.cluster_charts import ClusterCharts
 from cdk.stacks.cluster_nodes import add_nodes
 from cdk.stacks.cluster_secrets import ClusterSecrets, Data
 from cdk.stacks.entrances import Entrances
-from cdk.stacks.findings import accept_findings
+from cdk.stacks.findings import FRAMEWORK, HANDLER, accept_findings, at
 from cdk.stacks.kafka import Kafka
+from cdk.stacks.logs import logs_may_use
 from cdk.stacks.platform import Platform
 from cdk.stages import StageSettings
 
@@ -50,6 +52,7 @@ class ClusterStack(Stack):
         key = self._key()
         self.cluster = self._cluster(stage, network, key)
         self._let_in_operators(stage)
+        self._keep_logs(stage, key)
         security_groups = [network.firewall.nodes, self.cluster.cluster_security_group]
         nodes = add_nodes(self.cluster, stage, security_groups, key)
         secrets = ClusterSecrets(self, "Secrets", stage=stage, data=data)
@@ -79,7 +82,7 @@ class ClusterStack(Stack):
         accept_findings(self)
 
     def _key(self) -> kms.Key:
-        return kms.Key(self, "Key", description="Secrets and disks of the cluster", enable_key_rotation=True)
+        return kms.Key(self, "Key", description="Secrets, disks and logs of the cluster", enable_key_rotation=True)
 
     def _cluster(self, stage: StageSettings, network: Network, key: kms.Key) -> eks.Cluster:
         private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
@@ -127,3 +130,12 @@ class ClusterStack(Stack):
         )
         cluster.grant_access("OperatorsMay", operators.role_arn, [everything])
         operators.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[cluster.cluster_arn]))
+
+    def _keep_logs(self, stage: StageSettings, key: kms.Key) -> None:
+        """Of the library's own handlers, which would keep them for two years and under no key of ours."""
+        logs_may_use(key, f"/aws/lambda/{self.stack_name}-*")
+        for path in (HANDLER, FRAMEWORK):
+            group = at(self, f"{path}/LogGroup/Resource")
+            assert isinstance(group, logs.CfnLogGroup)  # noqa: S101  the library makes one for each of its functions
+            group.kms_key_id = key.key_arn
+            group.retention_in_days = stage.log_retention_days

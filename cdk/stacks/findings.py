@@ -56,7 +56,7 @@ def accept_findings(stack: Stack) -> None:
     """Raises KeyError when a construct of the list is no longer there, so that no acceptance outlives its finding."""
     for path, findings in ACCEPTED.items():
         for finding, reason in findings.items():
-            accept(_at(stack, path), finding, reason)
+            accept(at(stack, path), finding, reason)
 
 
 def accept(construct: Construct, finding: str, reason: str) -> None:
@@ -64,7 +64,8 @@ def accept(construct: Construct, finding: str, reason: str) -> None:
     Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason))
 
 
-def _at(stack: Stack, path: str) -> Construct:
+def at(stack: Stack, path: str) -> Construct:
+    """The construct at `path` below the stack. Raises KeyError when there is none."""
     found: Construct = stack
     for step in path.split("/"):
         child = found.node.try_find_child(step)

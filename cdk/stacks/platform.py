@@ -87,7 +87,8 @@ class Platform(Construct):
             "dataClass": stage.data_class,
             "database.host": data.database.db_instance_endpoint_address,
             "search.secret": data.secrets["opensearch_password"].secret_name,
-            "database.secret": data.database.secret.secret_name if data.database.secret else "",
+            # by its ARN: the name that RDS makes up has dashes, and so its end in the ARN cannot be told from it
+            "database.secret": data.database.secret.secret_arn if data.database.secret else "",
             "vault.key": seal.key_id,
         }
 

@@ -1,19 +1,16 @@
-"""What the ObservabilityStack looks at, as things that were deployed elsewhere; and the templates as plain data."""
+"""What alarms look at, as things that were deployed elsewhere; and the templates as plain data."""
 
 import json
 from typing import Any
 
-from aws_cdk import App, Stack
+from aws_cdk import App
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
-from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 from constructs import Construct
 
 from cdk.app import CDK_JSON
-from cdk.stacks.observability import ObservabilityStack
-from cdk.stages import StageSettings
 from cdk.wiring import FUNCTIONS
 
 
@@ -44,24 +41,6 @@ def mappings(scope: Construct) -> dict[str, lambda_.IEventSourceMapping]:
 def database(scope: Construct) -> rds.IDatabaseInstance:
     return rds.DatabaseInstance.from_database_instance_attributes(
         scope, "Db", instance_identifier="stoa", instance_endpoint_address="db", port=5432, security_groups=[]
-    )
-
-
-def observed(scope: Construct, stage: StageSettings) -> Stack:
-    network = scope.node.find_child("network")
-    assert isinstance(network, Stack)
-    elsewhere = Construct(network, "Elsewhere")
-    return ObservabilityStack(
-        scope,
-        "observability",
-        stage=stage,
-        functions=functions(elsewhere),
-        mappings=mappings(elsewhere),
-        http_api=http_api(elsewhere),
-        database=database(elsewhere),
-        archive=s3.Bucket.from_bucket_name(elsewhere, "Archive", "archive"),
-        stack_name=f"stoa-{stage.name}-observability",
-        tags=dict(stage.tags),
     )
 
 

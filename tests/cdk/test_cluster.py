@@ -1,9 +1,7 @@
-"""The cluster's stack: one stage, synthesised once under the rules of the whole app, read as CloudFormation does."""
+"""The cluster's stack of one stage, read as CloudFormation does."""
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,28 +10,21 @@ import yaml
 from cdk.stacks.cluster_charts import NAMESPACES
 from cdk.stacks.entrances import INSIDE
 from cdk.stages import STAGES
-from tests.cdk.cluster_app import cluster_app
 from tests.cdk.platform_charts import PLATFORM, render
 from tests.cdk.test_capacity import BY_CDK
+from tests.cdk.written import Written, of_kind
 
 DEV = STAGES[0]
 
 
 @dataclass(frozen=True)
-class Written:
-    """A template, and the report that lies beside it."""
+class Cluster:
+    """Its template, and what that has the handler of Helm and kubectl do."""
 
-    folder: Path
-
-    @cached_property
-    def template(self) -> dict[str, Any]:
-        (found,) = (self.folder / f"assembly-{DEV.name}").glob("*cluster*.template.json")
-        whole: dict[str, Any] = json.loads(found.read_text())
-        return whole
+    template: dict[str, Any]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        found = self.template["Resources"].items()
-        return {name: one["Properties"] for name, one in found if one["Type"] == kind}
+        return of_kind(self.template, kind)
 
     def charts(self) -> dict[str, dict[str, Any]]:
         """Helm releases by name, their values read."""
@@ -58,41 +49,32 @@ def text(value: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    out = tmp_path_factory.mktemp("cluster.out")
-    app, _ = cluster_app(DEV, str(out))
-    app.synth()
-    return Written(out)
+def cluster(dev: Written) -> Cluster:
+    return Cluster(dev.stacks["cluster"])
 
 
-def test_there_is_no_finding_and_nothing_is_looked_up(written: Written) -> None:
-    assert json.loads((written.folder / "validation-report.json").read_text())["pluginReports"] == []
-    manifest = json.loads((written.folder / f"assembly-{DEV.name}" / "manifest.json").read_text())
-    assert manifest.get("missing", []) == []
-
-
-def test_the_cluster_is_private_encrypted_and_tells_what_it_does(written: Written) -> None:
-    (cluster,) = written.of("AWS::EKS::Cluster").values()
-    assert cluster["Version"] == "1.35"
-    network = cluster["ResourcesVpcConfig"]
+def test_the_cluster_is_private_encrypted_and_tells_what_it_does(cluster: Cluster) -> None:
+    (made,) = cluster.of("AWS::EKS::Cluster").values()
+    assert made["Version"] == "1.35"
+    network = made["ResourcesVpcConfig"]
     assert (network["EndpointPrivateAccess"], network["EndpointPublicAccess"]) == (True, False)
-    assert cluster["EncryptionConfig"][0]["Resources"] == ["secrets"]
-    kinds = {one["Type"] for one in cluster["Logging"]["ClusterLogging"]["EnabledTypes"]}
+    assert made["EncryptionConfig"][0]["Resources"] == ["secrets"]
+    kinds = {one["Type"] for one in made["Logging"]["ClusterLogging"]["EnabledTypes"]}
     assert kinds == {"api", "audit", "authenticator", "controllerManager", "scheduler"}
-    assert cluster["AccessConfig"]["AuthenticationMode"] == "API"
-    assert cluster["AccessConfig"]["BootstrapClusterCreatorAdminPermissions"] is False
-    assert cluster["ComputeConfig"]["Enabled"] is False
+    assert made["AccessConfig"]["AuthenticationMode"] == "API"
+    assert made["AccessConfig"]["BootstrapClusterCreatorAdminPermissions"] is False
+    assert made["ComputeConfig"]["Enabled"] is False
 
 
-def test_it_has_exactly_three_machines_of_the_size_that_the_seed_names(written: Written) -> None:
-    (group,) = written.of("AWS::EKS::Nodegroup").values()
+def test_it_has_exactly_three_machines_of_the_size_that_the_seed_names(cluster: Cluster) -> None:
+    (group,) = cluster.of("AWS::EKS::Nodegroup").values()
     assert group["ScalingConfig"] == {"MinSize": 3, "DesiredSize": 3, "MaxSize": 3}
     assert group["InstanceTypes"] == ["t3.large"]
     assert {(stage.node_type, stage.nodes) for stage in STAGES} == {("t3.large", 3)}
 
 
-def test_machines_have_encrypted_disks_and_no_credentials_for_pods(written: Written) -> None:
-    (template,) = written.of("AWS::EC2::LaunchTemplate").values()
+def test_machines_have_encrypted_disks_and_no_credentials_for_pods(cluster: Cluster) -> None:
+    (template,) = cluster.of("AWS::EC2::LaunchTemplate").values()
     data = template["LaunchTemplateData"]
     assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert [disk["Ebs"]["Encrypted"] for disk in data["BlockDeviceMappings"]] == [True]
@@ -100,8 +82,8 @@ def test_machines_have_encrypted_disks_and_no_credentials_for_pods(written: Writ
         assert {one["Key"]: one["Value"] for one in tagged["Tags"]} == dict(DEV.tags)
 
 
-def test_add_ons_come_in_the_order_that_machines_need(written: Written) -> None:
-    resources = written.template["Resources"]
+def test_add_ons_come_in_the_order_that_machines_need(cluster: Cluster) -> None:
+    resources = cluster.template["Resources"]
     addons = {
         one["Properties"]["AddonName"]: name for name, one in resources.items() if one["Type"] == "AWS::EKS::Addon"
     }
@@ -114,14 +96,14 @@ def test_add_ons_come_in_the_order_that_machines_need(written: Written) -> None:
     assert json.loads(network)["enableNetworkPolicy"] == "true"
 
 
-def test_kubernetes_is_reached_by_one_role_and_the_handler_only(written: Written) -> None:
-    given = [text(one["PrincipalArn"]) for one in written.of("AWS::EKS::AccessEntry").values()]
+def test_kubernetes_is_reached_by_one_role_and_the_handler_only(cluster: Cluster) -> None:
+    given = [text(one["PrincipalArn"]) for one in cluster.of("AWS::EKS::AccessEntry").values()]
     assert len(given) == 2
-    assert written.of("AWS::IAM::OIDCProvider") == {}
+    assert cluster.of("AWS::IAM::OIDCProvider") == {}
 
 
-def test_brokers_have_tls_and_passwords_and_are_called_by_their_own_names(written: Written) -> None:
-    chart = written.charts()["redpanda"]
+def test_brokers_have_tls_and_passwords_and_are_called_by_their_own_names(cluster: Cluster) -> None:
+    chart = cluster.charts()["redpanda"]
     values = chart["Values"]
     assert chart["Version"] == "26.3.1"
     assert values["statefulset"]["replicas"] == 3
@@ -142,28 +124,28 @@ def test_brokers_have_tls_and_passwords_and_are_called_by_their_own_names(writte
     assert values["config"]["cluster"]["auto_create_topics_enabled"] is False
 
 
-def test_each_broker_has_a_load_balancer_inside_and_a_name_for_it(written: Written) -> None:
-    balancers = written.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+def test_each_broker_has_a_load_balancer_inside_and_a_name_for_it(cluster: Cluster) -> None:
+    balancers = cluster.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
     network = {name: one for name, one in balancers.items() if one["Type"] == "network"}
     assert [one["Scheme"] for one in network.values()] == ["internal"] * 3
-    records = [one for one in written.of("AWS::Route53::RecordSet").values() if "kafka" in text(one["Name"])]
+    records = [one for one in cluster.of("AWS::Route53::RecordSet").values() if "kafka" in text(one["Name"])]
     assert [text(one["Name"]) for one in records] == [f"b-{number}.kafka.stoa.internal." for number in range(3)]
     assert len({json.dumps(one["AliasTarget"]) for one in records}) == 3
     for number in range(3):
-        service = written.kinds("Service")[f"broker-{number}"]["spec"]
+        service = cluster.kinds("Service")[f"broker-{number}"]["spec"]
         assert service["selector"] == {"statefulset.kubernetes.io/pod-name": f"redpanda-{number}"}
-        bound = written.kinds("TargetGroupBinding")[f"broker-{number}"]["spec"]
+        bound = cluster.kinds("TargetGroupBinding")[f"broker-{number}"]["spec"]
         assert (bound["serviceRef"], bound["targetType"]) == ({"name": f"broker-{number}", "port": 9094}, "ip")
 
 
-def test_browsers_reach_sign_in_and_nothing_else_of_the_cluster(written: Written) -> None:
-    balancers = written.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+def test_browsers_reach_sign_in_and_nothing_else_of_the_cluster(cluster: Cluster) -> None:
+    balancers = cluster.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
     (public,) = [name for name, one in balancers.items() if one["Scheme"] == "internet-facing"]
-    listeners = written.of("AWS::ElasticLoadBalancingV2::Listener")
+    listeners = cluster.of("AWS::ElasticLoadBalancingV2::Listener")
     (listener,) = [name for name, one in listeners.items() if one["LoadBalancerArn"] == {"Ref": public}]
     assert (listeners[listener]["Port"], listeners[listener]["Protocol"]) == (443, "HTTPS")
     assert listeners[listener]["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] == "404"
-    rules = written.of("AWS::ElasticLoadBalancingV2::ListenerRule").values()
+    rules = cluster.of("AWS::ElasticLoadBalancingV2::ListenerRule").values()
     outside = [
         one["Conditions"][0]["HostHeaderConfig"]["Values"] for one in rules if one["ListenerArn"]["Ref"] == listener
     ]
@@ -172,63 +154,70 @@ def test_browsers_reach_sign_in_and_nothing_else_of_the_cluster(written: Written
     assert {one.namespace for one in INSIDE} == {"keycloak", "argocd", "awx", "monitoring", "logging", "vault"}
 
 
-def test_inside_only_the_names_of_the_cluster_are_others_than_outside(written: Written) -> None:
+def test_inside_only_the_names_of_the_cluster_are_others_than_outside(cluster: Cluster) -> None:
     """The API's name, to which AWX reports, stays what the world knows."""
-    zones = {one["Name"] for one in written.of("AWS::Route53::HostedZone").values()}
+    zones = {one["Name"] for one in cluster.of("AWS::Route53::HostedZone").values()}
     assert zones == {f"{one.host}.dev.stoa.example.com." for one in INSIDE} | {"kafka.stoa.internal."}
-    named = {text(one["Name"]) for one in written.of("AWS::Route53::RecordSet").values()}
+    named = {text(one["Name"]) for one in cluster.of("AWS::Route53::RecordSet").values()}
     assert zones - {"kafka.stoa.internal."} <= named
 
 
-def test_no_value_of_a_secret_stands_in_the_template(written: Written) -> None:
-    for secret in written.of("AWS::SecretsManager::Secret").values():
+def test_no_value_of_a_secret_stands_in_the_template(cluster: Cluster) -> None:
+    for secret in cluster.of("AWS::SecretsManager::Secret").values():
         assert "SecretString" not in secret
         assert secret["KmsKeyId"]
-    assert written.kinds("Secret") == {}
-    store = written.kinds("ClusterSecretStore")["aws"]["spec"]["provider"]["aws"]
+    assert cluster.kinds("Secret") == {}
+    store = cluster.kinds("ClusterSecretStore")["aws"]["spec"]["provider"]["aws"]
     assert set(store) == {"service", "region"}
 
 
-def test_the_authority_of_the_brokers_goes_where_event_sources_read_it(written: Written) -> None:
-    named = {one["Name"]: one for one in written.of("AWS::SecretsManager::Secret").values()}
+def test_the_authority_of_the_brokers_goes_where_event_sources_read_it(cluster: Cluster) -> None:
+    named = {one["Name"]: one for one in cluster.of("AWS::SecretsManager::Secret").values()}
     tags = {one["Key"]: one["Value"] for one in named["stoa/dev/kafka-ca"]["Tags"]}
     assert tags["managed-by"] == "external-secrets"
-    pushed = written.kinds("PushSecret")["kafka-ca"]["spec"]
+    pushed = cluster.kinds("PushSecret")["kafka-ca"]["spec"]
     assert pushed["data"][0]["match"] == {
         "secretKey": "ca.crt",
         "remoteRef": {"remoteKey": "stoa/dev/kafka-ca", "property": "certificate"},
     }
 
 
-def test_manifests_in_git_name_secrets_that_are_made_here(written: Written) -> None:
-    made = {one["Name"] for one in written.of("AWS::SecretsManager::Secret").values()}
-    made |= {"stoa/dev/master", "stoa/dev/opensearch-password"}
+def test_manifests_in_git_name_secrets_that_are_made_here(dev: Written) -> None:
+    made = {
+        one["Name"]
+        for stack in ("cluster", "data")
+        for one in of_kind(dev.stacks[stack], "AWS::SecretsManager::Secret").values()
+    }
+    # RDS makes that of the database's owner, and Argo CD is told where it is
+    made.add(yaml.safe_load((PLATFORM / "apps/values.yaml").read_text())["database"]["secret"])
     for chart in ("databases", "keycloak", "awx", "search-users", "observability"):
         for one in render(chart):
             if one["kind"] == "ExternalSecret":
                 assert {entry["remoteRef"]["key"] for entry in one["spec"]["data"]} <= made
 
 
-def test_argo_cd_follows_the_stage_and_is_told_what_aws_named(written: Written) -> None:
-    source = written.kinds("Application")["platform"]["spec"]["source"]
+def test_argo_cd_follows_the_stage_and_is_told_what_aws_named(cluster: Cluster) -> None:
+    source = cluster.kinds("Application")["platform"]["spec"]["source"]
     assert (source["targetRevision"], source["path"]) == (DEV.platform_revision, "cdk/platform/apps")
-    given = {one["name"] for one in source["helm"]["parameters"]}
+    given = {one["name"]: one["value"] for one in source["helm"]["parameters"]}
+    # a whole ARN, and a name cut out of one
+    assert (given["database.secret"], given["search.secret"]) == ("<Fn::ImportValue>", "<Fn::Select>")
     asked = yaml.safe_load((PLATFORM / "apps/values.yaml").read_text())
     known = {name for name in asked if not isinstance(asked[name], dict)}
     known |= {f"{name}.{inner}" for name in ("database", "search", "vault") for inner in asked[name]}
-    assert given == known
+    assert set(given) == known
 
 
-def test_namespaces_are_those_that_have_a_policy(written: Written) -> None:
+def test_namespaces_are_those_that_have_a_policy(cluster: Cluster) -> None:
     asked = yaml.safe_load((PLATFORM / "charts/guardrails/values.yaml").read_text())
-    assert set(written.kinds("Namespace")) == set(asked["namespaces"]) == set(NAMESPACES)
-    for one in written.kinds("Namespace").values():
+    assert set(cluster.kinds("Namespace")) == set(asked["namespaces"]) == set(NAMESPACES)
+    for one in cluster.kinds("Namespace").values():
         assert one["metadata"]["labels"]["stoa.io/platform"] == "true"
 
 
-def test_pods_get_their_roles_by_pod_identity_and_each_role_is_for_one(written: Written) -> None:
+def test_pods_get_their_roles_by_pod_identity_and_each_role_is_for_one(cluster: Cluster) -> None:
     found = {
-        (one["Namespace"], one["ServiceAccount"]) for one in written.of("AWS::EKS::PodIdentityAssociation").values()
+        (one["Namespace"], one["ServiceAccount"]) for one in cluster.of("AWS::EKS::PodIdentityAssociation").values()
     }
     assert found == {
         ("external-secrets", "external-secrets"),
@@ -238,7 +227,7 @@ def test_pods_get_their_roles_by_pod_identity_and_each_role_is_for_one(written: 
     }
 
 
-def test_the_sum_of_all_pods_is_taken_over_every_release(written: Written) -> None:
-    assert set(written.charts()) == set(BY_CDK)
-    for name, chart in written.charts().items():
+def test_the_sum_of_all_pods_is_taken_over_every_release(cluster: Cluster) -> None:
+    assert set(cluster.charts()) == set(BY_CDK)
+    for name, chart in cluster.charts().items():
         assert BY_CDK[name].items() <= chart["Values"].items() or name == "argo-cd"

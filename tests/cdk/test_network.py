@@ -11,11 +11,16 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match, Template
 
 from cdk.app import guarded, place_of
-from cdk.stages import STAGES
+from cdk.stages import STAGES, StageName
 from cdk.tags import AFTER_TAGGING, MANDATORY
+from tests.cdk.written import SYNTHESISED, Written
 
 Networks = Callable[..., Template]
 ZONES = ({"Fn::Select": [0, {"Fn::GetAZs": ""}]}, {"Fn::Select": [1, {"Fn::GetAZs": ""}]})
+ANYWHERE = "aws://unknown-account/unknown-region"
+STACKS = (
+    "network", "data", "cluster", "migrations", "workers", "api", "schedules", "edge", "observability", "web",
+)  # fmt: skip
 TAGS = {"project": "stoa", "environment": "dev", "owner": "me", "cost-center": "mine", "data-class": "internal"}
 
 
@@ -45,7 +50,7 @@ def nat_routes(template: Template) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("stage", [stage.name for stage in STAGES])
+@pytest.mark.parametrize("stage", [stage.name for stage in SYNTHESISED])
 def test_the_network_has_exactly_these_blocks_in_two_zones(template: Networks, stage: str) -> None:
     network = template(stage)
     assert [vpc["CidrBlock"] for vpc in resources(network, "AWS::EC2::VPC").values()] == ["10.0.0.0/16"]
@@ -84,7 +89,7 @@ def test_with_two_nat_gateways_each_zone_leaves_by_its_own(template: Networks) -
 
 
 def test_flows_are_recorded_encrypted_and_kept_as_long_as_the_stage_says(template: Networks) -> None:
-    for stage in STAGES:
+    for stage in SYNTHESISED:
         kept = {"RetentionInDays": stage.log_retention_days, "KmsKeyId": Match.any_value()}
         template(stage.name).has_resource_properties("AWS::Logs::LogGroup", kept)
         template(stage.name).has_resource_properties("AWS::EC2::FlowLog", {"TrafficType": "ALL"})
@@ -96,20 +101,22 @@ def test_s3_is_reached_without_nat_and_the_default_security_group_is_closed(temp
     template("dev").resource_count_is("Custom::VpcRestrictDefaultSG", 1)
 
 
-def test_every_stage_synthesises_without_a_finding_and_without_looking_anything_up(assembly: Path) -> None:
-    report = json.loads((assembly / "validation-report.json").read_text())
-    assert report["pluginReports"] == []
-    for stage in STAGES:
-        manifest = json.loads((assembly / f"assembly-{stage.name}" / "manifest.json").read_text())
-        assert manifest.get("missing", []) == []
-        stacks = {
-            a["displayName"]: a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"
+def test_every_stage_synthesises_without_a_finding_and_without_looking_anything_up(
+    stages: dict[StageName, Written],
+) -> None:
+    for name, written in stages.items():
+        assert written.report["pluginReports"] == []
+        assert written.manifest.get("missing", []) == []
+        artifacts = {
+            a["displayName"]: a
+            for a in written.manifest["artifacts"].values()
+            if a["type"] == "aws:cloudformation:stack"
         }
-        anywhere, in_one_region = "aws://unknown-account/unknown-region", "aws://unknown-account/us-east-1"
-        pinned = {name for name, stack in stacks.items() if stack["environment"] == in_one_region}
-        assert pinned == {f"{stage.name}/web"}
-        assert {stack["environment"] for name, stack in stacks.items() if name not in pinned} == {anywhere}
-        assert [name for name, a in stacks.items() if a["properties"]["tags"] != dict(stage.tags)] == []
+        places = {stack.removeprefix(f"{name}/"): a["environment"] for stack, a in artifacts.items()}
+        assert places == dict.fromkeys(STACKS, ANYWHERE) | dict.fromkeys(
+            ("edge", "web"), "aws://unknown-account/us-east-1"
+        )
+        assert [stack for stack, a in artifacts.items() if a["properties"]["tags"] != dict(written.stage.tags)] == []
 
 
 @pytest.mark.parametrize("missing", MANDATORY)

@@ -8,13 +8,13 @@ import pytest
 from aws_cdk import Stack
 from aws_cdk.assertions import Template
 
-from cdk.stacks.alarms import Rule, api_alarm, api_rules
+from cdk.stacks.alarms import Rule, api_rules
 from cdk.stacks.rules import all_rules, most_connections
 from cdk.stages import STAGES
 from cdk.wiring import FUNCTIONS
 from stoa.kernel import metrics
 from tests.cdk import standins
-from tests.cdk.standins import bare, only, properties
+from tests.cdk.standins import bare, only
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks.md"
 KINDS = {metric.name: metric for metric in metrics.METRICS}
@@ -72,7 +72,7 @@ def test_every_function_and_every_mapping_is_watched(rules: list[Rule]) -> None:
     assert found["Errors"] == found["Throttles"] == found["Duration"] == names
     assert found["Behind"] == found["Dropped"] == found["Polling"] == GROUPS
     assert found["DeadLetters"] == {group for group in GROUPS if not group.startswith("events_to_archive.")}
-    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "outbox_relay"}
+    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler", "outbox_relay"}
     assert found["Heartbeat"] == {"events_to_archive", "events_to_search"}
 
 
@@ -151,17 +151,6 @@ def test_cloudwatch_may_publish_to_the_encrypted_topic_and_nobody_without_tls(ob
     key = only(observability, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
     (used,) = (s for s in key if s["Principal"] == service)
     assert (used["Action"], used["Condition"]) == (["kms:Decrypt", "kms:GenerateDataKey*"], ours)
-
-
-def test_a_new_version_of_the_api_is_judged_in_the_stack_of_the_api() -> None:
-    stack = Stack(bare(), "api")
-    api_alarm(stack, standins.http_api(stack))
-    made = Template.from_stack(stack)
-    composite = only(made, "AWS::CloudWatch::CompositeAlarm")
-    both = made.find_resources("AWS::CloudWatch::Alarm")
-    assert [len(both), *(name in json.dumps(composite["AlarmRule"]) for name in both)] == [2, True, True]
-    assert {m["MetricStat"]["Period"] for a in properties(made, "AWS::CloudWatch::Alarm") for m in a.get("Metrics", ())
-            if "MetricStat" in m} == {60}  # fmt: skip
 
 
 def test_one_page_shows_callers_consumers_functions_and_data(observability: Template) -> None:

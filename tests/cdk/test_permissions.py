@@ -7,37 +7,38 @@ import pytest
 from cdk.grants import NEEDS, needs, readable
 from cdk.stacks.permissions import INTERFACES
 from cdk.wiring import FUNCTIONS, Function
-from tests.cdk.platform import Written
-from tests.cdk.surroundings import CLUSTER_KEY, DATA_KEY, PLACE
-from tests.cdk.written import allowed, listed, of_kind
+from tests.cdk.written import Written, listed, of_kind
 
 HERE = "<Region>:<AccountId>"
-TO_DATABASE = ("rds-db:connect", f"arn:<Partition>:rds-db:{HERE}:dbuser:prx-0/stoa_worker")
+PROXY = "<data:DatabaseProxy.DBProxyArn>[6]"
+TO_DATABASE = ("rds-db:connect", f"arn:<Partition>:rds-db:{HERE}:dbuser:{PROXY}/stoa_worker")
 MAIL = f"arn:<Partition>:ses:{HERE}:identity/dev.stoa.example.com"
-DATA, CLUSTER = (key.replace(PLACE, HERE) for key in (DATA_KEY, CLUSTER_KEY))
+KEY = "<data:DataKey.Arn>"
 ARCHIVE = {
-    ("s3:GetObject", "arn:<Partition>:s3:::stoa-archive/*"),
-    ("s3:PutObject", "arn:<Partition>:s3:::stoa-archive/*"),
-    ("s3:ListBucket", "arn:<Partition>:s3:::stoa-archive"),
-    ("kms:Decrypt", DATA),
-    ("kms:GenerateDataKey", DATA),
+    ("s3:GetObject", "<data:ArchiveBucket.Arn>/*"),
+    ("s3:PutObject", "<data:ArchiveBucket.Arn>/*"),
+    ("s3:ListBucket", "<data:ArchiveBucket.Arn>"),
+    ("kms:Decrypt", KEY),
+    ("kms:GenerateDataKey", KEY),
 }
 # beside its own login to Kafka and the CA of the brokers, which each of them has
 READS = {
     "api": {
         "webhook_secret", "webhook_signing_secret", "awx_webhook_secret", "artefact_token", "awx_token",
-        "opensearch_password", "gateways_vault_token",
+        "systems_vault_token", "opensearch_password", "gateways_vault_token", "keycloak_client_secret",
     },
-    "git_pushes_to_deploy_requests": {"gitlab_token"},
-    "deploy_requests_to_awx": {"gitlab_token", "awx_token", "vault_token"},
+    "api_changes_to_gitlab": {"gitlab_token", "systems_vault_token"},
+    "git_pushes_to_deploy_requests": {"gitlab_token", "systems_vault_token"},
+    "deploy_requests_to_awx": {"gitlab_token", "awx_token", "systems_vault_token", "vault_token"},
     "deploy_results_to_status": set(),
     "deploy_results_to_notifications": set(),
     "notifications_to_people": {"channels_vault_token"},
     "api_events_to_argocd": {"argocd_token"},
     "events_to_search": {"opensearch_password"},
     "events_to_archive": {"audit_signing_key"},
-    "awx_reconciler": {"awx_token"},
-    "gitlab_reconciler": {"gitlab_token"},
+    "awx_reconciler": {"awx_token", "systems_vault_token"},
+    "gitlab_reconciler": {"gitlab_token", "systems_vault_token"},
+    "keycloak_reconciler": {"keycloak_client_secret"},
     "outbox_relay": set(),
 }  # fmt: skip
 EDGE = "arn:<Partition>:secretsmanager:us-east-1:<AccountId>:secret:stoa-dev-edge-??????"
@@ -58,28 +59,27 @@ def of_each(log: str) -> set[tuple[str, str]]:
     }
 
 
-def own_log(platform: Written, function: str) -> str:
+def own_log(dev: Written, function: str) -> str:
     """Nobody else's: the group that this function writes to."""
-    return f"<{platform.functions[function]['LoggingConfig']['LogGroup']['Ref']}.Arn>"
+    return f"<{dev.functions[function]['LoggingConfig']['LogGroup']['Ref']}.Arn>"
 
 
 @pytest.mark.parametrize("name", [f.name for f in FUNCTIONS])
-def test_a_role_may_do_exactly_what_its_grants_say(platform: Written, name: str) -> None:
-    secrets = {f"secret:{secret}" for secret in (*READS[name], f"kafka-{name}", "kafka_ca")}
+def test_a_role_may_do_exactly_what_its_grants_say(dev: Written, name: str) -> None:
+    secrets = {f"secret:{secret}" for secret in (*READS[name], f"kafka/{name}", "kafka-ca")}
     read = {("secretsmanager:GetSecretValue", secret) for secret in secrets}
-    keys = {("kms:Decrypt", DATA), ("kms:Decrypt", CLUSTER)}
-    wanted = {*of_each(own_log(platform, name)), *read, *keys, TO_DATABASE, *MAY.get(name, ())}
-    assert allowed(platform.role(name)) == wanted
+    wanted = {*of_each(own_log(dev, name)), *read, ("kms:Decrypt", KEY), TO_DATABASE, *MAY.get(name, ())}
+    assert dev.allowed(dev.role(name)) == wanted
 
 
-def test_the_migrations_log_in_as_the_owner_and_read_no_secret(platform: Written) -> None:
-    owner = ("rds-db:connect", f"arn:<Partition>:rds-db:{HERE}:dbuser:prx-0/stoa_owner")
-    assert allowed(platform.role("migrate")) == {*of_each(own_log(platform, "migrate")), owner}
+def test_the_migrations_log_in_as_the_owner_and_read_no_secret(dev: Written) -> None:
+    owner = ("rds-db:connect", f"arn:<Partition>:rds-db:{HERE}:dbuser:{PROXY}/stoa_owner")
+    assert dev.allowed(dev.role("migrate")) == {*of_each(own_log(dev, "migrate")), owner}
 
 
-def test_keys_open_what_services_read_for_the_role_and_the_code_moves_no_network_interface(platform: Written) -> None:
+def test_keys_open_what_services_read_for_the_role_and_the_code_moves_no_network_interface(dev: Written) -> None:
     for function in FUNCTIONS:
-        (policy,) = platform.role(function.name)["Policies"]
+        (policy,) = dev.role(function.name)["Policies"]
         statements = policy["PolicyDocument"]["Statement"]
         by_key = [s for s in statements if any(action.startswith("kms:") for action in listed(s["Action"]))]
         assert by_key
@@ -89,11 +89,11 @@ def test_keys_open_what_services_read_for_the_role_and_the_code_moves_no_network
         assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
 
 
-def test_no_statement_elsewhere_has_a_wildcard(platform: Written) -> None:
+def test_no_statement_elsewhere_has_a_wildcard(dev: Written) -> None:
     """The library's own roles included: what is not a function's role of this page has none, and no policy beside."""
     for name in ("api", "workers", "migrations", "schedules", "edge"):
-        assert of_kind(platform.stacks[name], "AWS::IAM::ManagedPolicy") == {}
-        for policy in of_kind(platform.stacks[name], "AWS::IAM::Policy").values():
+        assert of_kind(dev.stacks[name], "AWS::IAM::ManagedPolicy") == {}
+        for policy in of_kind(dev.stacks[name], "AWS::IAM::Policy").values():
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert "*" not in listed(statement["Action"]) + listed(statement["Resource"]), policy
 

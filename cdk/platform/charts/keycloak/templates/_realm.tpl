@@ -3,7 +3,7 @@
 {{- $names := list }}
 {{- range regexFindAll "\\$\\{[A-Z][A-Z0-9_]*\\}" (.Files.Get "files/realm.json") -1 | uniq }}
 {{- $name := . | trimPrefix "${" | trimSuffix "}" }}
-{{- if not (or (has $name $.Values.clientSecrets) (index $.Values.realm $name)) }}
+{{- if not (or (has $name $.Values.clientSecrets) (index $.Values.plainSecrets $name) (index $.Values.realm $name)) }}
 {{- fail (printf "the realm has a placeholder without a value: %s" $name) }}
 {{- end }}
 {{- $names = append $names $name }}
@@ -16,7 +16,7 @@
 {{- range $name, $value := .Values.realm }}
 - {name: {{ $name }}, value: {{ tpl $value $ | quote }}}
 {{- end }}
-{{- range .Values.clientSecrets }}
+{{- range concat .Values.clientSecrets (keys .Values.plainSecrets | sortAlpha) }}
 - {name: {{ . }}, valueFrom: {secretKeyRef: {name: clients, key: {{ . }}}}}
 {{- end }}
 {{- end }}
