@@ -81,7 +81,6 @@ demo: install jars ## what `up` is for, without a person: push, serve, update, b
 # a download that fails is no failure of a test: what it is for is left out, and said at the end of the run
 test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
 	@$(MAKE) -s $(OPENSEARCH)/.ready || true
-	@$(MAKE) -s $(MINISTACK)/.ready || true
 	@$(PY) -m pytest -q -m "not slow and not minutes" -n 2 --dist loadfile
 
 test-slow: install jars ## the long ones: 20 broker kills, the largest documents

@@ -26,7 +26,7 @@ from cdk.wiring import FUNCTIONS
 from tests.real.emulated_templates import ABSENT
 from tests.real.emulated_workers import UNREADABLE
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 EMULATOR = ROOT / "build" / "ministack" / "bin" / "ministack"
 ALONE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
