@@ -19,7 +19,7 @@ from tests.real.at_hand import opensearch_is_missing
 
 JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"
 
-SLOW_TO_START = "a real Keycloak, which takes minutes: `make test-real`"
+SLOW_TO_START = "a real Keycloak and the stacks on an emulated AWS, which take minutes: `make test-real`"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
