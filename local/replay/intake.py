@@ -169,7 +169,7 @@ RESULT_INTAKE = Intake(RESULTS, _ENDED, read_finished, objects=2)
 REQUEST_INTAKE = Intake(REQUESTS, _ASKED, _any)
 PUSH_INTAKE = Intake(PUSHES, _PUSHED, _any)
 API_INTAKES = (
-    Intake("api-created", (*_API, *_SAID), _any, objects=2),
-    Intake("api-updated", (*_API, *_SAID), _any, objects=2),
-    Intake("api-deleted", (*_API, *_DELETED, *_SAID), _any, objects=2),
+    Intake("api-created", (*_API, *_SAID), _any, objects=len(_SAID)),
+    Intake("api-updated", (*_API, *_SAID), _any, objects=len(_SAID)),
+    Intake("api-deleted", (*_API, *_DELETED, *_SAID), _any, objects=len(_SAID)),
 )

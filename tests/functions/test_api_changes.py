@@ -63,7 +63,7 @@ def test_a_change_is_made_to_the_state_that_its_asker_has_seen(writing: Any) -> 
         " AND convert_from(value, 'UTF8')::jsonb ->> 'action' = 'API_REPLACE_REQUESTED'"
     )
     audit = said["said"]
-    assert (audit["actor"], audit["ip"], audit["before"]["generation"]) == ("machine:developer", "127.0.0.1", 4)
+    assert (audit["actor"], audit["ip"], audit["before"]["generation"]) == ("admin-of-tests", "127.0.0.1", 4)
     assert (audit["after"]["version"], sorted(audit["after"]["files"])) == (
         "2.0.0", ["api.yaml", "environments/dev.yaml", "openapi.yaml"],
     )  # fmt: skip

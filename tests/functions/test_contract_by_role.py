@@ -42,6 +42,8 @@ AWAY = {
     "/v1/deployments/{deployment_id}/cancel",
     "/v1/users/me/sessions",
     "/v1/users/me/sessions/{session}",
+    "/v1/tenants/{tenant}/members/{sub}/sessions",
+    "/v1/tenants/{tenant}/members/{sub}/sessions/{session}",
 }
 
 

@@ -208,7 +208,7 @@ class Writer:
 
     def __init__(self, lab: Any) -> None:
         self.lab, self.session, self.url = lab, requests.Session(), lab.stack.url("api")
-        self.session.headers["Authorization"] = f"Bearer {lab.stack.home.secret('dev_token')}"
+        self.session.headers["Authorization"] = f"Bearer {lab.stack.admin.token()}"
 
     def read(self, path: str) -> requests.Response:
         return self.session.get(self.url + path, timeout=10)
@@ -244,13 +244,13 @@ def test_an_api_that_a_person_writes_over_http_is_committed_and_deployed_once(la
     api, writer = fresh(), Writer(lab)
     mine = f"/v1/apis/tenant-demo/{api}"
     made, (one,) = writer.ask("POST", "/v1/apis", body={**writer.definition(), "tenant": "tenant-demo", "api": api})
-    assert (one["state"], one["requested_by"], one["generation"]) == ("succeeded", "machine:developer", 1)
+    assert (one["state"], one["requested_by"], one["generation"]) == ("succeeded", lab.admin_id, 1)
     assert lab.call(api, key=lab.key(api)).status_code == 200
     published, _ = writer.ask("POST", f"{mine}/publish", writer.read(mine).headers["ETag"])
     read = writer.read(mine)
-    assert (read.json()["lifecycle"]["state"], read.json()["updated_by"]) == ("published", "machine:developer")
+    assert (read.json()["lifecycle"]["state"], read.json()["updated_by"]) == ("published", lab.admin_id)
     gone, (off,) = writer.ask("DELETE", mine, read.headers["ETag"])
-    assert (off["action"], off["state"], off["requested_by"]) == ("undeploy", "succeeded", "machine:developer")
+    assert (off["action"], off["state"], off["requested_by"]) == ("undeploy", "succeeded", lab.admin_id)
     assert writer.read(mine).status_code == 404
     commits = (made, published, gone)
     lab.until(lambda: all(len(lab.pushes_of(commit)) == 2 for commit in commits), "GitLab's webhook of each")
