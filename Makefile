@@ -115,7 +115,7 @@ bench: install jars build/layer/.ready ## how fast it is, beside the least one c
 soak: install jars ## ten minutes of 50 webhooks a second: no error, flat memory and latency, nothing left over
 	@$(PY) -m local.bench soak
 
-check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types, directions, playbooks, contracts, alert rules, architecture
+check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types, directions, playbooks, contracts, alert rules, architecture, templates
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy layers/shared/python/stoa functions cdk local
@@ -128,6 +128,7 @@ check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types,
 	@cd cdk/observability && promtool=$(CURDIR)/$(PROMTOOL) && { said=$$($$promtool check rules alerts.yaml 2>&1 && \
 	  $$promtool test rules alerts.test.yaml 2>&1) || { echo "$$said"; exit 1; }; }
 	@$(PY) -m pytest -q tests/architecture
+	@$(MAKE) -s synth
 	@echo "check: all clean"
 
 # jsii, below the CDK library, runs on the locked Node and not on whatever PATH has

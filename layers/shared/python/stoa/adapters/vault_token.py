@@ -26,8 +26,8 @@ class OwnToken:
 
     def __init__(self, credential: Secret, post: Post) -> None:
         self._post = post
-        role, _, secret = credential.reveal().removeprefix(APPROLE).partition(":")
-        self._role = {"role_id": role, "secret_id": secret} if credential.reveal().startswith(APPROLE) else None
+        self._credential = credential  # read anew for each login, since a secret id is rotated
+        self._role = credential.reveal().startswith(APPROLE)
         self._token = Secret("") if self._role else credential
         self._got_at = float("-inf")
         # how long a fixed one lives is said when it is renewed
@@ -44,13 +44,14 @@ class OwnToken:
 
     def after_refusal(self) -> Secret | None:
         """Another one, because Vault refused this; None when none can be got, or this is too young to have ended."""
-        if self._role is None or time.monotonic() - self._got_at < AGAIN_S:
+        if not self._role or time.monotonic() - self._got_at < AGAIN_S:
             return None
         self._log_in()
         return self._token
 
     def _log_in(self) -> None:
-        answer = self._post("/v1/auth/approle/login", self._role or {}, Secret(""))
+        role, _, secret = self._credential.reveal().removeprefix(APPROLE).partition(":")
+        answer = self._post("/v1/auth/approle/login", {"role_id": role, "secret_id": secret}, Secret(""))
         if answer.status_code != 200:
             raise Transient("vault", f"{answer.status_code}: the AppRole is not accepted", alarm=True)
         self._take(answer)
