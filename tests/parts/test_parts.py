@@ -154,6 +154,7 @@ def test_a_port_taken_while_the_part_was_stopped_or_just_before_it_binds_is_repl
     first = address(part)
     part.stop()
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of before may linger
         other.bind(("127.0.0.1", first))
         other.listen()
         part.start()

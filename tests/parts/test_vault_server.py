@@ -89,8 +89,8 @@ def test_a_key_that_was_added_is_needed_no_more(server: Server) -> None:
 
 
 def test_a_token_that_ends_is_renewed_and_then_got_anew(server: Server) -> None:
-    vault, before = server.short(token_ttl="1s", token_max_ttl="2s"), server.tokens()
-    deadline, seen = time.monotonic() + 3.2, 0
+    vault, before = server.short(token_ttl="2s", token_max_ttl="4s"), server.tokens()
+    deadline, seen = time.monotonic() + 6.4, 0
     while time.monotonic() < deadline:
         assert vault.read(PASSWORD).value.reveal() == "p"
         seen = max(seen, server.tokens() - before)

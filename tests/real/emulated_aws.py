@@ -114,7 +114,7 @@ def prepare(assembly: Path) -> None:
 
 
 def secrets() -> dict[str, str]:
-    """By their names in tests/cdk/surroundings.py."""
+    """By their names in tests/real/surroundings.py."""
     names = {name for needs in NEEDS.values() for name in needs.secrets} - {"kafka_credentials", "edge_secret"}
     login = json.dumps({"username": "stoa", "password": "of-kafka"})
     return {

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.cdk.surroundings import PLACE
+from tests.real.surroundings import PLACE
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
 NOT_THERE = "the emulator has no such type"

@@ -5,7 +5,7 @@ layers, reads its settings and secrets, and works with the migrated database (an
 where what it calls is away; API Gateway's authorizer and the function both decide about tokens.
 
 Not shown: what is in ABSENT of emulated_templates.py; the data, cluster, migrations, edge, web and observability
-stacks, whose place tests/cdk/surroundings.py takes; that Kafka is polled (the emulator only stores the mappings), that
+stacks, whose place tests/real/surroundings.py takes; that Kafka is polled (the emulator only stores the mappings), that
 rules start ticks, IAM, security groups, RDS Proxy with its IAM login, SnapStart; a worker's call of GitLab, AWX,
 Argo CD, Keycloak, OpenSearch, Vault or Kafka.
 """
@@ -46,7 +46,7 @@ def synthesised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from cdk.stacks.schedules import SchedulesStack
     from cdk.stacks.workers import WorkersStack
     from cdk.stages import STAGES
-    from tests.cdk import surroundings
+    from tests.real import surroundings
 
     app, stage = guarded(str(folder)), STAGES[0]
     place = Stage(app, stage.name)
