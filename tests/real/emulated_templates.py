@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from tests.real.surroundings import PLACE
-
 REGION, ACCOUNT = "us-east-1", "000000000000"
+PLACE = "eu-west-1:111122223333"  # of the stand-ins; this module does not load the CDK, which reads its settings then
 NOT_THERE = "the emulator has no such type"
 NAMELESS = "its zone and its certificate are nobody's here, and the emulator answers by another name"
 # by type, why it is left out; everything else is deployed as it is

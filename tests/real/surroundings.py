@@ -12,8 +12,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from cdk.grants import NEEDS
 from cdk.wiring import FUNCTIONS
+from tests.real.emulated_templates import PLACE
 
-PLACE = "eu-west-1:111122223333"
 DATA_KEY = f"arn:aws:kms:{PLACE}:key/data"
 CLUSTER_KEY = f"arn:aws:kms:{PLACE}:key/cluster"
 ELSEWHERE = {"kafka_credentials", "kafka_ca", "edge_secret"}
