@@ -64,19 +64,22 @@ class OwnToken:
             answer = self._post("/v1/auth/token/renew-self", {}, self._token)
         except Transient:
             return
-        if answer.status_code == 200:
-            self._take(answer)
-        elif self._role:
+        # what has less than a second left is said to have none
+        if answer.status_code == 200 and (self._take(answer) or not self._role):
+            return
+        if self._role:
             self._log_in()
         else:
             self._renew_at = NEVER  # a root token, or one that may not
 
-    def _take(self, answer: "requests.Response") -> None:
+    def _take(self, answer: "requests.Response") -> float:
+        """How long it lives, in seconds."""
         auth = _auth(answer)
         self._token, lives_s = Secret(str(auth["client_token"])), float(auth.get("lease_duration") or 0)
         now = time.monotonic()
         self._ends_at = now + lives_s if lives_s else NEVER
         self._renew_at = now + lives_s * RENEW_AFTER if lives_s else NEVER
+        return lives_s
 
 
 def _auth(answer: "requests.Response") -> Mapping[str, Any]:
