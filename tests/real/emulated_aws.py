@@ -13,6 +13,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -48,7 +49,9 @@ def main() -> None:
     assembly, emulator, log = (Path(given) for given in sys.argv[1:4])
     database = sys.argv[4]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(log.parent), "BIND_HOST": "127.0.0.1"}
-    with log.open("w") as lines:
+    # it unpacks the layers for each function, and leaves them: 200 MB each time
+    with log.open("w") as lines, TemporaryDirectory(ignore_cleanup_errors=True) as unpacked:
+        environment["TMPDIR"] = unpacked
         server = subprocess.Popen([emulator], env=environment, stdout=lines, stderr=lines)
         try:
             until_it_answers()
