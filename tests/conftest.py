@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from local.issuer import Issuer, issuing
 from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
 from stoa.kernel.schema import migrate
 from stoa.kernel.settings import Secret
-from tests.issuer import Issuer, issuing
 from tests.real.at_hand import opensearch_is_missing
 
 JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"

@@ -1,24 +1,20 @@
 """How long the warm handler takes to read one deployment by its id, beside the same rows read and dumped bare.
 
-`measure` runs `python -m local.bench.read <id>` with the settings in its environment: a process as Lambda has it, the
-handler called with the event that API Gateway would send.
+`measure` runs `python -m local.bench.read <id>`, see warm.py.
 """
 
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psycopg
 from psycopg.rows import dict_row
 
-from local.bench.issuer import Issuer
+from local.bench import warm
 from local.bench.rows import Row, row
-from local.home import ROOT
-from local.runtime import http_event
 from stoa.deployments import store
 from stoa.deployments.model import Deployment, Lane, Verdict
 from stoa.kernel import ids
@@ -27,28 +23,11 @@ from stoa.kernel.settings import Secret
 
 ROUNDS, CALLS = 20, 100
 BAR_MS = 3.0
-TOKEN = "BENCH_TOKEN"  # noqa: S105  a name
 
 
 def measure(database_url: str) -> list[Row]:
     """Medians of each round's median. To check the token is a part of the read."""
-    with Issuer() as issuer:
-        return _measured(database_url, {"STOA_OIDC_ISSUER_URL": issuer.url, TOKEN: issuer.token()})
-
-
-def _measured(database_url: str, identity: Mapping[str, str]) -> list[Row]:
-    environment = {
-        **os.environ,
-        **identity,
-        "STOA_DATABASE_URL": database_url,
-        "STOA_USER_REQUESTS_PER_S": "1000",  # more than one container can
-        "STOA_USER_BURST": "10000",
-        "AWS_LAMBDA_FUNCTION_NAME": "api",
-        "POWERTOOLS_LOG_LEVEL": "WARNING",
-    }
-    command = [sys.executable, "-m", "local.bench.read", stored(database_url)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
-    ours, baseline = json.loads(done.stdout.splitlines()[-1])
+    ours, baseline = warm.in_a_process("local.bench.read", database_url, stored(database_url))
     return [row("API handler, warm, read by id, p50", ours, baseline, at_most=BAR_MS)]
 
 
@@ -86,20 +65,8 @@ def _median_ms(call: Callable[[], object]) -> float:
 
 def main() -> None:
     """Prints the medians of both, as two lists."""
-    from functions.api.handler import handler  # noqa: PLC0415  reads the environment
-
-    deployment_id, bearer = sys.argv[1], f"Bearer {os.environ[TOKEN]}"
-    event = http_event.event(
-        http_event.Request(
-            "GET", f"/v1/deployments/{deployment_id}", "", (("host", "api"), ("authorization", bearer)),
-            b"", "127.0.0.1", datetime.now(UTC),
-        )
-    )  # fmt: skip
-
-    def ours() -> None:
-        if handler(event, None)["statusCode"] != 200:
-            raise RuntimeError("the deployment was not read")
-
+    deployment_id = sys.argv[1]
+    ours = warm.prepare()(f"/v1/deployments/{deployment_id}")
     with psycopg.connect(os.environ["STOA_DATABASE_URL"], autocommit=True, row_factory=dict_row) as connection:
         _median_ms(ours)  # warm
         found = [(_median_ms(ours), _median_ms(lambda: _bare(connection, deployment_id))) for _ in range(ROUNDS)]

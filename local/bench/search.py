@@ -1,26 +1,22 @@
 """How long the warm handler takes to search 10,000 APIs, of all tenants and of one, beside fifty rows read and dumped.
 
-`measure` runs `python -m local.bench.search` with the settings in its environment: a process as Lambda has it, the
-handler called with the event that API Gateway would send. Each question of a round is another one.
+`measure` runs `python -m local.bench.search`, see warm.py.
 """
 
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import quote
 
 import psycopg
 from psycopg.rows import dict_row
 
-from local.bench.parts import SECRET
+from local.bench import warm
 from local.bench.rows import Row, at, row
-from local.home import ROOT
-from local.runtime import http_event
 
 APIS, TENANTS, ROUNDS = 10_000, 50, 5
 BAR_MS = 50.0
@@ -43,18 +39,7 @@ _COLUMNS = (
 def measure(database_url: str) -> list[Row]:
     """p50 and p95 of each round, for all tenants and for one."""
     fill(database_url)
-    environment = {
-        **os.environ,
-        "STOA_DATABASE_URL": database_url,
-        "STOA_DEV_TOKEN": SECRET,
-        "STOA_USER_REQUESTS_PER_S": "1000",  # more than one container can
-        "STOA_USER_BURST": "10000",
-        "AWS_LAMBDA_FUNCTION_NAME": "api",
-        "POWERTOOLS_LOG_LEVEL": "WARNING",
-    }
-    command = [sys.executable, "-m", "local.bench.search"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = warm.in_a_process("local.bench.search", database_url)
     rows = []
     for name in ("all tenants", "one tenant"):
         for percent in (50, 95):
@@ -91,45 +76,35 @@ def _api(number: int, chance: random.Random) -> Sequence[object]:
     )  # fmt: skip
 
 
-def _event(question: str, tenant: str | None) -> dict[str, object]:
-    query = f"q={quote(question)}" + (f"&tenant={tenant}" if tenant else "")
-    headers = (("host", "api"), ("authorization", f"Bearer {SECRET}"))
-    return http_event.event(http_event.Request("GET", "/v1/apis", query, headers, b"", "127.0.0.1", datetime.now(UTC)))
-
-
 def _bare(connection: psycopg.Connection[dict[str, object]], question: str) -> None:
     sql = f"SELECT {_COLUMNS} FROM apis WHERE tenant = %s ORDER BY tenant, api LIMIT 50"
     rows = connection.execute(sql, (f"tenant-{len(question)}",)).fetchall()
     json.dumps(rows, default=str)
 
 
-def _times(call: Callable[[str], object]) -> list[float]:
+def _times(prepare: Callable[[str], Callable[[], object]]) -> list[float]:
     taken = []
     for question in QUESTIONS * 3:
+        call = prepare(question)
         begun = time.perf_counter()
-        call(question)
+        call()
         taken.append((time.perf_counter() - begun) * 1000)
     return taken
 
 
 def main() -> None:
     """Prints the times of each round, of each kind."""
-    from functions.api.handler import handler  # noqa: PLC0415  reads the environment
-
-    def ask(question: str, tenant: str | None = None) -> None:
-        if handler(_event(question, tenant), None)["statusCode"] != 200:
-            raise RuntimeError("the search was not answered")
-
+    get = warm.prepare()
     with psycopg.connect(os.environ["STOA_DATABASE_URL"], autocommit=True, row_factory=dict_row) as connection:
-        kinds: dict[str, Callable[[str], object]] = {
-            "all tenants": ask,
-            "one tenant": lambda question: ask(question, "tenant-7"),
-            "bare": lambda question: _bare(connection, question),
+        kinds: dict[str, Callable[[str], Callable[[], object]]] = {
+            "all tenants": lambda question: get("/v1/apis", f"q={quote(question)}"),
+            "one tenant": lambda question: get("/v1/apis", f"q={quote(question)}&tenant=tenant-7"),
+            "bare": lambda question: partial(_bare, connection, question),
         }
-        for call in kinds.values():
-            _times(call)  # warm
-        rounds = [{name: _times(call) for name, call in kinds.items()} for _ in range(ROUNDS)]
-    print(json.dumps({name: [one[name] for one in rounds] for name in kinds}))
+        for kind in kinds.values():
+            _times(kind)  # warm
+        rounds = [{name: _times(kind) for name, kind in kinds.items()} for _ in range(ROUNDS)]
+    print(json.dumps({name: [one[name] for one in rounds] for name in kinds}))  # noqa: T201  for `measure`
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from psycopg.rows import dict_row
 from local import identity
 from local.emulators.keycloak.app import create_app
 from local.emulators.keycloak.settings import Config
+from local.issuer import Issuer
 from local.parts.ports import free_port
 from local.runtime.platform import Platform
 from local.topics import create_topics
 from tests.emulators.keycloak.kit import environment
 from tests.emulators.served import served
-from tests.issuer import Issuer
 
 ADMIN = "admin-of-tests"
 SIGNING_SECRET = "whsec_c2lnbmluZy1zZWNyZXQtb2YtdGhlLXRlc3Rz"

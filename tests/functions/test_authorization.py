@@ -10,13 +10,13 @@ import pytest
 
 from functions.api.app import build
 from functions.api.security import Permitted
+from local.issuer import Issuer, issuing
 from stoa.deployments import store
 from stoa.deployments.model import Deployment, Lane
 from stoa.kernel import generations, ids
 from stoa.kernel.database import Database
 from stoa.kernel.settings import Secret
 from stoa.tenancy.model import MATRIX, ROLES, Role
-from tests.issuer import Issuer, issuing
 
 OWN, OTHER = "tenant-own", "tenant-other"
 PROXY = "/v1/gateway"

@@ -20,10 +20,10 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from local.issuer import issuing
 from stoa.deployments.model import Deployment
 from stoa.tenancy.model import ROLES
 from tests.functions.test_authorization import OWN, Desk
-from tests.issuer import issuing
 
 schemathesis.serializer.alias("application/zip", "application/octet-stream")
 CONTRACT = json.loads((Path(__file__).resolve().parents[2] / "openapi/stoa.json").read_text())

@@ -12,10 +12,10 @@ import pytest
 
 from functions.api.edge import HEADERS_LIMIT
 from functions.api.limits import Failures
+from local.issuer import Issuer, issuing
 from local.runtime.worker import FunctionDied
 from stoa.kernel.rate_limit import Policy
 from tests.functions.containers import Answer, Container, again, container
-from tests.issuer import Issuer, issuing
 
 TENANT_PER_S, TENANT_BURST = 20, 40
 USER_PER_S, USER_BURST = 5, 10

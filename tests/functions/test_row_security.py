@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from functions.api.handler import handler
+from local.issuer import issuing
 from local.runtime import http_event
 from stoa import bootstrap
 from stoa.kernel import settings as kernel_settings
 from stoa.tenancy.model import MATRIX, Grant
 from tests.functions.test_authorization import OTHER, OWN, Desk, asks, routes
-from tests.issuer import issuing
 
 
 class Answer:

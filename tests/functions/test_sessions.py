@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.issuer import CLIENT, Issuer, issuing
+from local.issuer import CLIENT, Issuer, issuing
 
 EVENT = {"http://schemas.openid.net/event/backchannel-logout": {}}
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.issuer import Issuer, issuing
+from local.issuer import Issuer, issuing
 
 MANY = 40
 

@@ -10,12 +10,12 @@ import httpx
 
 from local.emulators.webmethods.app import create_app
 from local.emulators.webmethods.settings import Config
+from local.issuer import Issuer, issuing
 from stoa.adapters.vault import SecretValue
 from stoa.adapters.webmethods import admin_contract, exposure, generation, publication
 from stoa.adapters.webmethods.gateway import Gateway
 from stoa.kernel.settings import Secret
 from tests.emulators.served import served
-from tests.issuer import Issuer, issuing
 
 USER, PASSWORD = "Administrator", "gateway-admin-pass"
 NUMBERS = itertools.count(1)

@@ -21,8 +21,8 @@ import requests
 
 from cdk.grants import NEEDS
 from cdk.wiring import FUNCTIONS
+from local.issuer import AUDIENCE, Issuer
 from tests.certificates import Authority
-from tests.issuer import AUDIENCE, Issuer
 from tests.real.emulated_templates import ACCOUNT, REGION, adapted, left_out
 from tests.real.emulated_workers import answers, park_one, parked_behind
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from local.issuer import Issuer, issuing
 from stoa.adapters import oidc
 from stoa.adapters.oidc import COOL_DOWN_S, FRESH_S, OLDEST_S, Keys
 from stoa.kernel.errors import Transient
-from tests.issuer import Issuer, issuing
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""An issuer of tokens whose key a test holds: it signs what it is told, and counts how often its keys are fetched."""
+"""An issuer of tokens whose key one holds: it signs what it is told, and counts how often its keys are fetched."""
 
 import json
 import threading
