@@ -12,6 +12,7 @@ from functions.api.problems import CONDITIONAL, RESPONSES
 from functions.api.security import address, may
 from stoa.authoring.model import Action, Asker, Change, Order, State
 from stoa.bootstrap import app
+from stoa.kernel.environments import Environment
 from stoa.kernel.errors import Refused
 from stoa.tenancy.model import Grant
 
@@ -21,7 +22,6 @@ router = APIRouter(
 
 LONGEST_DOCUMENT = 2_000_000
 Name = Literal["openapi.yaml", "openapi.yml", "openapi.json", "swagger.yaml", "swagger.json"]
-Environment = Literal["dev", "staging", "prod"]
 Reader = Annotated[Grant, may("apis:read")]
 Writer = Annotated[Grant, may("apis:write")]
 Remover = Annotated[Grant, may("apis:delete")]

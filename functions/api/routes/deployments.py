@@ -13,6 +13,7 @@ from functions.api.problems import RESPONSES
 from functions.api.security import address, may
 from stoa.bootstrap import app
 from stoa.deployments.model import Deployment
+from stoa.kernel.environments import Environment
 from stoa.tenancy.model import Grant
 
 router = APIRouter(prefix="/v1", tags=["deployments"], responses=RESPONSES)
@@ -20,7 +21,6 @@ router = APIRouter(prefix="/v1", tags=["deployments"], responses=RESPONSES)
 POSITION = re.compile(r"(dep-[0-9a-hjkmnp-tv-z]{26})")
 State = Literal["requested", "launching", "running", "succeeded", "failed", "superseded", "cancelled"]
 Key = Annotated[str | None, Header(max_length=200)]
-Environment = Literal["dev", "staging", "prod"]
 Reader = Annotated[Grant, may("apis:read")]
 Deployer = Annotated[Grant, may("apis:deploy")]
 

@@ -24,8 +24,9 @@ from functions.api.gateway_bodies import (
 from functions.api.problems import RESPONSES
 from functions.api.security import Permitted, address
 from stoa.bootstrap import app
-from stoa.gateway_admin.model import Asked, Environment
+from stoa.gateway_admin.model import Asked
 from stoa.kernel.database import bind
+from stoa.kernel.environments import Environment
 from stoa.kernel.errors import Refused
 from stoa.tenancy.model import granted
 

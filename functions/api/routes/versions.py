@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
-from functions.api.routes.deployments import Environment, State
+from functions.api.routes.deployments import State
 from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.kernel.database import Row
+from stoa.kernel.environments import Environment
 from stoa.kernel.errors import NotFound
 from stoa.tenancy.model import Grant
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from stoa.authoring.model import Change
+from stoa.kernel.environments import ENVIRONMENTS
 from stoa.kernel.errors import Refused
 from stoa.repository.definition import SPEC_NAMES, api_folder
 from stoa.repository.dialect import Lifecycle
@@ -13,7 +14,6 @@ from stoa.repository.lifecycle import dumped, restated, stated
 Files = Mapping[str, bytes]
 
 GROUP = "stoa.cab-i.com/v1"
-ENVIRONMENTS = ("dev", "staging", "prod")
 # of an API's files, those that a request replaces; what its document refers to, and its defaults, stay as they are
 OURS = frozenset({"api.yaml", *SPEC_NAMES, *(f"environments/{name}.yaml" for name in ENVIRONMENTS)})
 

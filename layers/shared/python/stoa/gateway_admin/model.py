@@ -4,14 +4,14 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from stoa.adapters.webmethods.admin_contract import NAME, operations
+from stoa.kernel.environments import Environment
 from stoa.kernel.errors import Refused
 from stoa.kernel.settings import Secret
 
 Json = dict[str, Any]
-Environment = Literal["dev", "staging", "prod"]
 
 # by operation of the contract, what the audit says; an operation that is not here is the proxy's own means
 ACTS: Mapping[str, str] = {

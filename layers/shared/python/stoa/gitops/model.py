@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stoa.kernel.environments import ENVIRONMENTS
 from stoa.kernel.errors import Refused
 from stoa.openapi import SpecRefused, convert, gateway_profile, parse, to_bytes
 
-ENVIRONMENTS = ("dev", "staging", "prod")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 API_FILE = re.compile(r"tenants/([^/]+)/apis/([^/]+)/(.+)\Z", re.DOTALL)
 ENVIRONMENT_FILE = re.compile(r"environments/([^/]+)\.yaml\Z")

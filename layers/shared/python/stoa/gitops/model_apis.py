@@ -8,7 +8,8 @@ from posixpath import relpath
 from typing import Any
 
 from stoa.authoring.events import Authored
-from stoa.gitops.model import API_FILE, ENVIRONMENTS, SLUG, Api, Change, Folder, folders_of, lanes_of
+from stoa.gitops.model import API_FILE, SLUG, Api, Change, Folder, folders_of, lanes_of
+from stoa.kernel.environments import ENVIRONMENTS
 from stoa.kernel.errors import Refused
 from stoa.openapi import SpecRefused, operations_text
 from stoa.repository.definition import SPEC_NAMES, about, api_folder

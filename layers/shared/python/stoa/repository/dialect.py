@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from stoa.kernel.environments import Environment
 from stoa.repository.yaml_source import Source
 
 HINT = "docs/gitops.md shows each file"
@@ -144,7 +145,7 @@ class Api(Strict):
 
 class EnvironmentName(Strict):
     name: Slug
-    environment: Literal["dev", "staging", "prod"]
+    environment: Environment
 
 
 class ApiEnvironment(Strict):

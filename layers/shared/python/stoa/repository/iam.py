@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from stoa.kernel.environments import Environment
 from stoa.kernel.errors import Refused
 from stoa.repository.dialect import HINT, Slug, Strict, checked
 from stoa.repository.yaml_source import Path, Source, read
@@ -63,7 +64,7 @@ class TenantEntry(Strict):
     status: Literal["active"] = "active"
     createdAt: Text = ""
     owner: Owner | None = None
-    environments: list[Literal["dev", "staging", "prod"]] = []
+    environments: list[Environment] = []
     members: Members
 
 
