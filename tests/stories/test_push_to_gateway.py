@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
@@ -109,21 +108,6 @@ def test_a_project_touches_only_the_tenants_registered_to_it(lab: Any) -> None:
     assert lab.done(commit) == []
     (left_out,) = lab.push_row(commit)["outcome"]
     assert (left_out["code"], left_out["tenant"]) == ("TENANT_NOT_REGISTERED", "tenant-other")
-
-
-def test_the_platforms_own_commits_start_nothing(lab: Any) -> None:
-    api = fresh()
-    lab.write(api)
-    commit = lab.workspace.commit(f"Add {api}")
-    with psycopg.connect(lab.stack.postgres.url) as connection:
-        row = (api, lab.project_id, commit)
-        connection.execute("INSERT INTO commit_intents (id, project_id, sha) VALUES (%s, %s, %s)", row)
-    lab.workspace.push_commits()
-    assert lab.done(commit) == []
-    assert lab.push_row(commit)["outcome"][0]["code"] == "OWN_COMMITS"
-    lab.workspace.write("README.md", f"a person's commit after {api}\n")
-    (later,) = [lab.done(lab.workspace.push("Somebody else's change"))]
-    assert later == []
 
 
 def test_a_push_of_many_commits_deploys_what_all_of_them_changed(lab: Any) -> None:

@@ -185,35 +185,6 @@ def test_another_default_branch_puts_the_gateway_into_its_state_and_back(lab: An
     assert serves(lab, only_main, main)["action"] == "deploy"
 
 
-def test_a_push_of_own_and_peoples_commits_is_a_peoples_push(lab: Any) -> None:
-    ours, theirs = fresh(), fresh()
-    for api in (ours, theirs):
-        lab.write(api)
-        commit = lab.workspace.commit(f"Add {api}")
-        if api == ours:
-            intend(lab, commit)
-    lab.workspace.push_commits()
-    serves(lab, ours, commit)
-    serves(lab, theirs, commit)
-
-
-def test_an_own_commit_that_takes_a_persons_away_is_a_peoples_push(lab: Any) -> None:
-    api, base = fresh(), git(lab, "rev-parse", "HEAD")
-    serves(lab, api, added(lab, api))
-    git(lab, "reset", "--quiet", "--hard", base)
-    lab.workspace.write("README.md", f"instead of {api}\n")
-    commit = lab.workspace.commit("The platform's own")
-    intend(lab, commit)
-    force(lab, commit)
-    assert serves(lab, api, commit)["action"] == "undeploy"
-
-
-def intend(lab: Any, commit: str) -> None:
-    with psycopg.connect(lab.stack.postgres.url) as connection:
-        row = (commit, lab.project_id, commit)
-        connection.execute("INSERT INTO commit_intents (id, project_id, sha) VALUES (%s, %s, %s)", row)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [

@@ -12,7 +12,7 @@ from stoa.authoring import events, store
 from stoa.authoring.events import Authored
 from stoa.authoring.model import READ_AGAIN, Change
 from stoa.authoring.model_files import hashes, ours, writes
-from stoa.gitops.events import PushAccepted
+from stoa.gitops.events import NO_COMMIT, PushAccepted
 from stoa.kernel import outbox
 from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Connection, Database, enter
@@ -22,7 +22,6 @@ from stoa.kernel.identity import SYSTEM
 from stoa.kernel.log import log
 from stoa.repository.definition import Definition, definition, folders, sources
 
-NO_COMMIT = "0" * 40
 OVERDUE = timedelta(minutes=2)
 AT_ONCE = 50
 PAST = {"create": "CREATED", "replace": "REPLACED", "delete": "DELETED", "publish": "PUBLISHED",

@@ -20,6 +20,9 @@ API_EVENTS = {CREATED: "stoa.api.created", UPDATED: "stoa.api.updated", DELETED:
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 
 
+NO_COMMIT = "0" * 40  # what Git says where there is none
+
+
 class PushAccepted(TypedDict):
     """Value on git-pushes. `before` and `after` are commit ids, all zeros for "none"."""
 

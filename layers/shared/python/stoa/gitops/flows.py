@@ -11,7 +11,7 @@ from stoa.adapters.gitlab import GitLab
 from stoa.adapters.vault import Vault
 from stoa.deployments.events import Cause
 from stoa.gitops import store
-from stoa.gitops.events import Prepared, PushAccepted, push_accepted
+from stoa.gitops.events import NO_COMMIT, Prepared, PushAccepted, push_accepted
 from stoa.gitops.model import Api, Change, Lane, affected, gateway_document, removals
 from stoa.gitops.model_apis import Commit, Described, Touched, apis, attributed, described, faults
 from stoa.gitops.plan import Plan, planned
@@ -27,7 +27,6 @@ from stoa.repository import iam
 from stoa.repository.definition import Definition, api_folder, definition, folders, sources
 from stoa.repository.iam import IamPush
 
-NO_COMMIT = "0" * 40
 # how long a push may take to read what its APIs say of themselves, of the two minutes that it has
 DESCRIBE_S = 40.0
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
@@ -161,9 +160,6 @@ class GitOps:
             return Plan("skipped", left_out=(stale,))
         tree = frozenset(gitlab.tree(project, after))
         changes, commits = self._changes(project, head, after, tree)
-        # a push that takes commits of people away is theirs, whoever made what it adds
-        if head and commits and self._all_ours(project, list(commits)) and gitlab.is_ancestor(project, head, after):
-            return Plan("done", left_out=({"code": "OWN_COMMITS", "detail": "the platform made these commits"},))
         made = self.authored(project, tenants, commits or gitlab.commits(project, after, ""))
         newest = partial(self._newest, project, after) if len(made) < len(commits) or not commits else None
         deployed, found = planned(affected(changes, tree), tenants), apis(changes, tree)
@@ -245,10 +241,6 @@ class GitOps:
             return (*everything, *removals(self.standing(project), tree)), {}
         gone = tuple(Change(path, removed=True) for path in sorted(old - tree))
         return (*everything, *gone), found.messages
-
-    def _all_ours(self, project: int, commits: Sequence[str]) -> bool:
-        with self.database.transaction() as connection:
-            return store.own_commits(connection, project, commits) >= frozenset(commits)
 
     def _files(self, project: int, commit: str, api_key: str, environment: str) -> dict[str, bytes]:
         gitlab = self.gitlab()

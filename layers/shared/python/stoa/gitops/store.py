@@ -124,14 +124,6 @@ def source(connection: Connection, tenant: str) -> Row | None:
     ).fetchone()
 
 
-def own_commits(connection: Connection, project_id: int, shas: Sequence[str]) -> frozenset[str]:
-    """Those of `shas` that the platform itself announced before it made them."""
-    rows = connection.execute(
-        "SELECT sha FROM commit_intents WHERE project_id = %s AND sha = ANY(%s)", (project_id, list(shas))
-    )
-    return frozenset(row["sha"] for row in rows)
-
-
 def visible_deployments(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """Those of `ids` that whoever reads may see."""
     rows = connection.execute("SELECT id FROM deployments WHERE id = ANY(%s)", (list(ids),))

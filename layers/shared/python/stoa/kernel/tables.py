@@ -79,7 +79,6 @@ OPERATIONAL = {
     "audit_links": "digests of what the archive keeps; its objects give the same",
     "change_counters": "numbers for readers who look at this database",
     "changes": "numbers for readers who look at this database",
-    "commit_intents": "what the platform is about to write to Git",
     "consumer_progress": "when a consumer last got something done",
     "deployment_steps": "how a deployment went on, for who watches it; the result says how it ended",
     "ended_sessions": "refused tokens that expire within the hour; the issuer ended their sessions",
