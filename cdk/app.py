@@ -9,12 +9,16 @@ from aws_cdk import App, Aspects, Stage, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk.mappings import NoHiddenLimit
+from cdk.stacks.api import ApiStack
 from cdk.stacks.cluster import ClusterStack
 from cdk.stacks.data import DataStack
+from cdk.stacks.edge import EdgeStack
+from cdk.stacks.migrations import MigrationsStack
 from cdk.stacks.network import NetworkStack
 from cdk.stacks.observability import ObservabilityStack
-from cdk.stacks.runtime import Runtime
+from cdk.stacks.schedules import SchedulesStack
 from cdk.stacks.web import WebStack
+from cdk.stacks.workers import WorkersStack
 from cdk.stages import STAGES, StageSettings
 from cdk.tags import AFTER_TAGGING, UNTAGGED, MandatoryTags
 
@@ -44,33 +48,36 @@ def place_of(app: App, stage: StageSettings) -> Stage:
 
 
 def add_stacks(place: Stage, stage: StageSettings) -> None:
-    """The stacks of one stage, each after those that it needs."""
+    """The stacks of one stage, each after those that it needs: the schema is there before the code that uses it."""
 
     def named(name: str) -> dict[str, Any]:
         # a stack's own tags reach what the library makes without tags, such as its custom resources
-        return {"stage": stage, "stack_name": f"stoa-{stage.name}-{name}", "tags": dict(stage.tags)}
+        return {"stack_name": f"stoa-{stage.name}-{name}", "tags": dict(stage.tags)}
 
-    network = NetworkStack(place, "network", **named("network"))
-    data = DataStack(place, "data", network=network, **named("data"))
-    cluster = ClusterStack(place, "cluster", network=network, data=data, **named("cluster"))
-    runtime = Runtime(place, stage, network=network, data=data, cluster=cluster)
+    network = NetworkStack(place, "network", stage=stage, **named("network"))
+    data = DataStack(place, "data", stage=stage, network=network, **named("data"))
+    cluster = ClusterStack(place, "cluster", stage=stage, network=network, data=data, **named("cluster"))
+    migrations = MigrationsStack(place, "migrations", stage=stage, network=network, data=data, **named("migrations"))
+    around: dict[str, Any] = {"stage": stage, "network": network, "data": data, "cluster": cluster}
+    workers = WorkersStack(place, "workers", **around, **named("workers"))
+    api = ApiStack(place, "api", **around, **named("api"))
+    for later in (workers, api):
+        later.add_stack_dependency(migrations)
+    SchedulesStack(place, "schedules", functions=workers.functions, **named("schedules"))
+    EdgeStack(place, "edge", stage=stage, **named("edge"))
     ObservabilityStack(
         place,
         "observability",
-        functions={**runtime.workers.functions, "api": runtime.api.function},
-        mappings=runtime.workers.mappings,
-        http_api=runtime.api.http_api,
+        stage=stage,
+        functions={**workers.functions, "api": api.function},
+        mappings=workers.mappings,
+        http_api=api.http_api,
         database=data.database,
         archive=data.archive,
         **named("observability"),
     )
-    WebStack(
-        place,
-        "web",
-        api_domain=f"api.{stage.domain}",
-        identity_domain=f"auth.{stage.domain}",
-        **named("web"),
-    )
+    domains: dict[str, Any] = {"api_domain": f"api.{stage.domain}", "identity_domain": f"auth.{stage.domain}"}
+    WebStack(place, "web", stage=stage, **domains, **named("web"))
 
 
 def guarded(outdir: str | None = None) -> App:

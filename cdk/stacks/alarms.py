@@ -10,7 +10,6 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 RUNBOOKS = "docs/runbooks.md"
-FIVE_MINUTES = Duration.minutes(5)
 # as the alert ApiFails of cdk/observability/alerts.yaml
 FAILED_SHARE, FAILED_AT_LEAST = 0.02, 5
 SLOW_MS = 1000
@@ -53,8 +52,9 @@ def alarm(scope: Construct, rule: Rule, topic: sns.ITopic | None = None) -> clou
     return made
 
 
-def api_rules(http_api: apigateway.IHttpApi, window: Duration = FIVE_MINUTES) -> tuple[Rule, ...]:
-    """What is wrong with the API as its callers see it, by windows of time."""
+def api_rules(http_api: apigateway.IHttpApi) -> tuple[Rule, ...]:
+    """What is wrong with the API as its callers see it."""
+    window = Duration.minutes(5)
     count, failed = http_api.metric_count(period=window), http_api.metric_server_error(period=window, statistic="Sum")
     share = cloudwatch.MathExpression(
         expression=f"IF(failed > {FAILED_AT_LEAST}, failed / count, 0)",

@@ -21,8 +21,11 @@ from constructs import Construct
 from cdk.addresses import addresses, origin
 from cdk.routes import without_token
 from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.alarms import Rule, alarm
+from cdk.stacks.cluster import ClusterStack
+from cdk.stacks.data import DataStack
 from cdk.stacks.functions import Functions
-from cdk.stacks.surroundings import Cluster, Data, Network
+from cdk.stacks.network import NetworkStack
 from cdk.stacks.zone import hosted_zone
 from cdk.stages import StageSettings
 from cdk.wiring import FUNCTIONS
@@ -31,7 +34,7 @@ from cdk.wiring import FUNCTIONS
 RESERVED = 50
 RATE_PER_S, BURST = 200, 400
 AUDIENCE = "control-plane-api"  # of tokens: Settings.oidc_audience
-FAILURES = 5  # in a minute, and the new version goes back
+FAILURES = 4  # with more of them in a minute the new version goes back
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 LOGGED = {
@@ -66,9 +69,9 @@ class ApiStack(Stack):
         construct_id: str,
         *,
         stage: StageSettings,
-        network: Network,
-        data: Data,
-        cluster: Cluster,
+        network: NetworkStack,
+        data: DataStack,
+        cluster: ClusterStack,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -82,7 +85,7 @@ class ApiStack(Stack):
         self.http_api = self._http_api()
         self._stage_of_api(made)
         self._name_it()
-        self._shift([self._alarm_of_function(), self._alarm_of_answers()])
+        self._shift([alarm(self, rule) for rule in self._roll_back_rules()])
 
     def _http_api(self) -> apigateway.HttpApi:
         """Without a token, only routes that declare so reach the function; what is no route of ours wants one too."""
@@ -155,14 +158,16 @@ class ApiStack(Stack):
         reason = "AWS keeps this policy of CodeDeploy as narrow as moving aliases, reading alarms and calling hooks"
         acknowledge(group.role, f"AwsSolutions-IAM4[{managed}]", reason)
 
-    def _alarm_of_function(self) -> cloudwatch.Alarm:
-        """Invocations of `live` that died: timeouts, memory, a handler that does not import."""
-        return _alarm(self, "FunctionFails", self.live.metric_errors(period=Duration.minutes(1), statistic="Sum"))
-
-    def _alarm_of_answers(self) -> cloudwatch.Alarm:
-        """5xx, of the function or of API Gateway itself."""
-        metric = self.http_api.metric_server_error(period=Duration.minutes(1), statistic="Sum")
-        return _alarm(self, "AnswersFail", metric)
+    def _roll_back_rules(self) -> tuple[Rule, ...]:
+        """Invocations of `live` that died (timeouts, memory, a handler that does not import), and answers with 5xx, of
+        the function or of API Gateway itself. No traffic is no failure."""
+        minute = Duration.minutes(1)
+        died = self.live.metric_errors(period=minute, statistic="Sum")
+        failed = self.http_api.metric_server_error(period=minute, statistic="Sum")
+        return (
+            Rule("FunctionFails", "The new version of the API dies.", "the-api-fails", died, FAILURES),
+            Rule("AnswersFail", "The new version of the API answers 5xx.", "the-api-fails", failed, FAILURES),
+        )
 
 
 @jsii.implements(apigateway.IAccessLogSettings)
@@ -182,16 +187,3 @@ class AccessLog:
     @jsii.member(jsii_name="format")
     def format(self) -> AccessLogFormat:
         return AccessLogFormat.custom(json.dumps({name: f"$context.{value}" for name, value in LOGGED.items()}))
-
-
-def _alarm(scope: Construct, construct_id: str, metric: cloudwatch.IMetric) -> cloudwatch.Alarm:
-    """Of a metric of one minute; no traffic is no failure."""
-    return cloudwatch.Alarm(
-        scope,
-        construct_id,
-        metric=metric,
-        threshold=FAILURES,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )

@@ -1,6 +1,6 @@
 """EKS: one private cluster with a fixed number of machines, and on it what the rest needs before Git takes over."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import aws_cdk.lambda_layer_kubectl_v35 as kubectl
 from aws_cdk import Stack
@@ -13,40 +13,31 @@ from constructs import Construct
 
 from cdk.stacks.cluster_charts import ClusterCharts
 from cdk.stacks.cluster_nodes import add_nodes
-from cdk.stacks.cluster_secrets import ClusterSecrets, Data
+from cdk.stacks.cluster_secrets import ClusterSecrets
+from cdk.stacks.data import DataStack
 from cdk.stacks.entrances import Entrances
 from cdk.stacks.findings import FRAMEWORK, HANDLER, accept_findings, at
 from cdk.stacks.kafka import Kafka
 from cdk.stacks.logs import logs_may_use
+from cdk.stacks.network import NetworkStack
 from cdk.stacks.platform import Platform
 from cdk.stages import StageSettings
 
 VERSION = eks.KubernetesVersion.V1_35
 
 
-class Firewall(Protocol):
-    """What the cluster needs of cdk/stacks/firewall.py. `nodes` lets in who may speak to the platform."""
-
-    @property
-    def nodes(self) -> ec2.SecurityGroup: ...
-    @property
-    def functions(self) -> ec2.SecurityGroup: ...
-
-
-class Network(Protocol):
-    """What the cluster needs of the network stack."""
-
-    @property
-    def vpc(self) -> ec2.Vpc: ...
-    @property
-    def firewall(self) -> Firewall: ...
-
-
 class ClusterStack(Stack):
     """Clients of Kafka need `bootstrap_servers` and `kafka_ca`, whose value is JSON with the PEM in `certificate`."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: StageSettings, network: Network, data: Data, **kwargs: Any
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: StageSettings,
+        network: NetworkStack,
+        data: DataStack,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         key = self._key()
@@ -84,7 +75,7 @@ class ClusterStack(Stack):
     def _key(self) -> kms.Key:
         return kms.Key(self, "Key", description="Secrets, disks and logs of the cluster", enable_key_rotation=True)
 
-    def _cluster(self, stage: StageSettings, network: Network, key: kms.Key) -> eks.Cluster:
+    def _cluster(self, stage: StageSettings, network: NetworkStack, key: kms.Key) -> eks.Cluster:
         private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
         return eks.Cluster(
             self,

@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from aws_cdk import RemovalPolicy, Tags
 from aws_cdk import aws_iam as iam
@@ -12,33 +10,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from cdk.stacks.findings import BY_HAND, accept
+from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.data import DataStack
+from cdk.stacks.findings import BY_HAND
 from cdk.stages import StageSettings
 
 OF_FUNCTIONS = "STOA_IDENTITY_CLIENT_SECRET"  # theirs is in the data stack, as plain text
 REALM = Path(__file__).resolve().parents[1] / "identity" / "realm.json"
-
-
-class Database(Protocol):
-    """A database of RDS, whose master's secret RDS owns."""
-
-    @property
-    def secret(self) -> secretsmanager.ISecret | None: ...
-    @property
-    def db_instance_endpoint_address(self) -> str: ...
-
-
-class Data(Protocol):
-    """What the cluster needs of the data stack. `secrets` are by the name of their setting, each value plain text."""
-
-    @property
-    def database(self) -> Database: ...
-    @property
-    def data_key(self) -> kms.Key: ...
-    @property
-    def secrets(self) -> Mapping[str, secretsmanager.ISecret]: ...
-    @property
-    def kafka_credentials(self) -> Mapping[str, secretsmanager.ISecret]: ...
 
 
 def client_secrets() -> tuple[str, ...]:
@@ -49,7 +27,7 @@ def client_secrets() -> tuple[str, ...]:
 class ClusterSecrets(Construct):
     """`by_name` has those that manifests in Git name `stoa/<stage>/<name>`; the others are of the data stack."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, data: Data) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, data: DataStack) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
         # by its ARN: grants then stay in this stack, instead of reaching back into the policy of the key
@@ -103,7 +81,7 @@ class ClusterSecrets(Construct):
                 exclude_punctuation=True,
             ),
         )
-        accept(resource_of(made), "SMG4", BY_HAND)
+        acknowledge(resource_of(made), "AwsSolutions-SMG4", BY_HAND)
         return made
 
     def _authority(self) -> secretsmanager.Secret:
@@ -122,8 +100,10 @@ class ClusterSecrets(Construct):
             ),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        accept(
-            resource_of(secret), "SMG4", "no password: cert-manager renews what it holds, External Secrets writes it"
+        acknowledge(
+            resource_of(secret),
+            "AwsSolutions-SMG4",
+            "no password: cert-manager renews what it holds, External Secrets writes it",
         )
         Tags.of(secret).add("managed-by", "external-secrets")
         return secret

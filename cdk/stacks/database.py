@@ -1,6 +1,6 @@
 """PostgreSQL in two zones, the proxy in front of it, and what is kept of it elsewhere."""
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
@@ -10,12 +10,13 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
+from cdk.stacks.acknowledged import acknowledge
 from cdk.stacks.logs import RETENTION, logs_may_use
 from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 
 DATABASE = "stoa"
-OWNER = "stoa_owner"  # owns the schema: migrations
+OWNER = "stoa_owner"  # owns the schema and may make roles: migrations
 USER = "stoa_worker"  # what the functions log in as: a role of kernel/migrations/0001_platform.sql
 # a minor version comes by a change of this line, through the stages, and not by itself at night
 VERSION = rds.PostgresEngineVersion.VER_17_9
@@ -153,19 +154,17 @@ class Database(Construct):
             assumed_by=iam.ServicePrincipal("backup.amazonaws.com"),
             managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(policy)],
         )
-        Validations.of(role).acknowledge(
-            Acknowledgment(
-                id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]",
-                reason="AWS says what its own service needs for a backup, and keeps that up to date.",
-            )
+        acknowledge(
+            role,
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]",
+            "AWS says what its own service needs for a backup, and keeps that up to date.",
         )
         return role
 
 
 def accept_port(instance: rds.DatabaseInstance) -> None:
-    Validations.of(instance).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions-RDS11",
-            reason="Security groups let two groups in and no address; another port would hide it from nobody.",
-        )
+    acknowledge(
+        instance,
+        "AwsSolutions-RDS11",
+        "Security groups let two groups in and no address; another port would hide it from nobody.",
     )

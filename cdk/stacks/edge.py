@@ -18,6 +18,7 @@ from constructs import Construct
 from cdk.addresses import api, origin
 from cdk.stacks.acknowledged import acknowledge
 from cdk.stacks.edge_secret import EDGE_REGION, edge_secret_name
+from cdk.stacks.web_acl import at_most, managed, web_acl
 from cdk.stacks.zone import hosted_zone
 from cdk.stages import StageSettings
 
@@ -106,56 +107,5 @@ class EdgeStack(Stack):
         )
 
     def _web_acl(self, stage: StageSettings) -> waf.CfnWebACL:
-        managed = [_managed(name, priority) for priority, name in enumerate(MANAGED, start=1)]
-        return waf.CfnWebACL(
-            self,
-            "WebAcl",
-            scope="CLOUDFRONT",
-            default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
-            visibility_config=_counted(f"stoa-{stage.name}"),
-            rules=[_rate_rule(), *managed],
-        )
-
-
-def _rate_rule() -> waf.CfnWebACL.RuleProperty:
-    """429 as the API itself says it."""
-    from_machines = waf.CfnWebACL.ByteMatchStatementProperty(
-        search_string=MACHINES,
-        positional_constraint="STARTS_WITH",
-        field_to_match=waf.CfnWebACL.FieldToMatchProperty(uri_path={}),
-        text_transformations=[waf.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")],
-    )
-    others = waf.CfnWebACL.NotStatementProperty(
-        statement=waf.CfnWebACL.StatementProperty(byte_match_statement=from_machines)
-    )
-    rate = waf.CfnWebACL.RateBasedStatementProperty(
-        limit=PER_ADDRESS,
-        aggregate_key_type="IP",
-        scope_down_statement=waf.CfnWebACL.StatementProperty(not_statement=others),
-    )
-    refused = waf.CfnWebACL.CustomResponseProperty(response_code=429)
-    return waf.CfnWebACL.RuleProperty(
-        name="rate",
-        priority=0,
-        statement=waf.CfnWebACL.StatementProperty(rate_based_statement=rate),
-        action=waf.CfnWebACL.RuleActionProperty(block=waf.CfnWebACL.BlockActionProperty(custom_response=refused)),
-        visibility_config=_counted("rate"),
-    )
-
-
-def _managed(name: str, priority: int) -> waf.CfnWebACL.RuleProperty:
-    group = waf.CfnWebACL.ManagedRuleGroupStatementProperty(vendor_name="AWS", name=name)
-    return waf.CfnWebACL.RuleProperty(
-        name=name,
-        priority=priority,
-        statement=waf.CfnWebACL.StatementProperty(managed_rule_group_statement=group),
-        override_action=waf.CfnWebACL.OverrideActionProperty(none={}),
-        visibility_config=_counted(name),
-    )
-
-
-def _counted(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
-    """Without samples: a request may hold a token or a secret."""
-    return waf.CfnWebACL.VisibilityConfigProperty(
-        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
-    )
+        kept_by_aws = [managed(name, priority) for priority, name in enumerate(MANAGED, start=1)]
+        return web_acl(self, f"stoa-{stage.name}", [at_most(PER_ADDRESS, 0, but=MACHINES), *kept_by_aws])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
@@ -14,10 +14,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from cdk.stacks.buckets import log_bucket
 from cdk.stacks.cluster_charts import binding
 from cdk.stages import StageSettings
-
-LOGS_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Entrances(Construct):
         self._certificate = elbv2.ListenerCertificate.from_arn(
             ssm.StringParameter.value_for_string_parameter(self, f"/stoa/{stage.name}/certificate")
         )
-        self._logs = self._log_bucket()
+        self._logs = self._log_bucket(stage.log_retention_days)
         public = self._balancer("Public", (SIGN_IN,), internet_facing=True)
         public.connections.allow_from_any_ipv4(ec2.Port.tcp(443), "People sign in")
         inside = self._balancer("Inside", INSIDE, internet_facing=False)
@@ -191,17 +190,8 @@ class Entrances(Construct):
                 description=f"From the {name.lower()} load balancer",
             )
 
-    def _log_bucket(self) -> s3.Bucket:
-        """Load balancers write only to a bucket with S3's own encryption."""
-        bucket = s3.Bucket(
-            self,
-            "Logs",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(LOGS_DAYS))],
-            removal_policy=RemovalPolicy.RETAIN,
-        )
+    def _log_bucket(self, days: int) -> s3.Bucket:
+        bucket = log_bucket(self, "Logs", days=days)
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],

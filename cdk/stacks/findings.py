@@ -1,7 +1,9 @@
 """Findings of cdk-nag on the cluster, each accepted on the one construct that it is found on, with the reason."""
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Stack
 from constructs import Construct
+
+from cdk.stacks.acknowledged import acknowledge
 
 AWS = "arn:<AWS::Partition>:iam::aws:policy/"
 HANDLER = "Cluster/KubectlProvider/Handler"
@@ -56,12 +58,7 @@ def accept_findings(stack: Stack) -> None:
     """Raises KeyError when a construct of the list is no longer there, so that no acceptance outlives its finding."""
     for path, findings in ACCEPTED.items():
         for finding, reason in findings.items():
-            accept(at(stack, path), finding, reason)
-
-
-def accept(construct: Construct, finding: str, reason: str) -> None:
-    """`finding` is a rule of AwsSolutions with its detail, without the name of the pack."""
-    Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason))
+            acknowledge(at(stack, path), f"AwsSolutions-{finding}", reason)
 
 
 def at(stack: Stack, path: str) -> Construct:

@@ -16,16 +16,18 @@ from cdk.grants import needs, readable
 from cdk.packaging import PACKAGES, Architecture, Package
 from cdk.stacks import permissions
 from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.cluster import ClusterStack
+from cdk.stacks.data import DataStack
+from cdk.stacks.database import DATABASE, USER
 from cdk.stacks.edge_secret import edge_secret
 from cdk.stacks.logs import RETENTION, log_key
-from cdk.stacks.surroundings import Cluster, Data, Network
+from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 from cdk.wiring import Function
 
 PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 OLDER_RUNTIME = "the layers hold bytecode and wheels of Python 3.13 (cdk/packaging.py); all of it moves together"
-DATABASE = "stoa"
 
 
 def architecture(scope: Construct) -> Architecture:
@@ -65,7 +67,9 @@ def accept_runtime(function: lambda_.Function) -> None:
 class Functions(Construct):
     """What the functions of one stack share, and the functions it `add`s."""
 
-    def __init__(self, stack: Stack, *, stage: StageSettings, network: Network, data: Data, cluster: Cluster) -> None:
+    def __init__(
+        self, stack: Stack, *, stage: StageSettings, network: NetworkStack, data: DataStack, cluster: ClusterStack
+    ) -> None:
         super().__init__(stack, "Functions")
         self._stage, self._network, self._data, self._cluster = stage, network, data, cluster
         self._key: kms.Key = log_key(stack)
@@ -130,7 +134,7 @@ class Functions(Construct):
         """No secret is in it, only where each is kept."""
         known = {
             **addresses(self._stage),
-            "database_url": f"postgresql://{permissions.DATABASE_USER}@{self._data.proxy.endpoint}:5432/{DATABASE}",
+            "database_url": f"postgresql://{USER}@{self._data.proxy.endpoint}:5432/{DATABASE}",
             "database_login": "iam",
             "database_role": "",
             "kafka_bootstrap": self._cluster.bootstrap_servers,

@@ -9,13 +9,14 @@ from aws_cdk.triggers import Trigger
 from constructs import Construct
 
 from cdk import packaging
-from cdk.stacks.functions import DATABASE, PRIVATE, RUNTIME, accept_runtime, architecture, architecture_of, code, layer
+from cdk.stacks.data import DataStack
+from cdk.stacks.database import DATABASE, OWNER
+from cdk.stacks.functions import PRIVATE, RUNTIME, accept_runtime, architecture, architecture_of, code, layer
 from cdk.stacks.logs import RETENTION, log_key
+from cdk.stacks.network import NetworkStack
 from cdk.stacks.permissions import database_login, running, sealed
-from cdk.stacks.surroundings import Data, Network
 from cdk.stages import StageSettings
 
-OWNER = "stoa_owner"  # of the database and all in it; who may make roles
 LONGEST = Duration.minutes(14)
 
 
@@ -28,8 +29,8 @@ class MigrationsStack(Stack):
         construct_id: str,
         *,
         stage: StageSettings,
-        network: Network,
-        data: Data,
+        network: NetworkStack,
+        data: DataStack,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)

@@ -14,10 +14,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from cdk.stacks.acknowledged import acknowledge, acknowledge_resource
-from cdk.stacks.surroundings import Data
+from cdk.stacks.data import DataStack
+from cdk.stacks.database import USER
 from cdk.wiring import Function
-
-DATABASE_USER = "stoa_worker"  # a role of kernel/migrations/0001_platform.sql
 
 # of a function in a VPC, and of the pollers of an event source mapping, which work as its role
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html, with-kafka-permissions.html
@@ -42,7 +41,7 @@ OBJECTS = "objects of the archive are named by the offsets of records, which nob
 class Access:
     """What the statements are made of; `secrets` are those that this function reads."""
 
-    data: Data
+    data: DataStack
     domain: str
     log_group: logs.LogGroup
     secrets: Sequence[secretsmanager.ISecret]
@@ -67,7 +66,7 @@ def sealed(scope: Construct, allowed: Sequence[iam.PolicyStatement]) -> iam.Role
 def statements(scope: Construct, function: Function, access: Access) -> list[iam.PolicyStatement]:
     """All that the function's role may do."""
     by_grant = {
-        "database": lambda: [database_login(scope, access.data, DATABASE_USER)],
+        "database": lambda: [database_login(scope, access.data, USER)],
         "ses": lambda: [_mail(scope, access.domain)],
         "s3:archive": lambda: _archive(scope, access.data),
     }
@@ -112,7 +111,7 @@ def reading(scope: Construct, secrets: Sequence[secretsmanager.ISecret]) -> list
     ]
 
 
-def database_login(scope: Construct, data: Data, user: str) -> iam.PolicyStatement:
+def database_login(scope: Construct, data: DataStack, user: str) -> iam.PolicyStatement:
     """A token of this role opens the proxy for `user`."""
     proxy = Fn.select(6, Fn.split(":", data.proxy.db_proxy_arn))
     arn = Stack.of(scope).format_arn(
@@ -129,7 +128,7 @@ def _mail(scope: Construct, domain: str) -> iam.PolicyStatement:
     return _allow("Mail", ["ses:SendEmail", "ses:SendRawEmail"], [identity])
 
 
-def _archive(scope: Construct, data: Data) -> list[iam.PolicyStatement]:
+def _archive(scope: Construct, data: DataStack) -> list[iam.PolicyStatement]:
     """Objects are added and read; none is overwritten (stoa/adapters/s3.py) or deleted."""
     return [
         _allow("ArchiveObjects", ["s3:GetObject", "s3:PutObject"], [data.archive.arn_for_objects("*")]),

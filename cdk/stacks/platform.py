@@ -9,7 +9,7 @@ from constructs import Construct
 
 from cdk.stacks.cluster_charts import ClusterCharts, external_secret
 from cdk.stacks.cluster_nodes import associate, pod_role
-from cdk.stacks.cluster_secrets import Data
+from cdk.stacks.data import DataStack
 from cdk.stacks.entrances import Entrances
 from cdk.stages import StageSettings
 
@@ -55,7 +55,7 @@ class Platform(Construct):
         cluster: eks.Cluster,
         charts: ClusterCharts,
         entrances: Entrances,
-        data: Data,
+        data: DataStack,
     ) -> None:
         super().__init__(scope, construct_id)
         self._cluster = cluster
@@ -75,7 +75,7 @@ class Platform(Construct):
         root.node.add_dependency(argo, *roles)
         charts.bind("Entrances", entrances.groups, entrances.bindings)
 
-    def _parameters(self, stage: StageSettings, seal: kms.Key, data: Data) -> dict[str, str]:
+    def _parameters(self, stage: StageSettings, seal: kms.Key, data: DataStack) -> dict[str, str]:
         """What Git cannot know: names that AWS gave."""
         return {
             "stage": stage.name,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, CfnElement, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import CfnElement, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -11,6 +11,9 @@ from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
+
+from cdk.stacks.acknowledged import acknowledge
+from cdk.stacks.buckets import closed_bucket
 
 ROUTE = Path(__file__).resolve().parents[1] / "web" / "route.js"
 NAMED_BY_CONTENT = "assets/*"  # whose names change with what is in them
@@ -45,19 +48,12 @@ class Site(Construct):
 
     def _files(self) -> s3.Bucket:
         """All that is in it is public through CloudFront, and made anew by a build."""
-        return s3.Bucket(
+        return closed_bucket(
             self,
             "Files",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            versioned=True,
             server_access_logs_bucket=self._logs,
             server_access_logs_prefix=f"s3/{self.node.id}/",
             lifecycle_rules=[s3.LifecycleRule(noncurrent_version_expiration=Duration.days(30))],
-            removal_policy=RemovalPolicy.RETAIN,
         )
 
     def _behaviours(
@@ -108,7 +104,7 @@ class Site(Construct):
             web_acl_id=acl_arn,
         )
         reason = "People sign in from wherever they are; who may what, Keycloak decides."
-        Validations.of(distribution).acknowledge(Acknowledgment(id="AwsSolutions-CFR1", reason=reason))
+        acknowledge(distribution, "AwsSolutions-CFR1", reason)
         return distribution
 
     def _upload(self, bundle: Path) -> None:
@@ -152,13 +148,9 @@ def accept_uploader(upload: deployment.BucketDeployment, bucket: s3.Bucket) -> N
     found = (*(f"Resource::{place}" for place in places), *(f"Action::s3:{action}" for action in actions))
     policy = role.node.find_child("DefaultPolicy")
     for one in found:
-        Validations.of(policy).acknowledge(Acknowledgment(id=f"AwsSolutions-IAM5[{one}]", reason=copies))
+        acknowledge(policy, f"AwsSolutions-IAM5[{one}]", copies)
     basic = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-    Validations.of(role).acknowledge(
-        Acknowledgment(id=f"AwsSolutions-IAM4[Policy::{basic}]", reason="What a function needs to write its log.")
-    )
+    acknowledge(role, f"AwsSolutions-IAM4[Policy::{basic}]", "What a function needs to write its log.")
     function = role.node.scope
     assert function is not None  # noqa: S101  a role that a function made is below it
-    Validations.of(function).acknowledge(
-        Acknowledgment(id="AwsSolutions-L1", reason="The runtime is the library's choice, tested with its function.")
-    )
+    acknowledge(function, "AwsSolutions-L1", "The runtime is the library's choice, tested with its function.")

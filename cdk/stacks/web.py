@@ -3,20 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import Duration, Environment, Stack
 from aws_cdk import aws_cloudfront as cloudfront
-from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_ssm as ssm
-from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from cdk.stacks.buckets import log_bucket
+from cdk.stacks.edge_secret import EDGE_REGION
 from cdk.stacks.site import Site
+from cdk.stacks.web_acl import at_most, managed, web_acl
+from cdk.stacks.zone import hosted_zone
 from cdk.stages import StageSettings
 
 SITES = ("console", "portal")
 BUNDLES = Path(__file__).resolve().parents[2] / "web"
 TWO_YEARS = Duration.days(730)
+ATTACKERS = "AWSManagedRulesAmazonIpReputationList"
 REQUESTS_IN_FIVE_MINUTES = 2000  # of one address; a page and its parts are some thirty
 
 
@@ -41,16 +43,14 @@ class WebStack(Stack):
         bundles: Path = BUNDLES,
         **kwargs: Any,
     ) -> None:
-        super().__init__(scope, construct_id, env=Environment(region="us-east-1"), **kwargs)
-        zone = route53.HostedZone.from_hosted_zone_attributes(
-            self,
-            "Zone",
-            hosted_zone_id=ssm.StringParameter.value_for_string_parameter(self, f"/stoa/{stage.name}/hosted-zone-id"),
-            zone_name=stage.domain,
-        )
-        logs = self._log_bucket(stage)
+        super().__init__(scope, construct_id, env=Environment(region=EDGE_REGION), **kwargs)
+        zone = hosted_zone(self, stage)
+        # CloudFront needs its ACL
+        owned = s3.ObjectOwnership.BUCKET_OWNER_PREFERRED
+        logs = log_bucket(self, "Logs", days=stage.log_retention_days, object_ownership=owned)
         headers = self._headers(api_domain, identity_domain)
-        acl = self._acl(stage)
+        # the files are public and cannot be changed from outside: this keeps known attackers and floods off the bill
+        acl = web_acl(self, f"stoa-{stage.name}-web", [managed(ATTACKERS, 0), at_most(REQUESTS_IN_FIVE_MINUTES, 1)])
         for name in SITES:
             Site(
                 self,
@@ -92,63 +92,6 @@ class WebStack(Stack):
                     )
                 ]
             ),
-        )
-
-    def _acl(self, stage: StageSettings) -> wafv2.CfnWebACL:
-        """The files are public and cannot be changed from outside: it keeps known attackers and floods off the bill."""
-
-        def seen(name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
-            return wafv2.CfnWebACL.VisibilityConfigProperty(
-                cloud_watch_metrics_enabled=True, metric_name=f"stoa-{stage.name}-{name}", sampled_requests_enabled=True
-            )
-
-        reputation = wafv2.CfnWebACL.ManagedRuleGroupStatementProperty(
-            vendor_name="AWS", name="AWSManagedRulesAmazonIpReputationList"
-        )
-        rate = wafv2.CfnWebACL.RateBasedStatementProperty(limit=REQUESTS_IN_FIVE_MINUTES, aggregate_key_type="IP")
-        return wafv2.CfnWebACL(
-            self,
-            "Acl",
-            scope="CLOUDFRONT",
-            default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
-            visibility_config=seen("web"),
-            rules=[
-                wafv2.CfnWebACL.RuleProperty(
-                    name="known-attackers",
-                    priority=0,
-                    override_action=wafv2.CfnWebACL.OverrideActionProperty(none={}),
-                    statement=wafv2.CfnWebACL.StatementProperty(managed_rule_group_statement=reputation),
-                    visibility_config=seen("web-known-attackers"),
-                ),
-                wafv2.CfnWebACL.RuleProperty(
-                    name="floods",
-                    priority=1,
-                    action=wafv2.CfnWebACL.RuleActionProperty(block={}),
-                    statement=wafv2.CfnWebACL.StatementProperty(rate_based_statement=rate),
-                    visibility_config=seen("web-floods"),
-                ),
-            ],
-        )
-
-    def _log_bucket(self, stage: StageSettings) -> s3.Bucket:
-        return s3.Bucket(
-            self,
-            "Logs",
-            # neither S3 nor CloudFront delivers logs to a bucket with a key of ours, and CloudFront needs its ACL
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            versioned=True,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    expiration=Duration.days(stage.log_retention_days),
-                    noncurrent_version_expiration=Duration.days(7),
-                    abort_incomplete_multipart_upload_after=Duration.days(7),
-                )
-            ],
-            removal_policy=RemovalPolicy.RETAIN,
         )
 
 

@@ -8,8 +8,10 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from cdk.mappings import FOR_EVER
+from cdk.stacks.cluster import ClusterStack
+from cdk.stacks.data import DataStack
 from cdk.stacks.functions import PRIVATE, Functions
-from cdk.stacks.surroundings import Cluster, Data, Network
+from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 from cdk.wiring import FUNCTIONS, TOPICS, Function, Source
 
@@ -28,9 +30,9 @@ class WorkersStack(Stack):
         construct_id: str,
         *,
         stage: StageSettings,
-        network: Network,
-        data: Data,
-        cluster: Cluster,
+        network: NetworkStack,
+        data: DataStack,
+        cluster: ClusterStack,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)

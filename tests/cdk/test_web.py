@@ -10,7 +10,7 @@ from aws_cdk.assertions import Template
 
 from cdk.app import guarded, place_of
 from cdk.stacks.site import ROUTE
-from cdk.stacks.web import WebStack, content_security_policy
+from cdk.stacks.web import ATTACKERS, WebStack, content_security_policy
 from cdk.stages import STAGES
 from tests.cdk.standins import only, properties
 
@@ -62,8 +62,9 @@ def test_who_asks_too_much_is_refused_and_everything_asked_is_written_down(web: 
     acl = only(web, "AWS::WAFv2::WebACL")
     assert (acl["Scope"], acl["DefaultAction"]) == ("CLOUDFRONT", {"Allow": {}})
     rules = {rule["Name"]: rule for rule in acl["Rules"]}
-    assert rules["floods"]["Statement"]["RateBasedStatement"] == {"AggregateKeyType": "IP", "Limit": 2000}
-    assert (rules["floods"]["Action"], set(rules)) == ({"Block": {}}, {"floods", "known-attackers"})
+    assert rules["rate"]["Statement"]["RateBasedStatement"] == {"AggregateKeyType": "IP", "Limit": 2000}
+    refused = {"Block": {"CustomResponse": {"ResponseCode": 429}}}
+    assert (rules["rate"]["Action"], set(rules)) == (refused, {"rate", ATTACKERS})
     (logical,) = web.find_resources("AWS::WAFv2::WebACL")
     for one in distributions(web):
         assert one["WebACLId"] == {"Fn::GetAtt": [logical, "Arn"]}

@@ -11,7 +11,6 @@ from aws_cdk import aws_lambda as lambda_
 from cdk import packaging
 from cdk.app import guarded
 from cdk.stacks.functions import architecture
-from cdk.stacks.schedules import AT
 from cdk.wiring import FUNCTIONS, TOPICS
 from stoa.kernel.settings import DatabaseLogin, KafkaLogin, Secret, Settings, from_environment
 from tests.cdk.test_network import TAGS
@@ -142,13 +141,6 @@ def test_ticks_come_as_often_as_declared_and_are_not_sent_twice(dev: Written) ->
     tries = of_kind(dev.stacks["workers"], "AWS::Lambda::EventInvokeConfig").values()
     assert {t["MaximumRetryAttempts"] for t in tries} == {0}
     assert len(tries) == len(rules)
-
-
-def test_the_nightly_clean_up_will_run_at_two_in_the_morning() -> None:
-    assert {name: schedule.expression_string for name, schedule in AT.items()} == {
-        "nightly_clean_up": "cron(0 2 * * ? *)"
-    }
-    assert not set(AT) & {f.name for f in FUNCTIONS}, "it is there: say so in the test above"
 
 
 def test_deploy_requests_has_six_partitions_and_the_audit_log_is_kept_for_a_year() -> None:

@@ -150,7 +150,9 @@ def read(path: Path) -> bytes:
 
 
 def stands_still(file: Path) -> bool:
-    """Nobody writes there any more; the playbook would, 20 times a second."""
-    size = file.stat().st_size
-    time.sleep(0.3)
-    return file.stat().st_size == size
+    """Nobody writes there any more, or yet: the playbook would, 20 times a second once it has started."""
+    sizes = []
+    for wait in (0, 0.3):
+        time.sleep(wait)
+        sizes.append(file.stat().st_size if file.exists() else 0)
+    return sizes[0] == sizes[1]
