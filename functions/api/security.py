@@ -68,13 +68,13 @@ def signed(secret: Secret, message_id: str, timestamp: str, raw: bytes, header: 
     return any([hmac.compare_digest(entry, want) for entry in entries])
 
 
-def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
+async def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.awx_webhook_secret, x_stoa_token):
         detail = "X-Stoa-Token is not the one that AWX was given"
         raise _unauthorized(detail, hint="write our token into the headers of AWX's notification template")
 
 
-def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
+async def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.artefact_token, _bearer(authorization)):
         raise _unauthorized("only an AWX job may read artefacts", hint="send Authorization: Bearer with its token")
 

@@ -1,0 +1,50 @@
+"""No route waits for a thread: each endpoint, and whatever is asked before it, runs where it is called."""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from functions.api import routes
+from functions.api.app import build
+from functions.api.inline import inline
+
+MODULES = [importlib.import_module(f"{routes.__name__}.{one.name}") for one in pkgutil.iter_modules(routes.__path__)]
+ROUTES = [route for module in MODULES for route in module.router.routes if isinstance(route, APIRoute)]
+
+
+def called(dependant: Dependant) -> Iterator[object]:
+    yield dependant.call
+    for one in dependant.dependencies:
+        yield from called(one)
+
+
+def waits(call: object) -> bool:
+    return not inspect.iscoroutinefunction(call) and not inspect.iscoroutinefunction(type(call).__call__)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{','.join(route.methods)} {route.path}")
+def test_a_route_hands_nothing_to_a_thread(route: APIRoute) -> None:
+    assert [call for call in called(route.dependant) if waits(call)] == []
+
+
+def test_what_all_routes_share_hands_nothing_to_a_thread() -> None:
+    assert len(ROUTES) > 50
+    assert [one.dependency for one in build().router.dependencies if waits(one.dependency)] == []
+
+
+def test_an_inline_function_answers_raises_and_looks_as_it_did() -> None:
+    def half(of: int) -> float:
+        """Of a number."""
+        return 1 / of
+
+    made = inline(half)
+    assert asyncio.run(made(of=2)) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(made(0))
+    assert (inspect.signature(made), made.__doc__, made.__name__) == (inspect.signature(half), half.__doc__, "half")
