@@ -116,9 +116,13 @@ def test_a_block_that_raises_changes_nothing_and_the_connection_goes_on(database
     class Ours(Exception):
         pass
 
-    with pytest.raises(Ours), database.transaction() as connection:
-        connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
-        raise Ours
+    def insert() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
+            raise Ours
+
+    with pytest.raises(Ours):
+        insert()
     bind("no\0tenant")
     try:
         with pytest.raises(Refused), database.transaction():
