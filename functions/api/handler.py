@@ -5,11 +5,11 @@ from typing import Any
 
 from mangum import Mangum
 
-from functions.api.app import build
+from functions.api.app import bare
 from functions.api.edge import Edge, usable
 from stoa.kernel import metrics
 
-_serve = Mangum(Edge(build()), lifespan="off")
+_serve = Mangum(Edge(bare()), lifespan="off")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

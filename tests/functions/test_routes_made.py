@@ -1,4 +1,5 @@
-"""No route waits for a thread: each endpoint, and whatever is asked before it, runs where it is called."""
+"""No route waits for a thread: each endpoint, and whatever is asked before it, runs where it is called. And each is
+made when the first request comes that it may answer."""
 
 import asyncio
 import importlib
@@ -11,7 +12,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from functions.api import routes
-from functions.api.app import build
+from functions.api.app import ROUTES as ROUTES_BY_BEGINNING
+from functions.api.app import bare, build, include
 from functions.api.inline import inline
 
 MODULES = [importlib.import_module(f"{routes.__name__}.{one.name}") for one in pkgutil.iter_modules(routes.__path__)]
@@ -48,3 +50,26 @@ def test_an_inline_function_answers_raises_and_looks_as_it_did() -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(made(0))
     assert (inspect.signature(made), made.__doc__, made.__name__) == (inspect.signature(half), half.__doc__, "half")
+
+
+def test_routes_are_made_when_their_path_is_asked_for_and_all_of_them_can_be() -> None:
+    assert {module.__name__.rpartition(".")[2] for module in MODULES} == set(ROUTES_BY_BEGINNING)
+    for module in MODULES:
+        beginnings = ROUTES_BY_BEGINNING[module.__name__.rpartition(".")[2]]
+        assert [route.path for route in module.router.routes if not route.path.startswith(beginnings)] == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "included"),
+    [
+        (["/webhooks/gitlab", "/webhooks/gitlab"], {"webhooks"}),
+        (["/", "/v1", "/v2/apis"], set()),
+        (["/v1/traces/trc-1", "/v1/users/me/sessions"], {"trace_lists", "traces", "user_sessions"}),
+    ],
+)
+def test_a_request_makes_no_other_routes(paths: list[str], included: set[str]) -> None:
+    app = bare()
+    for path in paths:
+        include(app, path)
+    assert app.state.included == included
+    assert len(app.routes) == len(included)
