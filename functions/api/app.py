@@ -52,9 +52,11 @@ WITHOUT_PARAMETERS = frozenset({"health", "webhooks", "artefacts", "channels", "
 
 
 def build() -> FastAPI:
-    """The application with all of its routes."""
+    """The application with all of its routes, made to the end: FastAPI leaves half of it to the first request."""
     app = bare()
     _include(app, ROUTES)
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/"})
     return app
 
 

@@ -4,7 +4,10 @@ made when the first request comes that it may answer."""
 import asyncio
 import importlib
 import inspect
+import os
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -73,3 +76,11 @@ def test_a_request_makes_no_other_routes(paths: list[str], included: set[str]) -
         include(app, path)
     assert app.state.included == included
     assert len(app.routes) == len(included)
+
+
+@pytest.mark.parametrize(("kind", "made"), [("on-demand", set()), ("snap-start", set(ROUTES_BY_BEGINNING))])
+def test_a_snapshot_has_all_routes_and_who_waits_for_a_start_waits_for_none(kind: str, made: set[str]) -> None:
+    code = "from functions.api.handler import _serve; print(*_serve.app._app.state.included)"
+    environment = {**os.environ, "AWS_LAMBDA_INITIALIZATION_TYPE": kind}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert set(said.stdout.split()) == made
