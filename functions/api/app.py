@@ -1,5 +1,8 @@
 """The HTTP application: routes, and the one place where errors become problem+json."""
 
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -8,26 +11,6 @@ from starlette.exceptions import HTTPException
 from functions.api.parameters import given_once, no_parameters
 from functions.api.problems import challenge, problem
 from functions.api.refusals import note_refusal
-from functions.api.routes import (
-    api_changes,
-    apis,
-    artefacts,
-    audit,
-    catalog,
-    changes,
-    channels,
-    deployments,
-    gateway,
-    health,
-    pushes,
-    sessions,
-    tenants,
-    trace_lists,
-    traces,
-    user_sessions,
-    versions,
-    webhooks,
-)
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import log
 
@@ -43,8 +26,42 @@ HINTS = {
 FIELDS = {400: "body", 413: "body"}
 
 
+# The modules of routes/, and how the paths that each answers begin, in the order in which they are asked: /search
+# before /{trace_id}. Making all routes takes a third of a cold start, and a container is asked for a few of them.
+ROUTES: Mapping[str, str | tuple[str, ...]] = {
+    "audit": "/v1/audit",
+    "deployments": "/v1/deployments",
+    "apis": "/v1/apis",
+    "versions": "/v1/apis/",
+    "api_changes": "/v1/apis",
+    "catalog": "/v1/status",
+    "pushes": "/v1/pushes",
+    "changes": "/v1/changes",
+    "trace_lists": "/v1/traces",
+    "traces": "/v1/traces/",
+    "gateway": "/v1/gateway/",
+    "tenants": "/v1/tenants",
+    "health": "/health/",
+    "webhooks": "/webhooks/",
+    "artefacts": "/artefacts/",
+    "channels": "/v1/tenants/",
+    "sessions": "/v1/sessions/",
+    "user_sessions": ("/v1/tenants/", "/v1/users/"),
+}
+WITHOUT_PARAMETERS = frozenset({"health", "webhooks", "artefacts", "channels", "sessions", "user_sessions"})
+
+
 def build() -> FastAPI:
-    """The application without its interactive pages: the contract is openapi/stoa.json, made at build time."""
+    """The application with all of its routes, made to the end: FastAPI leaves half of it to the first request."""
+    app = bare()
+    _include(app, ROUTES)
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/"})
+    return app
+
+
+def bare() -> FastAPI:
+    """Without routes, and without interactive pages: the contract is openapi/stoa.json, made at build time."""
     app = FastAPI(
         title="STOA Platform",
         version="2.0.0",
@@ -54,29 +71,26 @@ def build() -> FastAPI:
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
     )
-    for routes in (
-        audit,
-        deployments,
-        apis,
-        versions,
-        api_changes,
-        catalog,
-        pushes,
-        changes,
-        trace_lists,
-        traces,
-        gateway,
-        tenants,
-    ):  # /search before /{trace_id}
-        app.include_router(routes.router)
-    for routes in (health, webhooks, artefacts, channels, sessions, user_sessions):
-        app.include_router(routes.router, dependencies=[Depends(no_parameters)])
+    app.state.included = set()
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _bug)
     return app
+
+
+def include(app: FastAPI, path: str) -> None:
+    """Adds the routes that may answer this path, unless they are there."""
+    _include(app, [name for name, beginnings in ROUTES.items() if path.startswith(beginnings)])
+
+
+def _include(app: FastAPI, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in app.state.included:
+            router = import_module(f"functions.api.routes.{name}").router
+            app.include_router(router, dependencies=[Depends(no_parameters)] if name in WITHOUT_PARAMETERS else None)
+            app.state.included.add(name)
 
 
 def _refused(request: Request, error: Exception) -> Response:

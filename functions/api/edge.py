@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from functions.api import cors
+from functions.api.app import include
 from functions.api.arrival import arrived
 from functions.api.problems import problem
 from stoa.kernel import ids
@@ -74,6 +75,7 @@ class Edge:
         refusal = arrived(scope)
         if refusal is not None:
             return refusal
+        include(self._app, scope["path"])
         preflight = cors.preflight(scope, self._app)
         if preflight is None:
             return None

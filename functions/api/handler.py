@@ -5,11 +5,13 @@ from typing import Any
 
 from mangum import Mangum
 
-from functions.api.app import build
+from functions.api.app import bare, build
 from functions.api.edge import Edge, usable
 from stoa.kernel import metrics
+from stoa.kernel.settings import starts_on_demand
 
-_serve = Mangum(Edge(build()), lifespan="off")
+# a snapshot holds all routes; where somebody waits for the start, they are made as they are asked for
+_serve = Mangum(Edge(bare() if starts_on_demand() else build()), lifespan="off")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -14,22 +14,25 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from stoa.bootstrap import app
-from stoa.kernel import rate_limit
 from stoa.kernel.errors import Refused
-from stoa.kernel.rate_limit import Level, Policy
+from stoa.kernel.rate_limit import Level, Policy, Wanted
 from stoa.tenancy.model import Caller
 
 FAILURES = Policy("address", per_s=5, burst=100)
 ADDRESSES = 4096
 
 
-def take(request: Request, who: Caller) -> None:
-    """Counts the request; its answer will say what is left. Raises Refused 429, and Transient without a database."""
+def of(who: Caller) -> Wanted:
+    """The buckets that a request of theirs takes from."""
     read = app().settings
     wanted = [(Policy("user", read.user_requests_per_s, read.user_burst), who.id)]
     if who.tenant is not None:
         wanted.insert(0, (Policy("tenant", read.tenant_requests_per_s, read.tenant_burst), who.tenant))
-    levels = rate_limit.take(app().database, wanted)
+    return wanted
+
+
+def heed(request: Request, levels: Sequence[Level]) -> None:
+    """The answer will say what is left. Raises Refused 429."""
     request.state.headers += [(b"ratelimit", _standing(levels)), (b"ratelimit-policy", _policies(levels))]
     empty = [one for one in levels if not one.fits]
     if empty:

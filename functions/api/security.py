@@ -17,6 +17,7 @@ from functions.api import limits
 from stoa.bootstrap import app
 from stoa.kernel.database import bind
 from stoa.kernel.errors import Refused
+from stoa.kernel.rate_limit import Level
 from stoa.kernel.settings import Secret
 from stoa.tenancy.model import Caller, Grant, Permission, Reach, granted
 
@@ -68,23 +69,23 @@ def signed(secret: Secret, message_id: str, timestamp: str, raw: bytes, header: 
     return any([hmac.compare_digest(entry, want) for entry in entries])
 
 
-def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
+async def awx_notification(x_stoa_token: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.awx_webhook_secret, x_stoa_token):
         detail = "X-Stoa-Token is not the one that AWX was given"
         raise _unauthorized(detail, hint="write our token into the headers of AWX's notification template")
 
 
-def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
+async def artefact_reader(authorization: Annotated[str, Header()] = "") -> None:
     if not same(app().settings.artefact_token, _bearer(authorization)):
         raise _unauthorized("only an AWX job may read artefacts", hint="send Authorization: Bearer with its token")
 
 
-def caller(authorization: str) -> Caller:
-    """Who calls, by the token of the realm. Raises Refused 401."""
+def caller(authorization: str) -> tuple[Caller, tuple[Level, ...]]:
+    """Who calls, by the token of the realm, and how their limits stand. Raises Refused 401."""
     token = _bearer(authorization)
     if not token:
         raise _unauthorized("the request carries no token", hint="sign in, and send Authorization: Bearer <token>")
-    return app().identity.caller(token)
+    return app().identity.caller(token, limits.of)
 
 
 class Permitted:
@@ -105,8 +106,8 @@ class Permitted:
     def who(self, request: Request, authorization: str) -> Caller:
         """Who calls, within the limits. Raises Refused 401, 429."""
         with limits.listening(request, address(request)):
-            who = caller(authorization)
-        limits.take(request, who)
+            who, levels = caller(authorization)
+        limits.heed(request, levels)
         request.state.caller = who  # not before: a refusal for the rate is not written down, which would cost more
         return who
 

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from stoa.kernel.database import Database
-from stoa.kernel.errors import Transient
+from stoa.kernel.database import Database, bind
+from stoa.kernel.errors import Refused, Transient
 
 
 def end_sessions(url: str) -> None:
@@ -78,3 +78,68 @@ def test_a_server_that_takes_no_writes_and_a_session_that_was_ended_are_outages(
             write(0)
         server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     assert database.ready(), "on a new connection"
+
+
+def test_a_read_is_one_transaction_bound_to_the_caller_that_leaves_nothing_behind(database: Database) -> None:
+    add = "INSERT INTO artefacts VALUES (%s, 'a', 'openapi', '', '{}', now())"
+    for tenant in ("tenant-a", "tenant-'b"):
+        with database.transaction(tenant) as connection:
+            connection.execute(add, (tenant,))
+
+    def seen(tenant: str | None = None, *, admin_read: bool = False) -> set[str]:
+        rows = database.read("SELECT tenant FROM artefacts WHERE sha256 = %s", ("a",), tenant, admin_read=admin_read)
+        return {row["tenant"] for row in rows}
+
+    assert seen() == set()
+    assert seen("tenant-'b") == {"tenant-'b"}
+    assert seen(admin_read=True) == {"tenant-a", "tenant-'b"}
+    bind("tenant-'b")
+    try:
+        assert seen(admin_read=True) == {"tenant-'b"}
+        assert seen("tenant-a") == set()
+        with pytest.raises(Refused):
+            database.read("SELECT %s AS text", ("\0",))
+    finally:
+        bind(None)
+    assert seen() == set()
+    kept = "SELECT current_user AS who, current_setting('app.tenant') || current_setting('app.caller') AS set"
+    assert database.statement(kept, ()) == [{"who": "stoa_worker", "set": ""}]
+
+
+def test_a_read_on_a_kept_connection_that_died_is_asked_again(database: Database, database_url: str) -> None:
+    for _ in range(2):
+        assert database.read("SELECT 1 AS one", (), "tenant-a") == [{"one": 1}]
+        end_sessions(database_url)
+
+
+def test_a_block_that_raises_changes_nothing_and_the_connection_goes_on(database: Database) -> None:
+    class Ours(Exception):
+        pass
+
+    def insert() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
+            raise Ours
+
+    with pytest.raises(Ours):
+        insert()
+    bind("no\0tenant")
+    try:
+        with pytest.raises(Refused), database.transaction():
+            pytest.fail("it cannot be entered")
+    finally:
+        bind(None)
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1 FROM inbox").fetchone() is None
+
+
+def test_a_transaction_inside_of_another_is_a_bug_that_changes_nothing(database: Database) -> None:
+    def nested() -> None:
+        with database.transaction() as outer:
+            outer.execute("INSERT INTO inbox (consumer, event_id) VALUES ('c', 'e')")
+            with database.transaction():
+                pytest.fail("its end would be the end of both")
+
+    with pytest.raises(RuntimeError):
+        nested()
+    assert database.read("SELECT 1 FROM inbox", ()) == []

@@ -8,6 +8,7 @@ import pytest
 
 from stoa.kernel.database import Database, bind
 from stoa.kernel.errors import NotFound
+from stoa.kernel.rate_limit import Policy
 from stoa.tenancy import store
 from stoa.tenancy.flows import deny_session, deny_user
 
@@ -48,15 +49,29 @@ def test_the_reading_role_writes_none_of_it(database: Database) -> None:
             connection.execute(statement.encode(), {"t": "tenant-a"})
 
 
+def ended(database: Database, subjects: list[str], made: datetime) -> bool:
+    return store.admitted(database, subjects, made, [(Policy("user", 1, 5), "u")]) is None
+
+
 def test_an_end_ahead_forgets_no_other_and_counts_for_tokens_to_come(database: Database) -> None:
     at = datetime.now(UTC)
     second = timedelta(seconds=1)
     with database.transaction() as connection:
         deny_user(connection, "u", at)
         deny_session(connection, "s", at + second)
-    assert store.is_ended(database, ["sub:u"], at - second)
-    assert not store.is_ended(database, ["sub:u"], at + second)
-    assert store.is_ended(database, ["sid:s"], at + timedelta(minutes=59))
+    assert ended(database, ["sub:u"], at - second)
+    assert not ended(database, ["sub:u"], at + second)
+    assert ended(database, ["sub:x", "sid:s"], at + timedelta(minutes=59))
     with database.transaction() as connection:
         deny_user(connection, "v", at + timedelta(hours=3))
-    assert not store.is_ended(database, ["sub:u", "sid:s"], at - second), "hours later nobody needs them"
+    assert not ended(database, ["sub:u", "sid:s"], at - second), "hours later nobody needs them"
+
+
+def test_who_has_ended_takes_no_token_from_anybody(database: Database) -> None:
+    at, wanted = datetime.now(UTC), [(Policy("tenant", 0.001, 5), "t"), (Policy("user", 0.001, 2), "u")]
+    with database.transaction() as connection:
+        deny_user(connection, "u", at)
+    assert [store.admitted(database, ["sub:u"], at, wanted) for _ in range(9)] == [None] * 9
+    levels = store.admitted(database, ["sub:v"], at, wanted)
+    assert levels is not None
+    assert [(one.fits, one.remaining) for one in levels] == [(True, 4), (True, 1)]

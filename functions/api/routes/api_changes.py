@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, no_parameters
 from functions.api.problems import CONDITIONAL, RESPONSES
 from functions.api.security import address, may
@@ -16,7 +17,7 @@ from stoa.kernel.environments import Environment
 from stoa.kernel.errors import Refused
 from stoa.tenancy.model import Grant
 
-router = APIRouter(
+router = Router(
     prefix="/v1/apis", tags=["catalog"], responses=RESPONSES, dependencies=[Depends(no_parameters)]
 )  # fmt: skip
 

@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
 from functions.api.routes.catalog import Serving
@@ -17,7 +18,7 @@ from stoa.catalog.model import MATCHED, Asked, Place, State, deploy_blocked
 from stoa.kernel.errors import NotFound
 from stoa.tenancy.model import Grant, Permission
 
-router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
 POSITION = re.compile(r"([a-z0-9-]{1,63}) ([a-z0-9-]{1,63})")
 FOUND_POSITION = re.compile(r"([1-3]) ([a-z0-9-]{1,63}) ([a-z0-9-]{1,63})")

@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from fastapi.responses import Response
 
+from functions.api.inline import Router
 from functions.api.problems import UNLIMITED
 from functions.api.security import artefact_reader
 from stoa.bootstrap import app
 
-router = APIRouter(
-    prefix="/artefacts", tags=["artefacts"], responses=UNLIMITED, dependencies=[Depends(artefact_reader)]
-)
+router = Router(prefix="/artefacts", tags=["artefacts"], responses=UNLIMITED, dependencies=[Depends(artefact_reader)])
 
 
 @router.get("/{tenant}/{sha256}", response_class=Response)

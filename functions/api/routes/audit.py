@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
 from functions.api.security import may
@@ -17,7 +18,7 @@ from stoa.bootstrap import app
 from stoa.kernel.errors import Refused
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1", tags=["audit"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["audit"], responses=RESPONSES)
 
 Reader = Annotated[Grant, may("audit:read", "own")]
 TENANT = r"^(_platform|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$"

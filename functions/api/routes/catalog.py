@@ -4,16 +4,17 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
 from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
 POSITION = re.compile(r"([a-z0-9-]{1,63}) ([a-z0-9-]{1,63}) (dev|staging|prod)")
 

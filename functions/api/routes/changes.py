@@ -4,9 +4,10 @@ import random
 import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentWithSteps, with_steps
@@ -15,7 +16,7 @@ from stoa.bootstrap import app
 from stoa.kernel.errors import Refused
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1", tags=["changes"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["changes"], responses=RESPONSES)
 
 POSITION = re.compile(r"([a-z0-9-]{1,63}) (0|[1-9][0-9]{0,17})")
 BUSY_MS, QUIET_MS = 700, 15_000

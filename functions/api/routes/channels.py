@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
 from functions.api.security import address, may
@@ -13,7 +14,7 @@ from stoa.bootstrap import app
 from stoa.notifications.model import USUAL, Channel, Kind, MessageType
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1/tenants/{tenant}/channels", tags=["channels"], responses=RESPONSES)
+router = Router(prefix="/v1/tenants/{tenant}/channels", tags=["channels"], responses=RESPONSES)
 
 Tenant = Annotated[str, Path(pattern=SLUG)]
 Name = Annotated[str, Path(pattern=SLUG)]

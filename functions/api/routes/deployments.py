@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
 from functions.api.security import address, may
@@ -16,7 +17,7 @@ from stoa.deployments.model import Deployment
 from stoa.kernel.environments import Environment
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1", tags=["deployments"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["deployments"], responses=RESPONSES)
 
 POSITION = re.compile(r"(dep-[0-9a-hjkmnp-tv-z]{26})")
 State = Literal["requested", "launching", "running", "succeeded", "failed", "superseded", "cancelled"]

@@ -5,7 +5,7 @@ What they ask of the gateway is in its contract, stoa/adapters/webmethods/admin_
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -21,6 +21,7 @@ from functions.api.gateway_bodies import (
     ScopeRead,
     Subscriptions,
 )
+from functions.api.inline import Router
 from functions.api.problems import RESPONSES
 from functions.api.security import Permitted, address
 from stoa.bootstrap import app
@@ -75,7 +76,7 @@ async def body(request: Request) -> bytes:
     return await request.body()
 
 
-router = APIRouter(prefix="/v1/gateway", tags=["gateway"], responses=RESPONSES)
+router = Router(prefix="/v1/gateway", tags=["gateway"], responses=RESPONSES)
 PLAIN = [Depends(Only("environment")), Depends(small)]
 
 Who = Annotated[Asked, Depends(PermittedOnGateway("gateway:admin", frozenset()))]

@@ -1,12 +1,11 @@
 """Alive: the process runs. Ready: it can accept a request, which takes the database and nothing else."""
 
-from fastapi import APIRouter
-
+from functions.api.inline import Router
 from functions.api.problems import RESPONSES
 from stoa.bootstrap import app
 from stoa.kernel.errors import Transient
 
-router = APIRouter(prefix="/health", tags=["health"], responses={503: RESPONSES[503]})
+router = Router(prefix="/health", tags=["health"], responses={503: RESPONSES[503]})
 
 
 @router.get("/live")

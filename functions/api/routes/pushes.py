@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel
 
+from functions.api.inline import Router
 from functions.api.parameters import Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
 from functions.api.security import may
 from stoa.bootstrap import app
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1/pushes", tags=["pushes"], responses=RESPONSES)
+router = Router(prefix="/v1/pushes", tags=["pushes"], responses=RESPONSES)
 
 
 class PushRead(BaseModel):

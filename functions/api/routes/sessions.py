@@ -3,15 +3,16 @@
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import Body, Request, Response
 
 from functions.api import limits
+from functions.api.inline import Router
 from functions.api.problems import RESPONSES
 from functions.api.security import address
 from stoa.bootstrap import app
 from stoa.kernel.errors import Refused
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"], responses=RESPONSES)
+router = Router(prefix="/v1/sessions", tags=["sessions"], responses=RESPONSES)
 
 FORM = "application/x-www-form-urlencoded"
 

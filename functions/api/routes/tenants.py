@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded, no_parameters
 from functions.api.problems import RESPONSES
 from functions.api.security import address, may
@@ -15,7 +16,7 @@ from stoa.kernel.errors import NotFound
 from stoa.tenancy.flows_by_hand import Wanted
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1/tenants", tags=["tenants"], responses=RESPONSES)
+router = Router(prefix="/v1/tenants", tags=["tenants"], responses=RESPONSES)
 
 POSITION = re.compile(r"([a-z0-9-]{1,63})")
 NEW = r"^tenant-[a-z0-9]([a-z0-9-]{0,54}[a-z0-9])?$"

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, moment_decoded, moment_encoded
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentLine
@@ -20,7 +21,7 @@ from stoa.tenancy.model import Grant
 if TYPE_CHECKING:  # loaded by the first request that needs it
     from stoa.search.queries import TraceRow
 
-router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
+router = Router(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
 Reader = Annotated[Grant, may("traces:read")]
 WORD = r"^[!-~]{1,200}$"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import DeploymentLine, DeploymentWithSteps, with_steps
@@ -18,7 +19,7 @@ from stoa.notifications.model import Notice
 from stoa.rollouts.model import Rollout
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
+router = Router(prefix="/v1/traces", tags=["traces"], responses=RESPONSES)
 
 Status = Literal["in_progress", "success", "failed"]
 WENT_WRONG = frozenset({"failed", "cancelled"})

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG
 from functions.api.problems import RESPONSES
 from functions.api.security import address, may
@@ -18,7 +19,7 @@ from stoa.tenancy.model import Grant
 if TYPE_CHECKING:
     from stoa.adapters.keycloak import Session
 
-router = APIRouter(prefix="/v1", tags=["sessions"], responses=RESPONSES)
+router = Router(prefix="/v1", tags=["sessions"], responses=RESPONSES)
 
 Own = Annotated[Grant, may("sessions:own", "own")]
 UserManager = Annotated[Grant, may("users:manage")]

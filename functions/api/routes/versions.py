@@ -5,9 +5,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.parameters import SLUG, Page, decoded, encoded
 from functions.api.problems import RESPONSES
 from functions.api.routes.deployments import State
@@ -18,7 +19,7 @@ from stoa.kernel.environments import Environment
 from stoa.kernel.errors import NotFound
 from stoa.tenancy.model import Grant
 
-router = APIRouter(prefix="/v1/apis/{tenant}/{api}", tags=["catalog"], responses=RESPONSES)
+router = Router(prefix="/v1/apis/{tenant}/{api}", tags=["catalog"], responses=RESPONSES)
 
 POSITION = re.compile(r"(dep-[0-9a-hjkmnp-tv-z]{26})")
 WANTED = r"^([0-9a-f]{64}|[1-9][0-9]{0,17})$"

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import pydantic
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.inline import Router
 from functions.api.problems import UNLIMITED
 from functions.api.security import awx_notification, gitlab_delivery
 from stoa.bootstrap import app
@@ -19,7 +20,7 @@ from stoa.kernel.clock import iso, now
 from stoa.kernel.errors import Refused, Transient
 from stoa.kernel.log import bind, log
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=UNLIMITED)
+router = Router(prefix="/webhooks", tags=["webhooks"], responses=UNLIMITED)
 
 SHA = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
 KIND = re.compile(r"^[a-z_]{1,40}$")

@@ -3,9 +3,12 @@
 Sources: RFC 9068, RFC 8725 (best practices), Keycloak's access token: `typ` Bearer is a claim, `aud` may be absent.
 """
 
+import hashlib
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -22,6 +25,8 @@ FRESH_S = 300.0  # a key that was withdrawn is believed for so long
 COOL_DOWN_S = 10.0  # unknown key ids bring no more fetches than this
 OLDEST_S = 900.0  # older keys are not believed any more while the issuer does not answer
 TIMEOUT_S = (2.0, 3.0)
+KEPT_S = 60.0  # a token that was verified is not verified again for so long
+KEPT = 256  # tokens, the last ones
 LOGGED_OUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -62,6 +67,39 @@ class Keys:
             self._keys, self._fetched_at = keys, now
 
 
+@dataclass(frozen=True)
+class Believed:
+    """What a token said that was verified by `key`. It is worth that from `since` to `until`, by the clock of today."""
+
+    claims: Mapping[str, Any]
+    key: jwt.PyJWK
+    since: float
+    until: float
+
+
+class Memory:
+    """The tokens that were verified lately, by digest. A token is taken from here only within its own time, and while
+    its key is the one that the issuer has now: a fetch of the keys brings new ones, by which all are verified anew."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._believed: OrderedDict[bytes, Believed] = OrderedDict()
+
+    def claims(self, token: str) -> Mapping[str, Any] | None:
+        """Raises Transient without keys that are young enough."""
+        one = self._believed.get(_digest(token))
+        if one is None or not one.since <= time.time() < one.until:
+            return None
+        return one.claims if self._keys.of(str(one.key.key_id)) is one.key else None
+
+    def keep(self, token: str, key: jwt.PyJWK, claims: Mapping[str, Any]) -> None:
+        now = time.time()
+        until = min(now + KEPT_S, int(claims["exp"]) + LEEWAY_S)
+        self._believed[_digest(token)] = Believed(claims, key, now, until)
+        if len(self._believed) > KEPT:
+            self._believed.popitem(last=False)
+
+
 class Issuer:
     """`url` is the exact `iss`; a token must name `audience` in `aud` and one of `clients` in `azp`."""
 
@@ -70,14 +108,18 @@ class Issuer:
         self._audience = audience
         self._clients = clients
         self._keys = Keys(keys_url)
+        self._memory = Memory(self._keys)
 
     def claims(self, token: str) -> Mapping[str, Any]:
         """The claims of an access token. Raises Refused 401 with the reason, Transient without keys to check it by."""
-        claims = self._verified(token, [self._audience], REQUIRED)
+        if (known := self._memory.claims(token)) is not None:
+            return known
+        claims, key = self._verified(token, [self._audience], REQUIRED)
         if claims.get("typ") != "Bearer":
             raise _invalid("it is no access token")
         if claims.get("azp") not in self._clients:
             raise _invalid("it was made for a client that is not known here")
+        self._memory.keep(token, key, claims)
         return claims
 
     def logout_claims(self, token: str) -> Mapping[str, Any]:
@@ -85,7 +127,7 @@ class Issuer:
 
         Source: OpenID Connect Back-Channel Logout 1.0, section 2.6.
         """
-        claims = self._verified(token, sorted(self._clients), ("exp", "iat", "iss", "aud", "jti"))
+        claims, _ = self._verified(token, sorted(self._clients), ("exp", "iat", "iss", "aud", "jti"))
         events = claims.get("events")
         if claims.get("typ") != "Logout" or not isinstance(events, dict) or events.get(LOGGED_OUT) != {}:
             raise _invalid("it is no logout token")
@@ -93,7 +135,9 @@ class Issuer:
             raise _invalid("it has a nonce, or names neither a session nor a user")
         return claims
 
-    def _verified(self, token: str, audience: list[str], required: Iterable[str]) -> Mapping[str, Any]:
+    def _verified(
+        self, token: str, audience: list[str], required: Iterable[str]
+    ) -> tuple[Mapping[str, Any], jwt.PyJWK]:  # fmt: skip
         if not self._url or not self._audience or not self._clients:
             raise _invalid("no issuer of tokens is configured here")
         key = self._key(token)
@@ -109,7 +153,7 @@ class Issuer:
             )
         except jwt.PyJWTError as error:
             raise _invalid(REASONS.get(type(error), "its signature or its claims are not valid")) from error
-        return claims
+        return claims, key
 
     def _key(self, token: str) -> jwt.PyJWK:
         """The header says which key, never which algorithm: that is the key's own."""
@@ -136,6 +180,10 @@ REASONS: Mapping[type[Exception], str] = {
     jwt.MissingRequiredClaimError: "a claim is missing",
     jwt.InvalidSignatureError: "its signature is wrong",
 }
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _invalid(reason: str) -> Refused:

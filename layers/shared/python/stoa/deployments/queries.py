@@ -33,13 +33,10 @@ class DeploymentQueries:
 
     def read(self, deployment_id: str) -> tuple[Deployment, list[Row], Row | None]:
         """GET /v1/deployments/{id} -> the deployment, its steps, its loss report. Raises NotFound."""
-        with self.database.transaction(admin_read=True) as connection:
-            found = store.get(connection, deployment_id)
-            if found is None:
-                raise NotFound(f"there is no deployment {deployment_id}")
-            sha256 = found.artefact_sha256
-            report = store.loss_report(connection, found.lane.tenant, sha256) if sha256 else None
-            return found, store.steps(connection, deployment_id), report
+        found = store.whole(self.database, deployment_id)
+        if found is None:
+            raise NotFound(f"there is no deployment {deployment_id}")
+        return found
 
     def changed(self, tenant: str, *, after: int | None, limit: int) -> Changed:
         """GET /v1/changes -> what changed since `after`. Raises Refused for a number that was never given out."""

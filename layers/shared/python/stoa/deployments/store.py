@@ -1,4 +1,4 @@
-"""The SQL of deployments, their steps and their artefacts. Every method works in the caller's transaction."""
+"""The SQL of deployments, their steps and their artefacts. All but `whole` work in the caller's transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from stoa.deployments.events import Cause, Wanted
 from stoa.deployments.model import Deployment, Lane, Verdict
 from stoa.gitops.events import Prepared
 from stoa.kernel import generations, ids
-from stoa.kernel.database import Connection, Row, enter
+from stoa.kernel.database import Connection, Database, Row, enter
 
 _COLUMNS = (
     "id, tenant, api, environment, action, generation, state, project_id, commit_sha, trigger, requested_by,"
@@ -179,13 +179,6 @@ def version(connection: Connection, tenant: str, api: str, wanted: tuple[str, in
     ).fetchone()
 
 
-def loss_report(connection: Connection, tenant: str, sha256: str) -> dict[str, Any] | None:
-    row = connection.execute(
-        "SELECT report FROM artefacts WHERE tenant = %s AND sha256 = %s", (tenant, sha256)
-    ).fetchone()
-    return row["report"] if row else None
-
-
 def waiting(connection: Connection, lane: Lane) -> list[Deployment]:
     """Requests of the lane that are prepared and could be launched."""
     rows = connection.execute(
@@ -213,14 +206,22 @@ def finish(connection: Connection, deployment_id: str, verdict: Verdict, at: dat
     return row is not None
 
 
-def steps(connection: Connection, deployment_id: str) -> list[Row]:
-    """Name, status, started_at, completed_at and detail of each step, in order."""
-    found = connection.execute(
-        "SELECT name, status, started_at, completed_at, detail FROM deployment_steps"
-        " WHERE deployment_id = %s ORDER BY started_at, completed_at",
+def whole(database: Database, deployment_id: str) -> tuple[Deployment, list[Row], dict[str, Any] | None] | None:
+    """The deployment, its steps in order, their times as ISO 8601, and what the conversion of its document lost; of
+    whichever tenant, in a transaction and a round trip of its own."""
+    rows = database.read(
+        f"SELECT {_COLUMNS}, (SELECT report FROM artefacts AS a WHERE a.tenant = d.tenant AND sha256 = artefact_sha256)"
+        " AS report,"
+        " ARRAY(SELECT to_jsonb(s) FROM (SELECT name, status, started_at, completed_at, detail FROM deployment_steps"
+        " WHERE deployment_id = d.id ORDER BY started_at, completed_at) AS s) AS steps"
+        " FROM deployments AS d WHERE id = %s",
         (deployment_id,),
+        admin_read=True,
     )
-    return list(found)
+    for row in rows:
+        steps, report = row.pop("steps"), row.pop("report")
+        return _deployment(row), steps, report
+    return None
 
 
 def some(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Deployment, list[Row]]]:

@@ -5,8 +5,8 @@ none without one. `admin_read` switches to the role whose policy may read every 
 a whole request to the tenant of its caller, whichever tenant its transactions enter.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, LiteralString
 
@@ -46,6 +46,22 @@ def enter(connection: Connection, tenant: str) -> None:
     connection.execute("SELECT set_config('app.tenant', %s, true)", (tenant,))
 
 
+def _settings(tenant: str | None, *, admin_read: bool) -> tuple[LiteralString, Sequence[str]]:
+    """The statement that sets what holds to the end of a transaction, empty for nothing, and its values. As functions:
+    RDS Proxy pins a session that says SET."""
+    wanted = {"app.caller": _CALLER.get(), "app.tenant": tenant, "role": "stoa_admin_read" if admin_read else None}
+    given = [(name, value) for name, value in wanted.items() if value is not None]
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(given))
+    return f"SELECT {calls}" if given else "", [part for pair in given for part in pair]
+
+
+def _begun(connection: Connection, entered: LiteralString, given: Sequence[str]) -> psycopg.Cursor[Row]:
+    """In one round trip. Raises RuntimeError inside of another transaction, which the end of this one would end."""
+    if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+        raise RuntimeError("there is a transaction already")
+    return psycopg.ClientCursor(connection).execute(f"BEGIN; {entered}", given)
+
+
 class Database:
     """Lazily connected; reconnects after the server went away. Not for use by two threads at once.
 
@@ -62,28 +78,37 @@ class Database:
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
         """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a
         row of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
-        with self._errors(), ExitStack() as until_the_end:
-            connection = self._begun(until_the_end)
-            if (caller := _CALLER.get()) is not None:
-                connection.execute("SELECT set_config('app.caller', %s, true)", (caller,))
-            if admin_read:
-                connection.execute("SET LOCAL ROLE stoa_admin_read")
-            if tenant is not None:
-                enter(connection, tenant)
-            yield connection
+        entered, given = _settings(tenant, admin_read=admin_read)
+        with self._errors():
+            try:
+                connection = self._again(lambda kept: _begun(kept, entered, given)).connection
+                yield connection
+                connection.commit()
+            except BaseException:
+                self._undo()
+                raise
 
     def statement(self, text: LiteralString, values: Sequence[object]) -> list[Row]:
         """The rows of a statement that is a transaction of its own: one round trip. It must be one that may run twice,
         since a connection can die before it answers; `bind` does not reach it. Raises as `transaction`."""
         with self._errors():
-            kept = self._connection
-            try:
-                return self._connected().execute(text, values).fetchall()
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                if kept is None or not kept.closed:
-                    raise
-                self.close()
-                return self._connected().execute(text, values).fetchall()
+            return self._again(lambda connection: connection.execute(text, values)).fetchall()
+
+    def read(
+        self, text: LiteralString, values: Sequence[object], tenant: str | None = None, *, admin_read: bool = False
+    ) -> list[Row]:
+        """The rows of a statement that changes nothing, in a transaction of its own and one round trip: statements that
+        are sent together are one transaction. Bound, entered, and raising as `transaction`."""
+        entered, given = _settings(tenant, admin_read=admin_read)
+
+        def ask(connection: Connection) -> psycopg.Cursor[Row]:
+            return psycopg.ClientCursor(connection).execute(f"{entered}; {text}", (*given, *values))
+
+        with self._errors():
+            cursor = self._again(ask)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall()
 
     def ready(self) -> bool:
         """Whether a statement gets through, to a server that takes writes."""
@@ -114,18 +139,22 @@ class Database:
             detail, hint = "a value holds what cannot be stored, such as a NUL character", "leave it out"
             raise Refused("INVALID_VALUE", detail, hint=hint) from error
 
-    def _begun(self, until_the_end: ExitStack) -> Connection:
-        """A connection in a transaction. One that was kept may have died since; nothing was done on it yet, so a new
-        one takes its place."""
+    def _again(self, ask: Callable[[Connection], psycopg.Cursor[Row]]) -> psycopg.Cursor[Row]:
+        """What `ask` got from the connection. One that was kept may have died since, so a new one takes its place."""
         kept = self._connection
         try:
-            until_the_end.enter_context(self._connected().transaction())
+            return ask(self._connected())
         except (psycopg.OperationalError, psycopg.InterfaceError):
-            if self._connection is not kept:
+            if kept is None or not kept.closed:
                 raise
             self.close()
-            until_the_end.enter_context(self._connected().transaction())
-        return self._connected()
+            return ask(self._connected())
+
+    def _undo(self) -> None:
+        """Without an error of its own: there is one already."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.rollback()
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -6,11 +6,12 @@ When PostgreSQL is away nothing is let through: every route behind a limit needs
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from stoa.kernel.database import Database
 
 # arrays that psycopg has to write cost a third of the whole statement
-TAKE = "SELECT fits, full_in_s FROM take_tokens(ARRAY[{}], %s, %s)"
+TAKE = "(SELECT json_agg(json_build_array(fits, full_in_s)) FROM take_tokens(ARRAY[{}], %s, %s))"
 # what a request holds is locked, and left for the next time
 REMOVE = (
     "DELETE FROM rate_limits WHERE bucket IN"
@@ -43,16 +44,27 @@ class Level:
     more_in_s: float
 
 
-def take(database: Database, wanted: Sequence[tuple[Policy, str]]) -> tuple[Level, ...]:
+Wanted = Sequence[tuple[Policy, str]]
+
+
+def take(database: Database, wanted: Wanted) -> tuple[Level, ...]:
     """Takes a token from the bucket of each policy and owner, or from none when one of them is empty; in one round
     trip, by the clock of the database. Name owners of many before owners of few. Raises Transient."""
+    text, values = taking(wanted)
+    return levels(wanted, database.statement(f"SELECT {text} AS taken", values)[0]["taken"])
+
+
+def taking(wanted: Wanted) -> tuple[LiteralString, tuple[str, ...]]:
+    """The same as an expression of a statement, with its values; `levels` reads what it is."""
     policies = [policy for policy, _ in wanted]
-    buckets = [f"{policy.name}:{owner}" for policy, owner in wanted]
     spacings = ", ".join(f"{policy.spacing_s:.6f} s" for policy in policies)
     bursts = ", ".join(str(policy.burst) for policy in policies)
-    text = TAKE.format(", ".join(["%s"] * len(buckets)))
-    rows = database.statement(text, (*buckets, f"{{{spacings}}}", f"{{{bursts}}}"))
-    return tuple(level(policy, row["fits"], row["full_in_s"]) for policy, row in zip(policies, rows, strict=True))
+    buckets = [f"{policy.name}:{owner}" for policy, owner in wanted]
+    return TAKE.format(", ".join(["%s"] * len(buckets))), (*buckets, f"{{{spacings}}}", f"{{{bursts}}}")
+
+
+def levels(wanted: Wanted, taken: Sequence[tuple[bool, float]]) -> tuple[Level, ...]:
+    return tuple(level(policy, *one) for (policy, _), one in zip(wanted, taken, strict=True))
 
 
 def level(policy: Policy, fits: bool, full_in_s: float) -> Level:

@@ -199,3 +199,11 @@ def _read(variable: str, text: str, kind: Any) -> Any:
 def settings(read_secret: ReadSecret = unreadable) -> Settings:
     """The settings of this process; who reveals no secret needs nobody who reads them."""
     return from_environment(os.environ, read_secret)
+
+
+def starts_on_demand() -> bool:
+    """Whether somebody waits while this process starts, as nobody does for a snapshot of SnapStart.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"

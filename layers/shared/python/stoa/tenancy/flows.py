@@ -10,6 +10,7 @@ from stoa.kernel import outbox
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.errors import Refused
+from stoa.kernel.rate_limit import Level, Wanted
 from stoa.kernel.settings import Secret
 from stoa.tenancy import store
 from stoa.tenancy.model import Caller, caller_of
@@ -29,14 +30,16 @@ class Identity:
     database: Database
     issuer: Callable[[], "Issuer"]
 
-    def caller(self, token: str) -> Caller:
-        """a request's bearer token -> who calls. Raises Refused 401, Transient when that cannot be found out."""
+    def caller(self, token: str, limits: Callable[[Caller], Wanted]) -> tuple[Caller, tuple[Level, ...]]:
+        """a request's bearer token -> who calls, and how their `limits` stand, a token of which was taken. Raises
+        Refused 401, Transient when that cannot be found out."""
         claims = self.issuer().claims(token)
         found = caller_of(claims, Secret(token))
         subjects, made = _subjects(found.session, found.id), datetime.fromtimestamp(claims["iat"], UTC)
-        if store.is_ended(self.database, subjects, made):
+        levels = store.admitted(self.database, subjects, made, limits(found))
+        if levels is None:
             raise Refused("SESSION_ENDED", "this session has ended", status=401, hint="sign in again")
-        return found
+        return found, levels
 
     def logged_out(self, logout_token: str) -> None:
         """POST /v1/sessions/backchannel-logout -> no token of that session, or of all of that user's, is taken any

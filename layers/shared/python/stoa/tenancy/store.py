@@ -1,10 +1,11 @@
 """The SQL of sessions that have ended, and of tenants."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from stoa.kernel import generations
 from stoa.kernel.database import Connection, Database, Row
+from stoa.kernel.rate_limit import Level, Wanted, levels, taking
 
 # the tenants that some project may touch; one that was registered by hand has its own name
 _TENANTS = (
@@ -30,10 +31,19 @@ def end(
     connection.execute("DELETE FROM ended_sessions WHERE kept_until < %s", (at,))
 
 
-def is_ended(database: Database, subjects: Collection[str], made: datetime) -> bool:
-    """Whether one of them ended at or after the time at which a token was made. Raises Transient."""
-    text = "SELECT 1 FROM ended_sessions WHERE subject = ANY(%s) AND ended_at >= %s LIMIT 1"
-    return bool(database.statement(text, (list(subjects), made)))
+def admitted(
+    database: Database, subjects: Sequence[str], made: datetime, wanted: Wanted
+) -> tuple[Level, ...] | None:  # fmt: skip
+    """None when one of the subjects ended at or after the time at which a token was made. Else what rate_limit.take
+    returns, in the same round trip: a CASE evaluates no other branch, so who has ended takes no token. Raises
+    Transient."""
+    text, values = taking(wanted)
+    named = ", ".join(["%s"] * len(subjects))
+    ended = f"EXISTS (SELECT FROM ended_sessions WHERE subject IN ({named}) AND ended_at >= %s)"
+    (row,) = database.statement(
+        f"SELECT CASE WHEN {ended} THEN NULL ELSE {text} END AS taken", (*subjects, made, *values)
+    )
+    return None if row["taken"] is None else levels(wanted, row["taken"])
 
 
 def tenants(connection: Connection, *, tenant: str | None, after: str | None, limit: int) -> list[Row]:
