@@ -123,6 +123,7 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "POST /v1/tenants": Ask("/v1/tenants", {"tenant": f"{tenant}-new", "display_name": "New", "project_id": 9}),
         "GET /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}"),
         "PUT /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}", {"display_name": "Named", "project_id": 1}),
+        "DELETE /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}", headers={"If-Match": "*"}),
         "GET /v1/tenants/{tenant}/members": Ask(f"/v1/tenants/{tenant}/members"),
         "GET /v1/tenants/{tenant}/members/{sub}/sessions": Ask(members),
         "DELETE /v1/tenants/{tenant}/members/{sub}/sessions/{session}": Ask(f"{members}/s-1"),
@@ -207,7 +208,7 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             if answer.status_code not in expected(permitted, role, tenant, ask):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (36 + len(GATEWAY))
+    assert seen == 2 * (37 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:

@@ -30,7 +30,7 @@ class ByHand:
         with self.database.transaction() as connection:
             if idempotency_key and (earlier := idempotency.started(connection, idempotency_key, subject)):
                 return earlier
-            if not registrations.is_registered(connection, asked["tenant"]):
+            if not registrations.projects_of(connection, asked["tenant"]):
                 raise NotFound(f"there is no tenant {asked['tenant']}")
             source = store.source(connection, asked["tenant"])
             if source is None:

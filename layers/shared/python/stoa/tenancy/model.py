@@ -21,6 +21,8 @@ Permission = Literal[
 ]  # fmt: skip
 
 ROLES: tuple[Role, ...] = get_args(Role)
+# whoever has one of these works for all tenants
+OF_THE_PLATFORM: frozenset[Role] = frozenset({"cpi-admin", "security"})
 WIDEST: tuple[Reach, ...] = get_args(Reach)
 _ALL: Reach = "all"
 _OF_TENANT: Reach = "tenant"
