@@ -22,7 +22,7 @@ TRACE = f"trc-{1:032x}"
 SCOPE = "openid deploy:dev"
 SUNSET = {"sunset": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
 SEEN = {"If-Match": "*"}
-LOGOUT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+LOGOUT: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
 API_ROW = (
     "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments, created_at,"
     " created_by, updated_at, updated_by, lifecycle) VALUES (%s, %s, 1, 1, 1, 'c', '{dev}', now(), 'p', now(), 'p', %s)"
@@ -195,6 +195,9 @@ def _of_gateway(seeds: Seeds) -> dict[str, Callable[[], Ask]]:
     document = {"apiVersion": "1", "type": "openapi", "document": DOCUMENT}
     oidc = {"authServerAlias": "Gateway-Admin-API.issuer", "scopeName": "orders:read"}
 
+    def listed(name: str) -> Callable[[], Ask]:
+        return lambda: Ask(f"{own}/{name}?{dev}")
+
     def of_api(method: str, after: str, body: Any = None, *, active: bool = False) -> dict[str, Callable[[], Ask]]:
         route = f"{method} {own}/apis/{{api_id}}{after}"
         return {route: lambda: Ask(f"{own}/apis/{gateway.api(active=active)['id']}{after}?{dev}", body)}
@@ -206,7 +209,7 @@ def _of_gateway(seeds: Seeds) -> dict[str, Callable[[], Ask]]:
 
     archive = f"{own}/archive?{dev}&api={seeds.served['id']}"
     return {
-        **{f"GET {own}/{name}": (lambda n=name: Ask(f"{own}/{n}?{dev}"))
+        **{f"GET {own}/{name}": listed(name)
            for name in ("health", "apis", "applications", "scopes", "alias")},
         f"POST {own}/apis": lambda: Ask(f"{own}/apis?{dev}", {"apiName": gateway.name(), **document}),
         **of_api("GET", ""), **of_api("DELETE", ""), **of_api("PUT", "/activate"),
@@ -241,7 +244,7 @@ def _of_machines(seeds: Seeds) -> dict[str, Callable[[], Ask]]:
     push = {"object_kind": "push", "ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40, "project_id": 1,
             "user_id": 1, "project": {"default_branch": "main"}}  # fmt: skip
     absent = {"azp": None, "scope": None, "realm_access": None, "sid": None, "sub": None}
-    claims = {"aud": CLIENT, "typ": "Logout", "events": LOGOUT, **absent}
+    claims: dict[str, Any] = {"aud": CLIENT, "typ": "Logout", "events": LOGOUT, **absent}
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
     def logout() -> Ask:
