@@ -252,3 +252,17 @@ def test_a_refusal_of_a_name_that_cannot_be_stored_is_audited_too(desk: Desk) ->
     assert answer.status_code in {404, 422}
     (said,) = desk.refusals(answer.json()["trace_id"])
     assert said["resource"] == "POST /v1/deployments/%00/cancel"
+
+
+def test_the_cursor_of_somebody_who_sees_all_shows_nobody_more(desk: Desk) -> None:
+    for path in ("/v1/deployments", "/v1/apis", "/v1/tenants", "/v1/traces", "/v1/pushes"):
+        after, cursors = desk.ask("GET", f"{path}?limit=1", desk.tokens["cpi-admin"]).json()["next_cursor"], []
+        while after is not None and len(cursors) < 5:
+            cursors.append(after)
+            page = desk.ask("GET", f"{path}?limit=1&cursor={after}", desk.tokens["cpi-admin"]).json()
+            after = page["next_cursor"]
+        for cursor in cursors:
+            answer = desk.ask("GET", f"{path}?cursor={cursor}", desk.tokens["viewer"])
+            assert answer.status_code == 200
+            assert OTHER not in answer.text
+        assert cursors or path == "/v1/pushes"

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from stoa.adapters.keycloak import Keycloak
 from stoa.kernel.database import Database
@@ -175,3 +176,22 @@ def test_once_more_changes_nothing_and_its_name_is_never_given_again(desk: Desk,
     assert (said["before"]["project_ids"], said["after"]) == (
         [7], {"display_name": "Closing", "project_ids": [], "generation": 2, "closed": True})  # fmt: skip
     assert ask(desk, "DELETE", "/v1/tenants/tenant-none", **ANY).status_code == 404
+
+
+def test_of_many_who_saw_the_same_state_one_changes_a_tenant(desk: Desk, tenant: str) -> None:
+    def change(number: int) -> int:
+        body = {"display_name": f"Number {number}", "project_id": 7}
+        method, sent = ("PUT", body) if number % 2 else ("DELETE", None)
+        headers = {"Authorization": f"Bearer {desk.tokens['ada']}", "If-Match": '"1"'}
+        url = f"{desk.api.url}/v1/tenants/{tenant}"
+        return requests.request(method, url, json=sent, headers=headers, timeout=30).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(change, range(6)))
+    there = ask(desk, "GET", f"/v1/tenants/{tenant}").json()
+    assert there["generation"] == 2
+    if there["closed_at"]:
+        assert [statuses[n] for n in (0, 2, 4)] == [202] * 3
+        assert {statuses[n] for n in (1, 3, 5)} == {409}
+    else:
+        assert sorted(statuses) == [200, *[412] * 5]

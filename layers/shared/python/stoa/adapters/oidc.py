@@ -3,6 +3,7 @@
 Sources: RFC 9068, RFC 8725 (best practices), Keycloak's access token: `typ` Bearer is a claim, `aud` may be absent.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,9 @@ FRESH_S = 300.0  # a key that was withdrawn is believed for so long
 COOL_DOWN_S = 10.0  # unknown key ids bring no more fetches than this
 OLDEST_S = 900.0  # older keys are not believed any more while the issuer does not answer
 TIMEOUT_S = (2.0, 3.0)
+# OpenID Connect Core 1.0, section 2: at most 255 ASCII characters
+NAME = re.compile(r"[!-~]{1,255}")
+MALFORMED = "its signature or its claims are not valid"
 LOGGED_OUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -76,8 +80,11 @@ class Issuer:
         claims = self._verified(token, [self._audience], REQUIRED)
         if claims.get("typ") != "Bearer":
             raise _invalid("it is no access token")
-        if claims.get("azp") not in self._clients:
+        client = claims.get("azp")
+        if not isinstance(client, str) or client not in self._clients:
             raise _invalid("it was made for a client that is not known here")
+        if claims["iat"] < 0 or not all(_is_name(claims[name]) for name in ("sub", "sid") if name in claims):
+            raise _invalid("nobody could be who it names, or when it was made")
         return claims
 
     def logout_claims(self, token: str) -> Mapping[str, Any]:
@@ -108,7 +115,9 @@ class Issuer:
                 options={"require": list(required)},
             )
         except jwt.PyJWTError as error:
-            raise _invalid(REASONS.get(type(error), "its signature or its claims are not valid")) from error
+            raise _invalid(REASONS.get(type(error), MALFORMED)) from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # of claims in another form
+            raise _invalid(MALFORMED) from error
         return claims
 
     def _key(self, token: str) -> jwt.PyJWK:
@@ -136,6 +145,10 @@ REASONS: Mapping[type[Exception], str] = {
     jwt.MissingRequiredClaimError: "a claim is missing",
     jwt.InvalidSignatureError: "its signature is wrong",
 }
+
+
+def _is_name(claim: object) -> bool:
+    return isinstance(claim, str) and NAME.fullmatch(claim) is not None
 
 
 def _invalid(reason: str) -> Refused:
