@@ -101,7 +101,7 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "a payload that is not encoded": lambda i: i.token("cpi-admin", headers={"b64": False, "crit": ["b64"]}),
     "an encrypted one": lambda i: f"{encoded(b'{}')}.a.b.c.d",
     "clients in a list": lambda i: i.token("cpi-admin", azp=["control-plane-ui"]),
-    "issuers in a list": lambda i: i.token("cpi-admin", iss=[i.url]),
+    "issuers in a list": lambda i: signed(i, json.dumps(i.claims("cpi-admin", iss=[i.url])).encode()),
     "a type in a list": lambda i: i.token("cpi-admin", typ=["Bearer"]),
     "an end without end": lambda i: i.token("cpi-admin", exp=float("inf")),
     "a beginning that is no number": lambda i: i.token("cpi-admin", nbf=float("nan")),
@@ -128,6 +128,16 @@ def test_a_token_that_must_not_be_believed_is_refused_and_written_down(desk: Des
     (audited,) = [row["said"] for row in rows]
     assert (audited["actor"], audited["outcome"], audited["tenant"]) == ("unknown", "refused", "_platform")
     assert audited["after"] == {"code": "INVALID_TOKEN"}
+
+
+def test_no_header_says_where_somebody_calls_from(desk: Desk) -> None:
+    """The audit and the limits go by the connection; who is behind CloudFront, its secret shows: test_arrival.py."""
+    names = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP", "X-Stoa-Viewer")
+    headers = {"Authorization": "Bearer a.b.c", **dict.fromkeys(names, "203.0.113.7")}
+    said = desk.api.session.get(f"{desk.api.url}/v1/deployments", headers=headers, timeout=10).json()
+    rows = desk.api.rows("SELECT convert_from(value, 'UTF8') AS said FROM outbox WHERE topic = 'audit-log'")
+    (audited,) = [row["said"] for row in rows if said["trace_id"] in row["said"]]
+    assert (json.loads(audited)["ip"], "203.0.113.7" in audited) == ("127.0.0.1", False)
 
 
 def test_a_good_token_is_believed_also_a_little_after_its_end(desk: Desk) -> None:
