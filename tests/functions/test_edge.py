@@ -292,6 +292,6 @@ def test_our_pages_may_read_answers_and_refusals(edge: Edge) -> None:
         answer = edge.ask("GET", path, given, headers={"origin": "http://localhost:5173"})
         assert answer.status == status
         assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
-        assert answer.headers["access-control-expose-headers"] == "ratelimit, ratelimit-policy, retry-after"
+        assert "retry-after" in answer.headers["access-control-expose-headers"].split(", ")
     nowhere = edge.ask("OPTIONS", "/v1/nothing", headers={"origin": PAGE, "access-control-request-method": "GET"})
     assert nowhere.status == 404
