@@ -1,6 +1,7 @@
 """What there must be so that each operation of the contract has something to accept, and requests that ask for it."""
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Seeds:
         api.rows("INSERT INTO artefacts VALUES (%s, %s, 'openapi', %s, '{}', now())", OWN, DIGEST, SPEC)
         self.people = {role: self.person() for role in ROLES}
         self.tokens = {
-            role: self.issuer.token(role, tenant=OWN, sub=sub, scope=SCOPE) for role, sub in self.people.items()
+            role: self.issuer.token(role, tenant=OWN, sub=sub, scope=SCOPE, exp=int(time.time()) + 7200)
+            for role, sub in self.people.items()
         }
         self.change = self.asked("POST", "/v1/apis", {**API, "tenant": OWN, "api": "asked"})["id"]
         self.deployment, self.served = self.deployed("read", "failed"), self.gateway.api(active=True)

@@ -145,6 +145,7 @@ def drive(seeds: Seeds, operation: Any, examples: int, callers: Callable[[int], 
             case.headers.update(headers(seeds, caller))
             answer = case.call(base_url=seeds.api.url, session=seeds.api.session, timeout=20)
             assert answer.status_code < 500, (caller, answer.text)
+            assert answer.status_code != 401 or caller not in ROLES or PERMITTED[operation.label] is None, answer.text
             case.validate_response(answer, checks=CHECKS)
         number += 1
 
