@@ -159,6 +159,11 @@ DASHBOARDS = (
                 "reqps",
             ),
             Panel(
+                "HTTP requests that came too often, per second, by whose limit",
+                _q("sum by (limit) (rate(stoa_requests_limited_total[$__rate_interval]))", "{{limit}}"),
+                "reqps",
+            ),
+            Panel(
                 "Ticks that did not do their work, per hour",
                 _q(f"sum by (function, outcome) (increase({IDLE_TICKS}[1h]))", "{{function}} {{outcome}}"),
             ),

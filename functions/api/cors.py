@@ -14,8 +14,8 @@ from starlette.types import Scope
 from stoa.bootstrap import app
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-REQUEST_HEADERS = b"authorization, content-type, idempotency-key, traceparent"
-RESPONSE_HEADERS = b"ratelimit, ratelimit-policy, retry-after"
+REQUEST_HEADERS = b"authorization, content-type, idempotency-key, if-match, traceparent"
+RESPONSE_HEADERS = b"etag, link, location, ratelimit, ratelimit-policy, retry-after, www-authenticate"
 MAX_AGE_S = b"600"
 
 Fields = list[tuple[bytes, bytes]]

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from stoa.bootstrap import app
+from stoa.kernel import metrics
 from stoa.kernel.errors import Refused
 from stoa.kernel.rate_limit import Level, Policy, Wanted
 from stoa.tenancy.model import Caller
@@ -37,7 +38,9 @@ def heed(request: Request, levels: Sequence[Level]) -> None:
     empty = [one for one in levels if not one.fits]
     if empty:
         names = " and ".join(one.policy.name for one in empty)
-        raise _limited(request, f"this {names} asks too often", max(_seconds(one.more_in_s) for one in empty))
+        raise _limited(
+            request, empty[0].policy, f"this {names} asks too often", max(_seconds(e.more_in_s) for e in empty)
+        )
 
 
 class Failures:
@@ -73,7 +76,7 @@ def listening(request: Request, address: str) -> Iterator[None]:
     for an address where too many were wrong."""
     wait_s = failures.wait_s(address, time.monotonic())
     if wait_s > 0:
-        raise _limited(request, "too many tokens from this address were refused", _seconds(wait_s))
+        raise _limited(request, FAILURES, "too many tokens from this address were refused", _seconds(wait_s))
     try:
         yield
     except Refused:
@@ -86,7 +89,9 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False)) if ":" in address else address
 
 
-def _limited(request: Request, detail: str, wait_s: int) -> Refused:
+def _limited(request: Request, by: Policy, detail: str, wait_s: int) -> Refused:
+    """`by` is the one that is counted; of several, the widest."""
+    metrics.LIMITED.add(limit=by.name)
     request.state.headers.append((b"retry-after", str(wait_s).encode()))
     return Refused("RATE_LIMITED", detail, status=429, hint=f"ask again in {wait_s} s; Retry-After says it too")
 

@@ -3,13 +3,18 @@
 import base64
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from stoa.kernel.errors import Refused
 
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+IfMatch = Annotated[str | None, Header(max_length=1000, description="the ETag of GET, as it is")]
+# RFC 9110, section 13.1.1; a weak one never matches
+TAG = re.compile(r'"([0-9]{1,18})"')
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -66,3 +71,17 @@ def moment_encoded(at: datetime, name: str) -> str:
 def moment_decoded(cursor: str) -> tuple[datetime, str]:
     microseconds, name = decoded(cursor, MOMENT)
     return EPOCH + int(microseconds) * MICROSECOND, name
+
+
+def generations(if_match: str) -> frozenset[int] | None:
+    """Those whose ETags are in If-Match; None for `*`."""
+    if if_match.strip() == "*":
+        return None
+    found = (TAG.fullmatch(part.strip()) for part in if_match.split(","))
+    return frozenset(int(tag[1]) for tag in found if tag)
+
+
+def unseen() -> Refused:
+    """A change without the If-Match that it needs."""
+    detail, hint = "a change says which state it is made to", "send If-Match with the ETag of GET"
+    return Refused("PRECONDITION_REQUIRED", detail, field="If-Match", status=428, hint=hint)

@@ -172,6 +172,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # API Gateway takes nobody's word for where a call comes from
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)

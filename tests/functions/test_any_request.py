@@ -9,6 +9,8 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.api import cors
+
 CONTRACT = json.loads((Path(__file__).resolve().parents[2] / "openapi/stoa.json").read_text())
 ROUTES = [(path, method.upper()) for path, methods in CONTRACT["paths"].items() for method in methods]
 PARAMETERS = sorted(
@@ -21,6 +23,9 @@ FIELDS = [
     "ref",
     "project",
 ]
+
+# of machines, and one that needs nobody's leave (https://fetch.spec.whatwg.org/#cors-safelisted-request-header)
+NOT_OF_PAGES = {"x-stoa-token", "accept"}
 
 text = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(["a", "dev", "0" * 64, "\0", "."])
 value = st.recursive(
@@ -78,3 +83,11 @@ def test_junk_is_refused_as_a_problem_and_breaks_nothing(api: Any, route: Any, m
         problem = answer.json() if answer.request.method != "HEAD" else {"code": "-", "trace_id": "trc-"}
         assert problem["code"]
         assert problem["trace_id"].startswith("trc-")
+
+
+def test_a_page_of_ours_may_send_and_read_every_header_of_the_contract() -> None:
+    operations = [operation for methods in CONTRACT["paths"].values() for operation in methods.values()]
+    sent = {p["name"].lower() for o in operations for p in o.get("parameters", ()) if p["in"] == "header"}
+    read = {name.lower() for o in operations for said in o["responses"].values() for name in said.get("headers", ())}
+    assert sent - NOT_OF_PAGES <= set(cors.REQUEST_HEADERS.decode().split(", "))
+    assert read <= set(cors.RESPONSE_HEADERS.decode().split(", "))

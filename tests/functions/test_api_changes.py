@@ -1,11 +1,14 @@
 """Writing to the catalogue over HTTP: 202 and where to follow it, or what to do first."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
+from local.issuer import Issuer
 from tests.authoring.desk import wanted
 
 TENANT, PATH = "tenant-w", "/v1/apis/tenant-w/orders"
@@ -15,12 +18,7 @@ TENANT, PATH = "tenant-w", "/v1/apis/tenant-w/orders"
 def writing(api: Any) -> Any:
     """The API orders in generation 4, a draft."""
     api.rows("INSERT INTO project_tenants (project_id, tenant) VALUES (7, %s)", TENANT)
-    api.rows(
-        "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
-        " created_at, created_by, updated_at, updated_by)"
-        " VALUES (%s, 'orders', 4, 1, 7, %s, '{dev}', now(), 'gitlab:1', now(), 'gitlab:1')",
-        TENANT, "a" * 40,
-    )  # fmt: skip
+    listed(api, "orders")
     return api
 
 
@@ -89,3 +87,60 @@ def test_a_new_api_needs_one_project_and_a_definition(writing: Any) -> None:
     writing.rows("INSERT INTO project_tenants (project_id, tenant) VALUES (8, %s)", TENANT)
     assert ask(writing, "POST", "/v1/apis", new)[:2] == (422, "PROJECT_AMBIGUOUS")
     assert ask(writing, "POST", "/v1/apis", {**new, "project_id": 8})[0] == 202
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"document": {"content": f"openapi: 3.0.3{HALF}"}},
+        {"spec": {**wanted()["spec"], "displayName": HALF}},
+        {"spec": {**wanted()["spec"], HALF: 1}},
+        {"environments": {"dev": {"A": HALF}}},
+        {"environments": {"dev": {HALF: "a"}}},
+        {"spec": {**wanted()["spec"], "tags": ["\u202e"]}},
+    ],
+)
+def test_text_that_no_file_can_hold_is_refused(writing: Any, changed: dict[str, Any]) -> None:
+    new = {**wanted(), "tenant": TENANT, "api": "halves", "project_id": 7, **changed}
+    assert ask(writing, "POST", "/v1/apis", new)[0] == 422
+
+
+def test_of_many_who_saw_the_same_state_one_changes_it(writing: Any, issuer: Issuer) -> None:
+    listed(writing, "raced")
+    path, codes = f"/v1/apis/{TENANT}/raced", []
+
+    def change(number: int) -> tuple[int, str | None]:
+        token = issuer.token("cpi-admin", sub=f"racer-{number}")
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "the-same", "If-Match": '"4"'}
+        with requests.Session() as alone:
+            sent = {"Content-Type": "application/json", **headers}
+            answer = alone.put(writing.url + path, json=wanted(f"2.0.{number}"), headers=sent, timeout=20)
+        return answer.status_code, answer.json().get("code")
+
+    with ThreadPoolExecutor(6) as pool:
+        codes = sorted(pool.map(change, range(6)), key=str)
+    assert codes == [(202, None), *[(409, "CHANGE_UNDER_WAY")] * 5]
+
+
+def test_an_idempotency_key_is_of_the_person_who_chose_it(writing: Any, issuer: Issuer) -> None:
+    """Nobody else's work is stopped by it, or answered with what was not theirs."""
+    tokens = [issuer.token("cpi-admin", sub=f"chooser-{n}") for n in range(2)]
+    made = []
+    for number, token in enumerate(tokens):
+        new = {**wanted(), "tenant": TENANT, "api": f"chosen-{number}", "project_id": 7}
+        sent = {"Authorization": f"Bearer {token}", "Idempotency-Key": "one"}
+        made.append(ask(writing, "POST", "/v1/apis", new, **sent)[2].json())
+        assert ask(writing, "POST", "/v1/apis", new, **sent)[2].json() == made[-1]
+    assert [one["api"] for one in made] == ["chosen-0", "chosen-1"]
+
+
+def listed(api: Any, name: str) -> None:
+    api.rows(
+        "INSERT INTO apis (tenant, api, generation, created_generation, project_id, commit_sha, environments,"
+        " created_at, created_by, updated_at, updated_by)"
+        " VALUES (%s, %s, 4, 1, 7, %s, '{dev}', now(), 'gitlab:1', now(), 'gitlab:1')",
+        TENANT, name, "a" * 40,
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Every route, as every role, for one's own tenant and another one: exactly the table of tenancy/model.py."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -123,6 +124,7 @@ def asks(method: str, route: str, tenant: str, made: Deployment) -> Ask:
         "POST /v1/tenants": Ask("/v1/tenants", {"tenant": f"{tenant}-new", "display_name": "New", "project_id": 9}),
         "GET /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}"),
         "PUT /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}", {"display_name": "Named", "project_id": 1}),
+        "DELETE /v1/tenants/{tenant}": Ask(f"/v1/tenants/{tenant}", headers={"If-Match": "*"}),
         "GET /v1/tenants/{tenant}/members": Ask(f"/v1/tenants/{tenant}/members"),
         "GET /v1/tenants/{tenant}/members/{sub}/sessions": Ask(members),
         "DELETE /v1/tenants/{tenant}/members/{sub}/sessions/{session}": Ask(f"{members}/s-1"),
@@ -155,7 +157,8 @@ class Desk:
                 " VALUES (%s, 'orders', 1, 1, %s, %s, '{dev}', now(), 'gitlab:1', now(), 'gitlab:1')",
                 tenant, number, "a" * 40,
             )  # fmt: skip
-        self.tokens = {role: issuer.token(role, tenant=OWN) for role in ROLES}
+        late = int(time.time()) + 3600  # on a slow machine too
+        self.tokens = {role: issuer.token(role, tenant=OWN, exp=late) for role in ROLES}
         self.deployments = {tenant: self.deploy(tenant, number) for number, tenant in enumerate((OWN, OTHER), 1)}
 
     def deploy(self, tenant: str, project: int) -> Deployment:
@@ -207,7 +210,7 @@ def test_every_route_answers_each_role_as_the_table_says(desk: Desk, role: Role)
             if answer.status_code not in expected(permitted, role, tenant, ask):
                 wrong.append((method, ask.path, permitted.permission, answer.status_code, answer.text[:200]))
     assert not wrong
-    assert seen == 2 * (36 + len(GATEWAY))
+    assert seen == 2 * (37 + len(GATEWAY))
 
 
 def test_who_belongs_to_no_tenant_reaches_none(desk: Desk) -> None:
@@ -251,3 +254,17 @@ def test_a_refusal_of_a_name_that_cannot_be_stored_is_audited_too(desk: Desk) ->
     assert answer.status_code in {404, 422}
     (said,) = desk.refusals(answer.json()["trace_id"])
     assert said["resource"] == "POST /v1/deployments/%00/cancel"
+
+
+def test_the_cursor_of_somebody_who_sees_all_shows_nobody_more(desk: Desk) -> None:
+    for path in ("/v1/deployments", "/v1/apis", "/v1/tenants", "/v1/traces", "/v1/pushes"):
+        after, cursors = desk.ask("GET", f"{path}?limit=1", desk.tokens["cpi-admin"]).json()["next_cursor"], []
+        while after is not None and len(cursors) < 5:
+            cursors.append(after)
+            page = desk.ask("GET", f"{path}?limit=1&cursor={after}", desk.tokens["cpi-admin"]).json()
+            after = page["next_cursor"]
+        for cursor in cursors:
+            answer = desk.ask("GET", f"{path}?cursor={cursor}", desk.tokens["viewer"])
+            assert answer.status_code == 200
+            assert OTHER not in answer.text
+        assert cursors or path == "/v1/pushes"

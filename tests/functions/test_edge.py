@@ -150,11 +150,14 @@ def test_a_refusal_for_the_rate_costs_no_line_of_the_audit(edge: Edge) -> None:
     with psycopg.connect(edge.database_url, autocommit=True) as connection:
         count = "SELECT count(*) FROM outbox WHERE topic = 'audit-log'"
         (before,) = connection.execute(count).fetchone() or (0,)
-        answers = [edge.ask("POST", "/v1/deployments/dep-unknown/cancel", token) for _ in range(2 * USER_BURST)]
+        answers = []
+        for n in range(6):
+            if n > 2:  # empty, however slow the machine is
+                edge.change("UPDATE rate_limits SET full_at = now() + interval '1 h' WHERE bucket = 'user:gil'")
+            answers.append(edge.ask("POST", "/v1/deployments/dep-unknown/cancel", token))
         (after,) = connection.execute(count).fetchone() or (0,)
-    refused = [one.status for one in answers].count(429)
-    assert refused > 0
-    assert after - before == len(answers) - refused
+    assert [one.status for one in answers] == [404] * 3 + [429] * 3
+    assert after - before == 3
 
 
 def test_every_answer_of_a_limited_route_says_what_is_left(edge: Edge) -> None:
@@ -292,6 +295,6 @@ def test_our_pages_may_read_answers_and_refusals(edge: Edge) -> None:
         answer = edge.ask("GET", path, given, headers={"origin": "http://localhost:5173"})
         assert answer.status == status
         assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
-        assert answer.headers["access-control-expose-headers"] == "ratelimit, ratelimit-policy, retry-after"
+        assert "retry-after" in answer.headers["access-control-expose-headers"].split(", ")
     nowhere = edge.ask("OPTIONS", "/v1/nothing", headers={"origin": PAGE, "access-control-request-method": "GET"})
     assert nowhere.status == 404

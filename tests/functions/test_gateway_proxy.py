@@ -1,5 +1,6 @@
 """/v1/gateway over HTTP: who may, what is a route and what is not, and that no path leads anywhere else."""
 
+import http.client
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -181,3 +182,34 @@ def test_no_path_leads_past_the_contract(proxy: Proxy) -> None:
 
     ask()
     assert proxy.gateway.journal() == before
+
+
+RAW = [
+    "/v1/gateway//apis", "//v1/gateway/apis", "/v1/gateway/apis/", "/v1/gateway/./apis", "/v1/gateway/alias/../apis",
+    "/v1/gateway/apis/..", "/v1/gateway/apis/../users", "/v1/gateway/apis/%2e%2e", "/v1/gateway/apis/%2e%2e/users",
+    "/v1/gateway/apis/%252e%252e", "/v1/gateway/apis/..%2fusers", "/v1/gateway/apis/a1%2fpolicies",
+    "/v1/gateway/apis/a1%2f..%2f..%2fusers", "/v1/gateway/apis/%2fusers", "/v1/gateway/apis/a1%5c..%5cusers",
+    "/v1/gateway/apis/a1;/../users", "/v1/gateway/apis/a1%3fforce=true", "/v1/gateway/apis/a1%23",
+    "/v1/gateway/apis/%00",
+    "/v1/gateway/apis/a1%0d%0aX-Evil:%201", "/v1/gateway/apis/%c0%ae%c0%ae/users", "/v1/gateway/apis/%ff",
+    "/v1/gateway/apis/%E2%80%A5", "/v1/gateway/apis/a1%20", "/v1/gateway/%61pis/..", "/v1/gateway/apis/@evil.example",
+    "http://evil.example/v1/gateway/apis/%2e%2e",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_no_path_is_made_another_one_on_the_way(proxy: Proxy, method: str) -> None:
+    """As they are on the wire: a client would tidy them up first."""
+    before, reads = proxy.gateway.journal(), len(proxy.audit())
+    host = proxy.api.url.removeprefix("http://")
+    for path in RAW:
+        connection = http.client.HTTPConnection(host, timeout=10)
+        connection.putrequest(method, f"{path}?environment=dev", skip_accept_encoding=True)
+        connection.putheader("Authorization", f"Bearer {proxy.gateway.token()}")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status in {400, 404, 405, 422}, (path, answer.status, answer.read())
+        connection.close()
+    assert proxy.gateway.journal() == before
+    told = [said for said in proxy.audit()[reads:] if said[0] != "REQUEST_REFUSED"]
+    assert told == [], "the gateway was asked for something"

@@ -47,6 +47,15 @@ def by_public_key(issuer: Issuer) -> str:
     return f"{said}.{base64.urlsafe_b64encode(algorithm.sign(said.encode(), pem)).decode().rstrip('=')}"
 
 
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def signed(issuer: Issuer, payload: bytes) -> str:
+    """With the right key, whatever it says."""
+    return jwt.PyJWS().encode(payload, issuer.key, "RS256", headers={"kid": issuer.kid})
+
+
 def strangers(issuer: Issuer) -> str:
     key = rsa.generate_private_key(65537, 2048)
     return jwt.encode(issuer.claims("cpi-admin"), key, "RS256", headers={"kid": issuer.kid})
@@ -84,6 +93,22 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "a key that it brings along": lambda i: i.token("cpi-admin", headers={"kid": "mine", "jwk": i.public()}),
     "an address of keys that it brings along": lambda i: i.token("cpi-admin", headers={"kid": "x", "jku": "http://x"}),
     "too long": lambda i: i.token("cpi-admin", padding="x" * 10_000),
+    "a header that has no end": lambda _: f"{encoded(b'[' * 6_000)}.e30.c2ln",
+    "a payload that has no end": lambda i: signed(i, b"[" * 5_000),
+    "a payload that is no object": lambda i: signed(i, b"[1]"),
+    "a payload in no known encoding": lambda i: signed(i, b'{"iss": "\xff"}'),
+    "what its reader must understand": lambda i: i.token("cpi-admin", headers={"crit": ["exp2"], "exp2": 1}),
+    "a payload that is not encoded": lambda i: i.token("cpi-admin", headers={"b64": False, "crit": ["b64"]}),
+    "an encrypted one": lambda i: f"{encoded(b'{}')}.a.b.c.d",
+    "clients in a list": lambda i: i.token("cpi-admin", azp=["control-plane-ui"]),
+    "issuers in a list": lambda i: signed(i, json.dumps(i.claims("cpi-admin", iss=[i.url])).encode()),
+    "a type in a list": lambda i: i.token("cpi-admin", typ=["Bearer"]),
+    "an end without end": lambda i: i.token("cpi-admin", exp=float("inf")),
+    "a beginning that is no number": lambda i: i.token("cpi-admin", nbf=float("nan")),
+    "made before all time": lambda i: i.token("cpi-admin", iat=-(10**18)),
+    "made before all numbers": lambda i: i.token("cpi-admin", iat=float("-inf")),
+    "a subject that cannot be stored": lambda i: i.token("cpi-admin", sub="a\0b"),
+    "no subject in it": lambda i: i.token("cpi-admin", sub=""),
     "no token": lambda _: "a.b.c",
     "dots": lambda _: "...",
 }  # fmt: skip
@@ -105,9 +130,29 @@ def test_a_token_that_must_not_be_believed_is_refused_and_written_down(desk: Des
     assert audited["after"] == {"code": "INVALID_TOKEN"}
 
 
+def test_no_header_says_where_somebody_calls_from(desk: Desk) -> None:
+    """The audit and the limits go by the connection; who is behind CloudFront, its secret shows: test_arrival.py."""
+    names = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP", "X-Stoa-Viewer")
+    headers = {"Authorization": "Bearer a.b.c", **dict.fromkeys(names, "203.0.113.7")}
+    said = desk.api.session.get(f"{desk.api.url}/v1/deployments", headers=headers, timeout=10).json()
+    rows = desk.api.rows("SELECT convert_from(value, 'UTF8') AS said FROM outbox WHERE topic = 'audit-log'")
+    (audited,) = [row["said"] for row in rows if said["trace_id"] in row["said"]]
+    assert (json.loads(audited)["ip"], "203.0.113.7" in audited) == ("127.0.0.1", False)
+
+
 def test_a_good_token_is_believed_also_a_little_after_its_end(desk: Desk) -> None:
     assert desk.ask(desk.issuer.token("cpi-admin")).status_code == 200
     assert desk.ask(desk.issuer.token("cpi-admin", exp=int(time.time()) - 5)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "tenant", ["_platform", "tenant-a\0", "../tenant-a", "TENANT-A", "", ["tenant-a"], {"a": 1}, 7]
+)
+def test_a_tenant_that_can_be_none_is_none(desk: Desk, tenant: Any) -> None:
+    """Nobody's `tenant_id` leads to what belongs to the platform."""
+    for role in ("tenant-admin", "viewer"):
+        answer = desk.ask(desk.issuer.token(role, tenant_id=tenant))
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
 
 
 def test_a_flood_of_unknown_keys_fetches_no_more_than_once_in_a_cool_down(desk: Desk) -> None:

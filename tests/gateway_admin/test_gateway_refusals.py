@@ -78,6 +78,9 @@ def test_nobody_changes_what_protects_the_admin_api(desk: Any) -> None:
     asked, name = desk.asked(), admin_contract.NAME
     own = next(one["api"]["id"] for one in desk.gateway.admin.get("/apis").json()["apiResponse"] if own_api(one["api"]))
     aliases = {one["name"]: one["id"] for one in desk.gateway.admin.get("/alias").json()["alias"]}
+    applications = desk.gateway.admin.get("/applications").json()["applications"]
+    callers = next(one["id"] for one in applications if one["name"] == f"{name}.callers")
+    other = desk.gateway.application()
     before = desk.gateway.journal()
     for act in (
         lambda: desk.flows.set_active(asked, own, active=False),
@@ -88,6 +91,8 @@ def test_nobody_changes_what_protects_the_admin_api(desk: Any) -> None:
         lambda: desk.flows.import_api(asked, name, "2.0.0", "openapi", DOCUMENT),
         lambda: desk.flows.put_alias(asked, simple(desk), aliases[f"{name}.outbound"]),
         lambda: desk.flows.put_alias(asked, {**simple(desk), "name": f"{name}.other"}),
+        lambda: desk.flows.subscribe(asked, callers, [], replace=True),
+        lambda: desk.flows.subscribe(asked, other, [own], replace=False),
     ):
         with pytest.raises(Refused, match="PROTECTED"):
             act()

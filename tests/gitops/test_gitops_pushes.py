@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stoa.gitops import store
+from stoa.gitops.flows import GitOps
 from stoa.gitops.queries import PushQueries
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
@@ -193,3 +194,26 @@ def test_a_start_by_hand_takes_the_project_that_was_processed_last(desk: Desk) -
         store.move_head(connection, other, master, trunk, now())
     desk.by_hand.start(ORDERS, "somebody", None)
     assert desk.asked == [new, newest]
+
+
+def test_a_tenant_that_was_closed_while_its_push_was_planned_gets_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan was made for tenants that the project might touch when it began."""
+    planned: Any = GitOps._plan
+
+    def late(*arguments: Any) -> Any:
+        with desk.database.transaction() as connection:
+            connection.execute("DELETE FROM project_tenants WHERE project_id = %s", (desk.project,))
+        return planned(*arguments)
+
+    commit = desk.history.commit(None)
+    desk.history.at = commit
+    desk.deliver(ZEROS, commit)
+    with monkeypatch.context() as closing:
+        closing.setattr(GitOps, "_plan", late)
+        with pytest.raises(Transient, match="tenants changed"):
+            desk.work()
+    assert (desk.asked, desk.head) == ([], None)
+    desk.work()
+    assert (desk.asked, desk.head) == ([], commit)

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi import Request
 
+from functions.api import limits
 from stoa.entrypoints.kafka import MAX_TRIES, Consumer
 from stoa.kernel import inbox, metrics
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import position
 from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.rate_limit import Policy
 
 
 @pytest.fixture
@@ -71,6 +74,21 @@ def test_nothing_fails_for_its_metric(monkeypatch: Any, capsys: Any) -> None:
     metrics.flush()
     monkeypatch.undo()
     metrics.flush()
+
+
+def test_what_comes_too_often_is_counted_by_whose_limit(
+    lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "failures", limits.Failures(Policy("address", per_s=0.001, burst=1)))
+    request = Request({"type": "http", "state": {"headers": []}})
+    codes = []
+    for _ in range(3):
+        with pytest.raises(Refused) as caught, limits.listening(request, "192.0.2.1"):
+            raise Refused("INVALID_TOKEN", "no", status=401)
+        codes.append(caught.value.code)
+    assert codes == ["INVALID_TOKEN", "RATE_LIMITED", "RATE_LIMITED"]
+    (line,) = lines()
+    assert (line["limit"], line["requests_limited"]) == ("address", [2.0])
 
 
 def test_every_end_of_a_record_is_counted_by_its_topic(

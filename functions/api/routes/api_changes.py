@@ -1,6 +1,5 @@
 """Writing to the catalogue: what is asked for is written down and answered with 202; Git has it a moment later."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from functions.api.inline import Router
-from functions.api.parameters import SLUG, no_parameters
+from functions.api.parameters import SLUG, IfMatch, generations, no_parameters, unseen
 from functions.api.problems import CONDITIONAL, RESPONSES
 from functions.api.security import address, may
 from stoa.authoring.model import Action, Asker, Change, Order, State
@@ -28,9 +27,6 @@ Writer = Annotated[Grant, may("apis:write")]
 Remover = Annotated[Grant, may("apis:delete")]
 Slug = Annotated[str, Path(pattern=SLUG)]
 Key = Annotated[str | None, Header(max_length=200)]
-IfMatch = Annotated[str | None, Header(max_length=1000, description="the ETag of GET, as it is")]
-# RFC 9110, section 13.1.1; a weak one never matches
-TAG = re.compile(r'"([0-9]{1,18})"')
 
 
 class Document(BaseModel):
@@ -158,12 +154,8 @@ def _seen(who: Grant, tenant: str, if_match: str | None) -> frozenset[int] | Non
     """The generations in If-Match; None for `*`. Raises OtherTenant, Refused 428."""
     who.within(tenant)
     if if_match is None:
-        detail, hint = "a change says which state of the API it is made to", "send If-Match with the ETag of GET"
-        raise Refused("PRECONDITION_REQUIRED", detail, field="If-Match", status=428, hint=hint)
-    if if_match.strip() == "*":
-        return None
-    found = (TAG.fullmatch(part.strip()) for part in if_match.split(","))
-    return frozenset(int(tag[1]) for tag in found if tag)
+        raise unseen()
+    return generations(if_match)
 
 
 def _asked(request: Request, response: Response, who: Grant, order: Order, key: str | None) -> ChangeRead:

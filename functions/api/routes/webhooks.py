@@ -59,9 +59,12 @@ async def body(request: Request) -> bytes:
 
 
 Raw = Annotated[bytes, Depends(body)]
+IGNORED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "nothing is to be done about it", "content": {"application/json": {"schema": {}}}}
+}
 
 
-@router.post("/gitlab", status_code=202)
+@router.post("/gitlab", status_code=202, responses=IGNORED)
 def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
     """202 with the trace id for a push that may deploy something, 200 for what is ignored."""
     gitlab_delivery(request.headers, raw)
@@ -80,7 +83,7 @@ def gitlab_push(request: Request, raw: Raw) -> JSONResponse:
     return JSONResponse({"status": "accepted", "trace_id": trace_id}, status_code=202)
 
 
-@router.post("/awx/job-complete", status_code=202, dependencies=[Depends(awx_notification)])
+@router.post("/awx/job-complete", status_code=202, dependencies=[Depends(awx_notification)], responses=IGNORED)
 def awx_job_finished(raw: Raw) -> JSONResponse:
     """A hint: the job is read back from AWX; the reconciler does it if that fails now."""
     data = _parsed(dict[str, Any], raw)

@@ -43,7 +43,7 @@ class IdentityParts(Clients):
     def tenants(self) -> "Tenants":
         from stoa.tenancy.flows_by_hand import Tenants  # noqa: PLC0415
 
-        return Tenants(self.database, self.publisher.soon)
+        return Tenants(self.database, self.publisher.soon, lambda *asked: self.members.dissolve(*asked))
 
     @cached_property
     def tenant_queries(self) -> "TenantQueries":

@@ -4,6 +4,7 @@ Sources: RFC 9068, RFC 8725 (best practices), Keycloak's access token: `typ` Bea
 """
 
 import hashlib
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +28,9 @@ OLDEST_S = 900.0  # older keys are not believed any more while the issuer does n
 TIMEOUT_S = (2.0, 3.0)
 KEPT_S = 60.0  # a token that was verified is not verified again for so long
 KEPT = 256  # tokens, the last ones
+# OpenID Connect Core 1.0, section 2: at most 255 ASCII characters
+NAME = re.compile(r"[!-~]{1,255}")
+MALFORMED = "its signature or its claims are not valid"
 LOGGED_OUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -117,8 +121,11 @@ class Issuer:
         claims, key = self._verified(token, [self._audience], REQUIRED)
         if claims.get("typ") != "Bearer":
             raise _invalid("it is no access token")
-        if claims.get("azp") not in self._clients:
+        client = claims.get("azp")
+        if not isinstance(client, str) or client not in self._clients:
             raise _invalid("it was made for a client that is not known here")
+        if claims["iat"] < 0 or not all(_is_name(claims[name]) for name in ("sub", "sid") if name in claims):
+            raise _invalid("nobody could be who it names, or when it was made")
         self._memory.keep(token, key, claims)
         return claims
 
@@ -152,7 +159,9 @@ class Issuer:
                 options={"require": list(required)},
             )
         except jwt.PyJWTError as error:
-            raise _invalid(REASONS.get(type(error), "its signature or its claims are not valid")) from error
+            raise _invalid(REASONS.get(type(error), MALFORMED)) from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # of claims in another form
+            raise _invalid(MALFORMED) from error
         return claims, key
 
     def _key(self, token: str) -> jwt.PyJWK:
@@ -184,6 +193,10 @@ REASONS: Mapping[type[Exception], str] = {
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_name(claim: object) -> bool:
+    return isinstance(claim, str) and NAME.fullmatch(claim) is not None
 
 
 def _invalid(reason: str) -> Refused:

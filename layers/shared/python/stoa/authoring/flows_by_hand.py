@@ -38,7 +38,7 @@ class Authors:
         order = _checked(order, at)
         key, subject = who.idempotency_key, _subject(order)
         with self.database.transaction(order.tenant) as connection:
-            if key and (earlier := idempotency.started(connection, key, subject)):
+            if key and (earlier := idempotency.started(connection, who.id, key, subject)):
                 return earlier
             if not store.is_reached(connection, order.tenant):
                 raise NotFound(f"there is no tenant {order.tenant}")
@@ -49,7 +49,7 @@ class Authors:
                 raise _busy(store.under_way(connection, order.tenant, order.api))
             keys = outbox.add(connection, [events.asked(change), _audit(change, known, who, at)])
             if key:
-                idempotency.remember(connection, key, subject, change.id)
+                idempotency.remember(connection, who.id, key, subject, change.id)
         self.publish(keys)
         return change.id
 

@@ -53,7 +53,7 @@ class ByHand:
         """POST /v1/deployments/{id}/retry -> a deploy request for the same commit. Returns the new one's id."""
         old = self._find(deployment_id)
         with self.database.transaction(old.lane.tenant) as connection:
-            if key and (earlier := idempotency.started(connection, key, f"retry/{deployment_id}")):
+            if key and (earlier := idempotency.started(connection, actor, key, f"retry/{deployment_id}")):
                 return earlier
             current = store.get(connection, deployment_id) or old
             if current.state not in RETRIED:
@@ -63,7 +63,7 @@ class ByHand:
                 raise _conflict("NOT_NEWEST", f"{newest.id} was asked for later", "retry that one, or roll back to one")
             made, keys = self._ask(connection, current, events.again(current, "retry", actor), ip)
             if key:
-                idempotency.remember(connection, key, f"retry/{deployment_id}", made.id)
+                idempotency.remember(connection, actor, key, f"retry/{deployment_id}", made.id)
         self.publish(keys)
         return made.id
 
@@ -75,7 +75,7 @@ class ByHand:
         """
         old = self._find(deployment_id)
         with self.database.transaction(old.lane.tenant) as connection:
-            if key and (earlier := idempotency.started(connection, key, f"rollback/{deployment_id}")):
+            if key and (earlier := idempotency.started(connection, actor, key, f"rollback/{deployment_id}")):
                 return earlier
             if (old.action, old.state) != ("deploy", "succeeded") or old.artefact_sha256 is None:
                 raise _conflict("NEVER_DEPLOYED", "it has put nothing on the gateway", "choose one that succeeded")
@@ -87,7 +87,7 @@ class ByHand:
                 raise _conflict("API_REMOVED", "Git does not hold the API any more", "push its files again")
             made, keys = self._ask(connection, old, events.again(old, "rollback", actor, trace_id), ip)
             if key:
-                idempotency.remember(connection, key, f"rollback/{deployment_id}", made.id)
+                idempotency.remember(connection, actor, key, f"rollback/{deployment_id}", made.id)
         self.publish(keys)
         return made.id
 

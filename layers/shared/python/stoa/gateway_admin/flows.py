@@ -111,6 +111,7 @@ class GatewayAdmin:
         """POST, PUT apis of an application -> the APIs that it uses; what POST does differs, so PUT is sent."""
 
         def _work(gateway: AdminProxy) -> Done:
+            _refuse_own_subscriptions(gateway, application_id, api_ids)
             before = gateway.json("readSubscriptions", application_id)["apiIDs"]
             wanted = list(dict.fromkeys([*([] if replace else before), *api_ids]))
             gateway.json("replaceSubscriptions", application_id, json={"apiIDs": wanted})
@@ -232,6 +233,17 @@ def _api(gateway: AdminProxy, api_id: str) -> Json:
     found = summary(gateway.json("readApi", api_id)["apiResponse"]["api"])
     refuse_own(found["name"])
     return found
+
+
+def _refuse_own_subscriptions(gateway: AdminProxy, application_id: str, api_ids: Sequence[str]) -> None:
+    """Raises Refused: whoever else used the published admin API would be as good as its callers, and they without it
+    would be locked out."""
+    applications = gateway.json("listApplications")["applications"]
+    apis = [entry.get("api", {}) for entry in gateway.json("listApis")["apiResponse"]]
+    for name in (one["name"] for one in applications if one["id"] == application_id):
+        refuse_own(name)
+    for name in (one.get("apiName") for one in apis if one.get("id") in api_ids):
+        refuse_own(name)
 
 
 def _alias(gateway: AdminProxy, alias_id: str) -> Json:

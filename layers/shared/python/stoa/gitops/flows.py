@@ -95,6 +95,8 @@ class GitOps:
         with self.database.transaction() as connection:
             if not inbox.claim(connection, CONSUMER, message.id):
                 return
+            if registrations.tenants(connection, push["project_id"]) != tenants:
+                raise Transient("gitops", "the project's tenants changed while this push was planned")
             # the project's row before any generation, here and in a start by hand: the newer commit gets the newer one
             reached = store.Head(push["ref"], push["after_sha"])
             if plan.state == "done" and not store.move_head(connection, push["project_id"], head, reached, now()):

@@ -28,9 +28,9 @@ class ByHand:
             raise approval_required()
         subject = f"{asked['tenant']}/{asked['api']}/{asked['environment']}"
         with self.database.transaction() as connection:
-            if idempotency_key and (earlier := idempotency.started(connection, idempotency_key, subject)):
+            if idempotency_key and (earlier := idempotency.started(connection, actor, idempotency_key, subject)):
                 return earlier
-            if not registrations.is_registered(connection, asked["tenant"]):
+            if not registrations.projects_of(connection, asked["tenant"]):
                 raise NotFound(f"there is no tenant {asked['tenant']}")
             source = store.source(connection, asked["tenant"])
             if source is None:
@@ -49,6 +49,6 @@ class ByHand:
                           at=now(), after=asked, git_commit=cause["commit"])  # fmt: skip
             keys = (*keys, *outbox.add(connection, [audit]))
             if idempotency_key:
-                idempotency.remember(connection, idempotency_key, subject, made[0])
+                idempotency.remember(connection, actor, idempotency_key, subject, made[0])
         self.publish(keys)
         return made[0]

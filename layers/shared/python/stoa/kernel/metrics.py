@@ -62,13 +62,14 @@ OUTBOX_AGE = Metric("outbox_age", _MS, "age of the oldest event in the outbox as
 REQUESTS = Metric("requests", _COUNT, "HTTP requests answered, by class of status", ("status",))
 REQUEST_DURATION = Metric("request_duration", _MS, "from the handler's start to its answer", ("status",))
 WRITES = Metric("writes", _COUNT, "requests under /v1 that changed something")
+LIMITED = Metric("requests_limited", _COUNT, "requests that came too often, by whose limit", ("limit",))
 TICKS = Metric("ticks", _COUNT, "ticks of a schedule, by outcome: done, waits, failed", ("outcome",))
 AUDITED = Metric("audit_records", _COUNT, "records of audit-log that arrived, heartbeat or action", ("kind",))
 CHECKPOINTS = Metric("audit_checkpoints", _COUNT, "signed checkpoints of the audit chains")
 
 METRICS = (
     PROCESSED, WAITING, REFUSED, GIVEN_UP, PARKED, FINISHED, DURATION, LAUNCH_LATENCY, WEBHOOKS, PUBLISHED,
-    LEFT_TO_RELAY, OUTBOX_AGE, REQUESTS, REQUEST_DURATION, WRITES, TICKS, AUDITED, CHECKPOINTS,
+    LEFT_TO_RELAY, OUTBOX_AGE, REQUESTS, REQUEST_DURATION, WRITES, LIMITED, TICKS, AUDITED, CHECKPOINTS,
 )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ OPERATIONAL = {
     "changes": "numbers for readers who look at this database",
     "consumer_progress": "when a consumer last got something done",
     "deployment_steps": "how a deployment went on, for who watches it; the result says how it ended",
-    "ended_sessions": "refused tokens that expire within the hour; the issuer ended their sessions",
+    "ended_sessions": "refused tokens: the issuer ended their sessions, or tenants says that theirs is closed",
     "generations": "counters; the newest generation of a lane is on its events",
     "inbox": "which events were done",
     "lanes": "leases: which job runs, which launch may still arrive",

@@ -8,7 +8,7 @@ from typing import Any
 
 from stoa.adapters.keycloak import Keycloak, User
 from stoa.audit.events import acted
-from stoa.kernel import outbox
+from stoa.kernel import outbox, registrations
 from stoa.kernel.clock import now
 from stoa.kernel.database import Connection, Database, Row, enter
 from stoa.kernel.errors import NotFound, Refused, Transient
@@ -22,6 +22,7 @@ LEASE_S = 180.0  # longer than the function may run
 AGAIN_S = 300.0  # what somebody changed in Keycloak by hand stands no longer
 RETRY_S = 60.0
 WORKS_S = 60.0  # no tenant is begun later in a tick
+NO_FILE = ""  # instead of a commit, where no file says who is a member
 MOST_WAITS = 2  # before that, it may be one tenant that always fails
 
 # No token of that user that was made before the time is taken any more: tenancy/store.py
@@ -53,6 +54,10 @@ class Members:
             if refused is not None:
                 told.append({"tenant": tenant, **refused.problem()})
         return told
+
+    def dissolve(self, connection: Connection, tenant: str, project_id: int, actor: str, trace_id: str) -> None:
+        """a tenant is closed -> nobody is to be its member, under the next generation. In the transaction of that."""
+        store.want(connection, tenant, {}, IamPush(project_id, NO_FILE, actor, trace_id, None), now())
 
     def sync(self) -> int:
         """every minute -> the users of a tenant have the roles that its file gives them, and no others."""
@@ -109,10 +114,11 @@ class Members:
         with self.database.transaction(sync.tenant) as connection:
             members = store.members(connection, sync.tenant)
             begun = store.intended(connection, sync.tenant)
+            closed = registrations.is_closed(connection, sync.tenant)
         users = self._users(sync.tenant, members, begun)
         accounts = {user.id: self._account(user) for user in users.values()}
         self._settle(sync.tenant, begun, accounts)
-        work = model.work(sync.tenant, members, list(accounts.values()))
+        work = (model.end if closed else model.work)(sync.tenant, members, list(accounts.values()))
         failures = {}
         for change in work.changes:
             try:
@@ -154,6 +160,8 @@ class Members:
             store.intend(connection, sync, change, SYSTEM if sync.state == "synced" else sync.asked_by)
         keycloak = self.keycloak()
         keycloak.take(user.id, change.takes)
+        for session in keycloak.sessions(user.id) if change.ends else ():
+            keycloak.end_session(session.id)
         if change.leaves or change.joins:
             keycloak.move(user, sync.tenant if change.joins else None)
         keycloak.give(user.id, change.gives)
@@ -170,7 +178,7 @@ class Members:
             event = acted(
                 "MEMBER_CHANGED", f"members/{tenant}/{user_id}", actor=row["actor"], tenant=tenant,
                 trace_id=row["trace_id"], at=now(), before={"roles": row["before"]}, after={"roles": sorted(after)},
-                git_commit=row["commit_sha"],
+                git_commit=row["commit_sha"] or None,
             )  # fmt: skip
             keys = outbox.add(connection, [event])
         self.publish(keys)

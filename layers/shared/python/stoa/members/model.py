@@ -45,12 +45,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Change:
-    """What one user is to become: `joins` and `leaves` are of the tenant."""
+    """What one user is to become: `joins` and `leaves` are of the tenant; `ends`: the user is signed out everywhere."""
 
     account: Account
     after: frozenset[str]
     joins: bool = False
     leaves: bool = False
+    ends: bool = False
 
     @property
     def gives(self) -> frozenset[str]:
@@ -128,6 +129,14 @@ def work(tenant: str, members: Sequence[Member], accounts: Collection[Account]) 
     _fuse(tenant, given, present, taken)
     changes = [one for one in (*sorted(given, key=_admins_first), *narrowed, *taken) if _is_one(one)]
     return Work(tuple(changes), tuple(verdicts))
+
+
+def end(tenant: str, _members: Sequence[Member], accounts: Collection[Account]) -> Work:
+    """Of a tenant that is closed: nobody stays, however many they are; who works for the platform keeps working."""
+    present = sorted((one for one in accounts if one.tenant == tenant), key=lambda one: one.id)
+    platform = [_taken(one) for one in present if one.roles & PLATFORM_ROLES]
+    others = [Change(one, frozenset(), leaves=True, ends=True) for one in present if not one.roles & PLATFORM_ROLES]
+    return Work(tuple(change for change in (*others, *platform) if _is_one(change)))
 
 
 def _verdict(tenant: str, member: Member, account: Account | None) -> Verdict:

@@ -15,6 +15,7 @@ class MemberQueries:
     def of(self, tenant: str) -> tuple[Row | None, list[Row]]:
         """GET members -> what the newest file asks for, None before the first, and whom it names. Raises NotFound."""
         with self.database.transaction(admin_read=True) as connection:
-            if not registrations.is_registered(connection, tenant):
+            there = registrations.is_registered(connection, tenant) or registrations.is_closed(connection, tenant)
+            if not there:
                 raise NotFound(f"there is no tenant {tenant}")
             return store.shown(connection, tenant)

@@ -13,7 +13,7 @@ from stoa.kernel.errors import Refused
 from stoa.kernel.rate_limit import Level, Wanted
 from stoa.kernel.settings import Secret
 from stoa.tenancy import store
-from stoa.tenancy.model import Caller, caller_of
+from stoa.tenancy.model import OF_THE_PLATFORM, Caller, caller_of
 
 if TYPE_CHECKING:  # its cryptography takes a third of a cold start, and webhooks do without
     from stoa.adapters.oidc import Issuer
@@ -35,7 +35,7 @@ class Identity:
         Refused 401, Transient when that cannot be found out."""
         claims = self.issuer().claims(token)
         found = caller_of(claims, Secret(token))
-        subjects, made = _subjects(found.session, found.id), datetime.fromtimestamp(claims["iat"], UTC)
+        subjects, made = _subjects(found), datetime.fromtimestamp(claims["iat"], UTC)
         levels = store.admitted(self.database, subjects, made, limits(found))
         if levels is None:
             raise Refused("SESSION_ENDED", "this session has ended", status=401, hint="sign in again")
@@ -64,8 +64,10 @@ def deny_session(connection: Connection, session: str, at: datetime) -> None:
     store.end(connection, f"sid:{session}", at, KEPT, ahead=KEPT)
 
 
-def _subjects(session: str | None, user: str) -> list[str]:
-    return [f"sub:{user}", *([f"sid:{session}"] if session else [])]
+def _subjects(who: Caller) -> list[str]:
+    """Whose end is the end of the token. A tenant that is closed ends those who are its own, not the platform's."""
+    subjects = [f"sub:{who.id}", *([f"sid:{who.session}"] if who.session else [])]
+    return [*subjects, f"tenant:{who.tenant}"] if who.tenant and not who.roles & OF_THE_PLATFORM else subjects
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Columns: Admin CPI, Tenant CPI, DevOps, viewer, security, consumer (a signed-in portal developer), service account.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -20,7 +21,11 @@ Permission = Literal[
     "resources:extend", "freeze:manage", "gateway:admin",
 ]  # fmt: skip
 
+# never that of what concerns all: audit/events.py, PLATFORM
+TENANT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 ROLES: tuple[Role, ...] = get_args(Role)
+# whoever has one of these works for all tenants
+OF_THE_PLATFORM: frozenset[Role] = frozenset({"cpi-admin", "security"})
 WIDEST: tuple[Reach, ...] = get_args(Reach)
 _ALL: Reach = "all"
 _OF_TENANT: Reach = "tenant"
@@ -130,14 +135,15 @@ def granted(caller: Caller, permission: Permission, *, also: frozenset[Reach] = 
 
 
 def caller_of(claims: Mapping[str, Any], token: Secret) -> Caller:
-    """The caller in verified claims of Keycloak; roles that are not ours grant nothing."""
+    """The caller in verified claims of Keycloak; roles that are not ours grant nothing, nor a tenant that none can be
+    called."""
     access = claims.get("realm_access")
     names = access.get("roles") if isinstance(access, dict) else None
     tenant, scope, session = claims.get("tenant_id"), claims.get("scope"), claims.get("sid")
     return Caller(
         id=str(claims["sub"]),
         roles=frozenset(role for role in ROLES if isinstance(names, list) and role in names),
-        tenant=tenant if isinstance(tenant, str) and tenant else None,
+        tenant=tenant if isinstance(tenant, str) and TENANT.fullmatch(tenant) else None,
         scopes=frozenset(scope.split()) if isinstance(scope, str) else frozenset(),
         session=session if isinstance(session, str) else None,
         token=token,
