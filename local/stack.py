@@ -28,7 +28,7 @@ from stoa.kernel.schema import migrate
 
 JARS = ROOT / "build" / "kafka-jars"
 MAIL_FROM = "stoa@stoa.local"
-READY_S = 30.0
+READY_S = 120.0
 
 AROUND_FUNCTIONS = (
     "deploy_results_to_notifications",

@@ -87,7 +87,7 @@ def start_api(
             **settings,
         }
         logs = Path(tempfile.mkdtemp(dir=run_folder))
-        platforms.append(Platform(environment, logs, api_workers=2))
+        platforms.append(Platform(environment, logs, api_workers=1))
         platforms[-1].start({"api"})
         return Api(platforms[-1].api_url, url, requests.Session(), logs / "api.log", token)
 

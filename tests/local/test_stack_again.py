@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def until(seen: Callable[[], Any], what: str, limit_s: float = 60.0) -> Any:
+def until(seen: Callable[[], Any], what: str, limit_s: float = 180.0) -> Any:
     deadline = time.monotonic() + limit_s
     while not (found := seen()):
         assert time.monotonic() < deadline, what

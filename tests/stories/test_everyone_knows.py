@@ -1,7 +1,6 @@
 """One push: people are told, Argo CD is synced, search finds it, the archive keeps it, the trace shows it all."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +12,13 @@ from local.chaos.projections import people_told, rolled_out
 from local.cli.main import app
 from local.stack import Options
 
-OPTIONS = Options(executor="direct", slots=4, time_scale=20, activation_ms=5, import_ms=5)
+OPTIONS = Options(executor="direct", slots=4, api_workers=2, time_scale=20, activation_ms=5, import_ms=5)
 AROUND = {"argocd_sync", "notify"}
 
 
 @pytest.fixture(scope="module")
-def lab(start_lab: Callable[[Options], Any]) -> Any:
-    return start_lab(OPTIONS)
+def lab(labs: Any) -> Any:
+    return labs.of(OPTIONS)
 
 
 def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:

@@ -3,25 +3,18 @@
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from local.stack import Options
 from local.workspace import api_folder, openapi_document
-
-# schedules and back-offs twenty times faster, so that a reconciler's minute takes three seconds
-OPTIONS = Options(
-    around=False, time_scale=20, activation_ms=20, import_ms=20, environment={"STOA_LAUNCH_MAY_ARRIVE_S": "4"}
-)
 
 
 @pytest.fixture(scope="module")
-def lab(start_lab: Callable[[Options], Any]) -> Any:
-    return start_lab(OPTIONS)
+def lab(played_lab: Any) -> Any:
+    return played_lab
 
 
 def fresh() -> str:
@@ -273,4 +266,4 @@ def test_the_metrics_tell_of_all_that_a_push_went_through(lab: Any) -> None:
     api = fresh()
     lab.write(api)
     lab.done(lab.workspace.push(f"Add {api}"))
-    lab.until(lambda: more(before), "the metrics", 30)
+    lab.until(lambda: more(before), "the metrics")
