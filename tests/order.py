@@ -10,15 +10,16 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 STORIES = "tests/stories"
-# those of one platform behind each other; the one that kills its parts is its last but one
+# those of one platform behind each other; the one that kills its parts is its last
 SHARED = (
     "test_everyone_knows",
     "test_pushes",
     "test_by_hand",
     "test_members_by_git",
-    "test_outages",
-    "test_real_documents",
     "test_push_to_gateway",
+    "test_real_documents",
+    "test_outages",
+    "test_played",
 )
 # more than ten seconds each, on a machine of two cores; what is missing here costs seconds, and nothing else
 LONG = (
@@ -49,7 +50,7 @@ def rank(nodeid: str) -> tuple[int, int]:
     return place, story
 
 
-class LongestFirst(LoadFileScheduling):
+class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
     """By file, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
