@@ -124,11 +124,11 @@ class Lab:
 
     def call(self, api: str, path: str = "/orders", key: str = "", tenant: str = "tenant-demo") -> requests.Response:
         url = f"{self.stack.url('gateway')}/gateway/{tenant}.{api}/1.0.0{path}"
-        return requests.get(url, headers={"x-Gateway-APIKey": key} if key else {}, timeout=10)
+        return requests.get(url, headers={"x-Gateway-APIKey": key} if key else {}, timeout=60)
 
     def launches(self) -> list[dict[str, Any]]:
         """Every AWX job, in the order in which AWX took them."""
-        answer = requests.get(f"{self.stack.url('awx')}/_emulator/launches", timeout=10).json()
+        answer = requests.get(f"{self.stack.url('awx')}/_emulator/launches", timeout=60).json()
         found: list[dict[str, Any]] = answer["launches"]
         return found
 

@@ -39,7 +39,7 @@ def pushed_and_served(lab: Any, files: list[Path]) -> None:
         method, path = one_call(source)
         url = f"{lab.stack.url('gateway')}/gateway/tenant-demo.{row['api']}/1.0.0{path}"
         headers = {"x-Gateway-APIKey": lab.key(row["api"]), "Content-Type": "application/json"}
-        answer = requests.request(method, url, headers=headers, data=b"{}", timeout=10)
+        answer = requests.request(method, url, headers=headers, data=b"{}", timeout=60)
         assert (answer.status_code, answer.json()["path"]) == (200, path), row["api"]
         report = lab.control_plane.deployment(row["id"])["loss_report"]["standards"]
         assert (report["source_version"], report["target_version"]) == (source["openapi"], "3.0.3")

@@ -16,7 +16,7 @@ from local.workspace import api_folder
 def slow_jobs(lab: Any) -> Iterator[Callable[[float], None]]:
     def slow(seconds: float) -> None:
         url = f"{lab.stack.url('awx')}/_emulator/timing"
-        requests.put(url, json={"running_s": seconds}, timeout=5).raise_for_status()
+        requests.put(url, json={"running_s": seconds}, timeout=60).raise_for_status()
 
     yield slow
     slow(0)
@@ -29,7 +29,7 @@ def fresh() -> str:
 def ask(lab: Any, path: str, key: str | None = None) -> requests.Response:
     headers = {"Idempotency-Key": key} if key else {}
     url = f"{lab.stack.url('api')}/v1/deployments/{path}"
-    return requests.post(url, headers=headers, auth=lab.stack.admin, timeout=10)
+    return requests.post(url, headers=headers, auth=lab.stack.admin, timeout=60)
 
 
 def pushed(lab: Any, api: str, *paths: str) -> Any:
@@ -171,15 +171,15 @@ def operator(lab: Any) -> dict[str, str]:
     """The headers of the operators' client, signed in at the realm."""
     realm, secret = f"{lab.stack.url('identity')}/realms/stoa", lab.stack.home.secret("stoa_operator_client_secret")
     form, client = {"grant_type": "client_credentials"}, ("stoa-operator", secret)
-    answer = requests.post(f"{realm}/protocol/openid-connect/token", data=form, auth=client, timeout=10)
+    answer = requests.post(f"{realm}/protocol/openid-connect/token", data=form, auth=client, timeout=60)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def test_the_operators_client_deploys_in_its_tenant_and_reaches_no_other(lab: Any) -> None:
     first = in_state(lab, pushed(lab, fresh(), "/a")["id"], "succeeded")
     headers, url = operator(lab), f"{lab.stack.url('api')}/v1/deployments"
-    answer = requests.post(f"{url}/{first['id']}/rollback", headers=headers, timeout=10)
+    answer = requests.post(f"{url}/{first['id']}/rollback", headers=headers, timeout=60)
     assert answer.status_code == 202, answer.text
     again = in_state(lab, answer.json()["id"], "succeeded")
     assert again["requested_by"] not in {first["requested_by"], lab.admin_id}
-    assert requests.get(url, params={"tenant": "tenant-other"}, headers=headers, timeout=10).status_code == 404
+    assert requests.get(url, params={"tenant": "tenant-other"}, headers=headers, timeout=60).status_code == 404

@@ -22,7 +22,7 @@ def lab(labs: Any) -> Any:
 
 
 def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
-    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, auth=lab.stack.admin, timeout=10)
+    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, auth=lab.stack.admin, timeout=60)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found
@@ -30,7 +30,7 @@ def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
 
 def told(lab: Any, word: str) -> set[str]:
     """The kinds of messages that hold it."""
-    messages = requests.get(f"{lab.stack.url('people')}/_emulator/messages", timeout=10).json()["messages"]
+    messages = requests.get(f"{lab.stack.url('people')}/_emulator/messages", timeout=60).json()["messages"]
     return {message["kind"] for message in messages if word in json.dumps(message)}
 
 

@@ -30,7 +30,7 @@ def login(lab: Any, name: str) -> tuple[str, Json]:
 
 def ask(lab: Any, method: str, path: str, token: str) -> requests.Response:
     return requests.request(
-        method, f"{lab.stack.url('api')}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        method, f"{lab.stack.url('api')}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
 
 

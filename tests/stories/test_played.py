@@ -80,12 +80,12 @@ class Writer:
         self.session.headers["Authorization"] = f"Bearer {lab.stack.admin.token()}"
 
     def read(self, path: str) -> requests.Response:
-        return self.session.get(self.url + path, timeout=10)
+        return self.session.get(self.url + path, timeout=60)
 
     def ask(self, method: str, path: str, seen: str | None = None, body: Any = None) -> Any:
         """The change that was asked for, at its end, and the deployments of its commit at theirs."""
         headers = {"If-Match": seen} if seen else {}
-        answer = self.session.request(method, self.url + path, json=body, headers=headers, timeout=10)
+        answer = self.session.request(method, self.url + path, json=body, headers=headers, timeout=60)
         assert answer.status_code == 202, answer.text
         where = answer.headers["Location"]
         self.lab.until(lambda: self.read(where).json()["state"] in ("done", "refused"), "the change to end")

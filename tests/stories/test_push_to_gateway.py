@@ -76,9 +76,9 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
     token = {"Authorization": f"Bearer {lab.stack.admin.token()}", "Idempotency-Key": str(uuid.uuid4())}
     asked = {"tenant": "tenant-demo", "api": api, "environment": "dev"}
     url = f"{lab.stack.url('api')}/v1/deployments"
-    first, second = (requests.post(url, json=asked, headers=token, timeout=10) for _ in range(2))
+    first, second = (requests.post(url, json=asked, headers=token, timeout=60) for _ in range(2))
     assert (first.status_code, first.json()["id"]) == (202, second.json()["id"])
-    other = requests.post(url, json={**asked, "api": "another"}, headers=token, timeout=10)
+    other = requests.post(url, json={**asked, "api": "another"}, headers=token, timeout=60)
     assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     lab.until(lambda: lab.control_plane.deployment(first.json()["id"])["state"] == "succeeded", "the deployment")
     read = lab.control_plane.deployment(first.json()["id"])
@@ -94,13 +94,13 @@ def test_a_person_starts_a_deployment_once_per_idempotency_key(lab: Any) -> None
 def test_lost_and_doubled_notifications_change_nothing(lab: Any) -> None:
     made = {}
     for mode in ("lose", "duplicate"):
-        requests.put(f"{lab.stack.url('awx')}/_emulator/notifications", json={"mode": mode}, timeout=5)
+        requests.put(f"{lab.stack.url('awx')}/_emulator/notifications", json={"mode": mode}, timeout=60)
         api = fresh()
         lab.write(api)
         (one,) = lab.done(lab.workspace.push(f"Add {api} while AWX would {mode} its notifications"))
         assert one["state"] == "succeeded"
         made[one["id"]] = 1
-    requests.put(f"{lab.stack.url('awx')}/_emulator/notifications", json={"mode": "normal"}, timeout=5)
+    requests.put(f"{lab.stack.url('awx')}/_emulator/notifications", json={"mode": "normal"}, timeout=60)
     assert Counter(said["deployment_id"] for said in lab.ends(made)) == made
 
 
@@ -114,12 +114,12 @@ def test_a_launch_without_an_answer_is_found_again(lab: Any) -> None:
 
 
 def test_a_push_whose_webhook_never_came_is_found(lab: Any) -> None:
-    requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "lose"}, timeout=5)
+    requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "lose"}, timeout=60)
     api = fresh()
     lab.write(api)
     commit = lab.workspace.push(f"Add {api}, unheard")
     (one,) = lab.done(commit)
-    requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "normal"}, timeout=5)
+    requests.put(f"{lab.stack.url('gitlab')}/_emulator/deliveries", json={"mode": "normal"}, timeout=60)
     assert (one["state"], lab.push_row(commit)["pusher"]) == ("succeeded", "machine:stoa")
 
 

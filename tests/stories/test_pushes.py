@@ -35,7 +35,7 @@ def deliveries(lab: Any) -> Any:
 
 
 def control(lab: Any, method: str, what: str, **said: object) -> Any:
-    answer = requests.request(method, f"{lab.stack.url('gitlab')}/_emulator/{what}", json=said or None, timeout=10)
+    answer = requests.request(method, f"{lab.stack.url('gitlab')}/_emulator/{what}", json=said or None, timeout=60)
     answer.raise_for_status()
     return answer.json()
 
