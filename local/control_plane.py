@@ -37,7 +37,7 @@ class ControlPlane:
             return False
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
-        answer = self._session.get(self._url + path, params=parameters, timeout=10)
+        answer = self._session.get(self._url + path, params=parameters, timeout=60)
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body

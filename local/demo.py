@@ -22,9 +22,10 @@ from local.workspace import TENANT, api_folder, openapi_document
 
 API_NAME = f"{TENANT}.orders"
 CALLS_PER_S = 20.0
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 LOOK_EVERY_S = 0.02
 LONGEST_RUN_S = 6.0
+LONGEST_BESIDE_S = 2.0
 BASE_PATHS = ("/orders", "/orders/{id}")
 
 
@@ -91,6 +92,8 @@ class Demonstration:
             sent = demo.workspace.push("Remove the orders API")
             self._until("the API to be gone", lambda: self._status("/orders") == 404)
             self._until("the removal to succeed", lambda: self._finished(sent, "succeeded"))
+        with self._step("as fast as promised"):
+            self._fast()
 
     def _while_called(self, demo: Demo) -> None:
         with self._step("push a new version") as seen:
@@ -125,11 +128,14 @@ class Demonstration:
         self._seconds |= figures
         for name, value in figures.items():
             self._console.print(f"    {name.replace('_', ' ')}: {value:.2f} s", highlight=False, soft_wrap=True)
-        if figures["push_to_serving_minus_playbook_p95"] >= 2.0:
-            raise NotSeen("push to serving took more than 2 s beyond the playbook's own time")
-        if figures["playbook_longest"] > LONGEST_RUN_S:
-            raise NotSeen(f"a run of the playbook took more than {LONGEST_RUN_S:.0f} s")
         return {"pushes": self._pushes}
+
+    def _fast(self) -> None:
+        """Last, so that on a slow machine everything else was seen. Raises NotSeen."""
+        if self._seconds["push_to_serving_minus_playbook_p95"] >= LONGEST_BESIDE_S:
+            raise NotSeen(f"push to serving took more than {LONGEST_BESIDE_S:.0f} s beyond the playbook's own time")
+        if self._seconds["playbook_longest"] > LONGEST_RUN_S:
+            raise NotSeen(f"a run of the playbook took more than {LONGEST_RUN_S:.0f} s")
 
     def _update(self, demo: Demo, path: str) -> float:
         begun = time.monotonic()

@@ -15,6 +15,7 @@ PROJECT = "demo-apis"
 GIT_USER = "developer"
 TEAM, MAIL = "team", "mail"
 TEAM_ADDRESS = "team@stoa.local"
+TIMEOUT_S = 60  # a first start keeps a small machine busy
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def seed(stack: Stack) -> Demo:
 def channels(stack: Stack, tenant: str = TENANT) -> None:
     """A Slack channel and one by mail for a tenant, unless a person made them; the webhook has the address of this
     time."""
-    made = requests.put(f"{stack.url('people')}/_emulator/webhooks/{tenant}-{TEAM}", json={}, timeout=5)
+    made = requests.put(f"{stack.url('people')}/_emulator/webhooks/{tenant}-{TEAM}", json={}, timeout=TIMEOUT_S)
     made.raise_for_status()
     write_secret(stack.openbao.url, stack.openbao.token, f"channels/{tenant}/{TEAM}", {"url": made.json()["url"]})
     wanted = {
@@ -61,8 +62,8 @@ def channels(stack: Stack, tenant: str = TENANT) -> None:
     }
     for name, channel in wanted.items():
         url = f"{stack.url('api')}/v1/tenants/{tenant}/channels/{name}"
-        if requests.get(url, auth=stack.admin, timeout=10).status_code == 404:
-            requests.put(url, json=channel, auth=stack.admin, timeout=10).raise_for_status()
+        if requests.get(url, auth=stack.admin, timeout=TIMEOUT_S).status_code == 404:
+            requests.put(url, json=channel, auth=stack.admin, timeout=TIMEOUT_S).raise_for_status()
 
 
 def _hook(project: Any, url: str, token: str) -> None:

@@ -23,7 +23,7 @@ CLIENT = "control-plane-ui"
 FORM = re.compile(r'<form[^>]*action="([^"]+)"')
 # two thirds of what a token of the realm lives
 FRESH_S = 200.0
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 class Bearer(AuthBase):

@@ -28,7 +28,7 @@ from stoa.kernel.schema import migrate
 
 JARS = ROOT / "build" / "kafka-jars"
 MAIL_FROM = "stoa@stoa.local"
-READY_S = 30.0
+READY_S = 120.0
 
 AROUND_FUNCTIONS = (
     "deploy_results_to_notifications",
@@ -238,7 +238,7 @@ class Stack:
 
     def fault(self, name: str, **settings: object) -> None:
         """Tells an emulator how to misbehave: the body of its `PUT /_emulator/faults`."""
-        requests.put(f"{self.url(name)}/_emulator/faults", json=settings, timeout=5).raise_for_status()
+        requests.put(f"{self.url(name)}/_emulator/faults", json=settings, timeout=60).raise_for_status()
 
 
 def wait_until_it_answers(url: str, child: Child) -> None:

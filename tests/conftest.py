@@ -15,6 +15,8 @@ from local.parts.postgres import Postgres
 from stoa.kernel.database import Database
 from stoa.kernel.schema import migrate
 from stoa.kernel.settings import Secret
+from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from tests.real.at_hand import opensearch_is_missing
 
 JARS = Path(__file__).resolve().parents[1] / "build" / "kafka-jars"

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from local.parts.ports import is_free, kept_ports
 from local.parts.process import Child, DiedEarly
 
-READY_S = 60.0
+READY_S = 120.0
 # what the JVM has loaded and verified before (JEP 350): with it a start takes half the time; it is left out in
 # silence when it is of another JVM or other jars
 CLASSES = "classes.jsa"

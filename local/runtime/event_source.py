@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from kafka.errors import KafkaError
 
 from local.runtime import answers, dispatch, filters, membership, payload
 from local.runtime.counters import Counters
@@ -167,7 +166,7 @@ class EventSource:
         for queue in waiting:
             try:
                 self._target.deliver(queue.dropped)
-            except KafkaError as error:
+            except KafkaException as error:
                 self.counters.delivery_errors += 1
                 self._no_delivery_before = time.monotonic() + RETRY_S
                 log.warning("%s: dropped records not delivered yet: %s", self.mapping.group, error)

@@ -15,6 +15,8 @@ from local.runtime.mapping import Mapping, Partition, Record
 log = logging.getLogger(__name__)
 
 MAX_FETCH_WAIT_MS = 1000
+# a broker that is asked more often than this by twenty quiet mappings does nothing else
+MIN_GATHER_MS = 100
 FULL_FETCH_BYTES = 256 * 1024
 ANSWER_LIMIT_S = 2.0
 QUEUED_RECORDS = 1000
@@ -50,12 +52,14 @@ class Member(Protocol):
 def consumer(mapping: Mapping, bootstrap: str, number: int, session_s: float, scale: float, member: Member) -> Consumer:
     """A member of the mapping's group, not subscribed yet; asks for no broker.
 
-    Where a batch waits for its window, the broker gathers records for a quarter of it before it answers.
+    Where a batch waits for its window, the broker gathers records for a quarter of it before it answers; where that is
+    but a moment, it answers at once to the first record instead.
 
     The member is static: a runner that was killed takes its partitions back when it starts again, without
     waiting for its session to lapse. Cooperative, so that a member that joins stops nobody else's work.
     """
     gather_ms = min(int(mapping.window_s / scale * 250), MAX_FETCH_WAIT_MS)
+    gather_ms = gather_ms if gather_ms >= MIN_GATHER_MS else 0
     settings: dict[str, object] = {
         "bootstrap.servers": bootstrap,
         "client.id": f"{mapping.group}-{number}",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from kafka import KafkaProducer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from local.runtime import payload
 from local.runtime.mapping import Mapping
@@ -21,31 +21,36 @@ class OnFailureTarget:
     def __init__(self, mapping: Mapping, bootstrap: str) -> None:
         self._mapping = mapping
         self._bootstrap = bootstrap
-        self._producer: KafkaProducer | None = None
+        self._producer: Producer | None = None
 
     def deliver(self, dropped: Iterable[Dropped]) -> None:
-        """Returns when the broker has acknowledged all of them. Raises KafkaError when it did not."""
-        if self._mapping.on_failure is None:
+        """Returns when the broker has acknowledged all of them. Raises KafkaException when it did not."""
+        topic = self._mapping.on_failure
+        if topic is None:
             return
-        if self._producer is None:
-            self._producer = KafkaProducer(
-                bootstrap_servers=self._bootstrap, bootstrap_timeout_ms=2000, acks="all", enable_idempotence=True
-            )
-        sent = [
-            self._producer.send(
-                self._mapping.on_failure,
-                key=one.record.key,
-                value=json.dumps(message(self._mapping, self._bootstrap, one)).encode(),
-                headers=list(one.record.headers),
-            )
-            for one in dropped
-        ]
-        for acknowledged in sent:
-            acknowledged.get(timeout=SEND_LIMIT_S)
+        self._producer = producer = self._producer or self._connected()
+        failed: list[KafkaError] = []
+
+        def ended(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+
+        for one in dropped:
+            value = json.dumps(message(self._mapping, self._bootstrap, one)).encode()
+            producer.produce(topic, value, one.record.key, headers=list(one.record.headers), on_delivery=ended)
+        producer.flush()  # as long as a record may take
+        if failed:
+            raise KafkaException(failed[0])
 
     def close(self) -> None:
-        if self._producer is not None:
-            self._producer.close(timeout=SEND_LIMIT_S)
+        """`deliver` leaves nothing under way."""
+        self._producer = None
+
+    def _connected(self) -> Producer:
+        """librdkafka, as in membership.py."""
+        limit_ms = int(SEND_LIMIT_S * 1000)
+        settings = {"bootstrap.servers": self._bootstrap, "enable.idempotence": True, "message.timeout.ms": limit_ms}
+        return Producer({**settings, "linger.ms": 0, "log_level": 3})
 
 
 def message(mapping: Mapping, bootstrap: str, dropped: Dropped) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from local.runtime.mapping import Mapping as SourceMapping
 API_WORKERS = 4
 SCHEDULES = "schedules"
 FRONT = "local.runtime.http"
-READY_LIMIT_S = 60.0
+READY_LIMIT_S = 180.0
 SESSION_S = 6.0
 REPORT = ".counters.json"
 # Lambda lets the partitions of a mapping go on independently. Here each invocation at once is a process, which

@@ -21,7 +21,7 @@ from typing import IO, Any
 from local.runtime import clock_shift, frames, invocation
 
 REGION = "eu-central-1"
-INIT_LIMIT_S = 60.0
+INIT_LIMIT_S = 120.0
 STOP_LIMIT_S = 2.0
 ROOT = Path(__file__).resolve().parents[2]
 

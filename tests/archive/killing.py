@@ -14,7 +14,7 @@ import psycopg
 
 from stoa.adapters.s3 import Bucket
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 STUCK = """\
 CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
 CREATE TRIGGER stay BEFORE UPDATE ON archive_ledger FOR EACH ROW

@@ -179,7 +179,7 @@ def something_of_everything(lab: Lab) -> None:
 
 def all_archived(lab: Lab, count: int) -> list[dict[str, Any]]:
     """From now on these come from the archive."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 120
     while len(found := lab.archived()) < count and time.monotonic() < until:
         time.sleep(0.1)
     assert len(found) == count

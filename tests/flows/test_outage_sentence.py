@@ -213,7 +213,7 @@ class Platform(RuleBasedStateMachine):
     def teardown(self) -> None:
         death.left = None
         self.awx.mode = "up"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.unfinished() and time.monotonic() < deadline:
             self.relay(None)
             self.deliver(None)

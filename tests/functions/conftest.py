@@ -40,14 +40,14 @@ class Api:
     def push(self, body: dict[str, Any] | bytes, **headers: str) -> requests.Response:
         sent = {"X-Gitlab-Token": "hook-secret", "Content-Type": "application/json", **headers}
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
-        return self.session.post(f"{self.url}/webhooks/gitlab", headers=sent, timeout=10, **content)
+        return self.session.post(f"{self.url}/webhooks/gitlab", headers=sent, timeout=60, **content)
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.ask("GET", path, **headers)
 
     def ask(self, method: str, path: str, *, data: bytes | None = None, **headers: str) -> requests.Response:
         sent = {"Authorization": f"Bearer {self.token}", **headers}
-        return self.session.request(method, self.url + path, data=data, headers=sent, timeout=10, allow_redirects=False)
+        return self.session.request(method, self.url + path, data=data, headers=sent, timeout=60, allow_redirects=False)
 
     def log(self) -> list[dict[str, Any]]:
         """Without the metrics that stand between."""
@@ -87,7 +87,7 @@ def start_api(
             **settings,
         }
         logs = Path(tempfile.mkdtemp(dir=run_folder))
-        platforms.append(Platform(environment, logs, api_workers=2))
+        platforms.append(Platform(environment, logs, api_workers=1))
         platforms[-1].start({"api"})
         return Api(platforms[-1].api_url, url, requests.Session(), logs / "api.log", token)
 

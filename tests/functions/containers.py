@@ -54,7 +54,7 @@ def container(environment: Mapping[str, str], log: Path) -> Container:
 
 def again(ask: Callable[[], int]) -> bool:
     """Whether it is let through once more, soon."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (status := ask()) == 429 and time.monotonic() < until:
         time.sleep(0.1)
     return status == 200

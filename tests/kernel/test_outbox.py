@@ -107,7 +107,7 @@ def test_two_publishers_at_once_send_every_row_once_and_in_order(database_url: s
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(log.rows) == 240
     for key in keys:
         seqs = [row.seq for row in log.rows if row.key == key]
@@ -119,7 +119,7 @@ def test_a_row_committed_while_its_key_is_being_sent_does_not_wait_for_the_relay
 
     def slow(rows: Sequence[outbox.Row]) -> None:
         sending.set()
-        go_on.wait(10)
+        go_on.wait(60)
         log.send(rows)
 
     first, second = connected(database_url), connected(database_url)
@@ -127,7 +127,7 @@ def test_a_row_committed_while_its_key_is_being_sent_does_not_wait_for_the_relay
         outbox.add(connection, [event("k", 1)])
     slow_one = threading.Thread(target=outbox.publish, args=(first, slow, ["k"]))
     slow_one.start()
-    sending.wait(10)
+    sending.wait(60)
     with second.transaction() as connection:
         outbox.add(connection, [event("k", 2)])
     quick_one = threading.Thread(target=outbox.publish, args=(second, log.send, ["k"]))
@@ -135,7 +135,7 @@ def test_a_row_committed_while_its_key_is_being_sent_does_not_wait_for_the_relay
     assert outbox.publish(connected(database_url), log.send, ["k"], patient=False) == 0
     go_on.set()
     for thread in (slow_one, quick_one):
-        thread.join(10)
+        thread.join(60)
     assert [row.seq for row in log.rows] == [1, 2]
 
 

@@ -152,7 +152,7 @@ def test_ctrl_c_says_which_letters_were_sent(letters: Letters, database: Databas
     environment = {**os.environ, "STOA_DATABASE_URL": letters.database_url}
     run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not (audited(database) and asleep(run.pid)) and time.monotonic() < until:
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)

@@ -137,7 +137,7 @@ def test_a_demo_that_is_ended_while_it_starts_stops_its_parts_and_says_its_line(
 
 
 def until(true: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (found := true()):
         assert time.monotonic() < deadline, what
         time.sleep(0.01)

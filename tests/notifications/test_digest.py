@@ -146,7 +146,7 @@ def test_what_was_held_back_goes_with_its_channel_and_so_does_a_digest_that_was_
 
 def until_somebody_waits_for_a_lock(database_url: str) -> None:
     waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     with psycopg.connect(database_url, autocommit=True) as connection:
         while connection.execute(waits).fetchone() is None:
             assert time.monotonic() < deadline

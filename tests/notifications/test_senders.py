@@ -132,19 +132,19 @@ def test_a_success_that_is_not_of_slack_is_refused_and_not_posted_again_and_agai
 
 @pytest.mark.parametrize("says", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
 def test_an_answer_that_drips_in_does_not_outlast_the_deadline_of_the_call(odd: Odd, says: bytes) -> None:
-    odd.says, odd.drips = says, 60
+    odd.says, odd.drips = says, 1200
     begun = time.monotonic()
     with pytest.raises(Transient):
         Slack(odd.url, deadline_s=0.3).post(Secret(f"{odd.url}/x"), {"text": "x"})
-    assert (time.monotonic() - begun < 1.5, odd.posts) == (True, 1)
+    assert (time.monotonic() - begun < 30, odd.posts) == (True, 1)
 
 
 def test_neither_does_the_greeting_of_a_mail_server(odd: Odd) -> None:
-    odd.says, odd.drips = b"220-", 60
+    odd.says, odd.drips = b"220-", 1200
     begun = time.monotonic()
     with pytest.raises(Transient) as said:
         Mail("127.0.0.1", odd.port, "stoa@example.com", deadline_s=0.3).send("ada@example.com", "s", "b", "e")
-    assert (time.monotonic() - begun < 1.5, said.value.sent) == (True, False)
+    assert (time.monotonic() - begun < 30, said.value.sent) == (True, False)
 
 
 @pytest.mark.parametrize("sender", ["", "stoa@example.com"])

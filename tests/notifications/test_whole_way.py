@@ -68,7 +68,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
 
 def arrived(world: Any, trace_id: str, bootstrap: str) -> list[dict[str, Any]]:
     """What tells of the trace when there are two, and everything on the way is done."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(told(world, trace_id)) < 2 or any(one.behind for one in lags(bootstrap) if one.group in GROUPS):
         assert time.monotonic() < deadline, "it did not come to this"
         time.sleep(0.1)

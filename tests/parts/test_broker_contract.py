@@ -45,7 +45,7 @@ def reader(kafka: Any, topic: str, partitions: int = 1, **settings: Any) -> Kafk
     return consumer
 
 
-def read(consumer: KafkaConsumer, count: int, limit_s: float = 15.0) -> list[Any]:
+def read(consumer: KafkaConsumer, count: int, limit_s: float = 60.0) -> list[Any]:
     """The next records, at least `count` of them, and those that came with the last."""
     found: list[Any] = []
     deadline = time.monotonic() + limit_s
@@ -63,14 +63,14 @@ def everything(kafka: Any, topic: str) -> list[Any]:
         end = consumer.end_offsets([partition])[partition]
         consumer.seek_to_beginning()
         found: list[Any] = []
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while consumer.position(partition) < end and time.monotonic() < deadline:
             for records in consumer.poll(timeout_ms=200).values():
                 found += records
         return found
 
 
-def wait_until(true: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, limit_s: float = 120.0) -> None:
     deadline = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < deadline, f"not within {limit_s:.0f} s: {what}"

@@ -75,13 +75,13 @@ def write(kafka: Any) -> Iterator[Callable[[str, range], None]]:
 
     def send(topic: str, numbers: range) -> None:
         for future in [producer.send(topic, key=b"%d" % n, value=b"%d" % n) for n in numbers]:
-            future.get(timeout=20)
+            future.get(timeout=60)
 
     yield send
     producer.close(timeout=5)
 
 
-def wait_until(true: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, limit_s: float = 120.0) -> None:
     deadline = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < deadline, f"not within {limit_s:.0f} s: {what}"
@@ -185,11 +185,11 @@ def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(
     topic = topics(6)
     with closing(Member(kafka, topic, group, group_instance_id="one")) as one:
         two = Member(kafka, topic, group, group_instance_id="two")
-        wait_until(lambda: shares([one, two]) == [3, 3], "three each", 60)
+        wait_until(lambda: shares([one, two]) == [3, 3], "three each")
         kept, mine = set(one.assigned), set(two.assigned)
         two.close()
         with closing(Member(kafka, topic, group, group_instance_id="two")) as again:
-            wait_until(lambda: again.assigned == mine, "the same partitions", 60)
+            wait_until(lambda: again.assigned == mine, "the same partitions")
             assert one.assigned == kept
             instances = {m["group_instance_id"] for m in admin.describe_groups([group])[group]["members"]}
             assert instances == {"one", "two"}
@@ -223,7 +223,7 @@ def test_three_cooperative_sticky_members_of_confluent_kafka_see_each_record_onc
     try:
         for member in members:
             member.subscribe([topic])
-        wait_until(balanced, "two partitions each", 40)
+        wait_until(balanced, "two partitions each")
         write(topic, range(600))
         wait_until(all_there, "all records")
         assert sorted(found) == list(range(600))
@@ -246,4 +246,4 @@ def test_a_group_goes_on_after_the_broker_was_killed(
             for n in range(100, 200):
                 producer.send(topic, value=b"%d" % n)
             producer.flush(timeout=20)
-        wait_until(lambda: len(seen(member)) == 200, "all records", 40)
+        wait_until(lambda: len(seen(member)) == 200, "all records")

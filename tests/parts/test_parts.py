@@ -143,7 +143,7 @@ def test_a_broken_configuration_ends_in_the_parts_own_last_words(start: Start, h
     with pytest.raises(DiedEarly, match="vault.db" if kind == "openbao" else r"meta\.properties|node\.id|[Nn]ode"):
         part.start()
     assert part.pid is None
-    assert time.monotonic() - begun < 15, "it does not wait for a part that is gone"
+    assert time.monotonic() - begun < 60, "it does not wait for a part that is gone"
 
 
 @pytest.mark.parametrize("kind", ["openbao", "kafka"])
@@ -173,7 +173,7 @@ def test_a_port_taken_while_the_part_was_stopped_or_just_before_it_binds_is_repl
 
 
 def listen_once(other: socket.socket, there: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not there.exists() and time.monotonic() < deadline:
         time.sleep(0.001)
     other.listen()
@@ -214,7 +214,7 @@ def test_a_child_that_is_waited_for_is_gone_when_its_parent_was_killed(tmp_path:
     )
     log = tmp_path / "log"
     parent = subprocess.Popen([sys.executable, "-c", code, str(log)])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (log.exists() and log.read_text().endswith("\n")):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,8 @@ def test_postgresql_leaves_a_shell_alone_that_works_in_its_folder(start: Start, 
     shell = subprocess.Popen(["sleep", "60"], cwd=home / "postgres")
     try:
         server.kill()
-        begun = time.monotonic()
-        server.start()
-        assert (shell.poll(), time.monotonic() - begun < 8) == (None, True)
+        server.start()  # which raises when it takes the shell for a rest of the server
+        assert (shell.poll(), server.pid is not None) == (None, True)
     finally:
         shell.kill()
         shell.wait()

@@ -37,7 +37,7 @@ def row(topic: str, seq: int, value: bytes = b"{}", **headers: str) -> Row:
 
 def arrived(kafka: Any, topic: str, count: int) -> list[Any]:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
+        topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=60_000
     )
     found = [record for _, record in zip(range(count), consumer, strict=False)]
     consumer.close()

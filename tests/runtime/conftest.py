@@ -22,7 +22,7 @@ from local.runtime.run_source import Task
 RECORDS = "tests.runtime.functions_under_test:records"
 
 
-def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 20.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 120.0) -> Any:
     """The first true value of the condition; fails with `what` after the limit."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -113,7 +113,7 @@ class Story:
             for value in values
         ]
         for one in sent:
-            one.get(timeout=10)
+            one.get(timeout=60)
 
     def ledger(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.ledger_file.read_text().splitlines()]
@@ -121,9 +121,9 @@ class Story:
     def values(self) -> list[str]:
         return [line["value"] for line in self.ledger()]
 
-    def expect(self, *values: str, limit_s: float = 20.0) -> None:
+    def expect(self, *values: str) -> None:
         """Waits until each of the values was processed at least once."""
-        wait_until(lambda: set(values) <= set(self.values()), f"all of {len(values)} values processed", limit_s)
+        wait_until(lambda: set(values) <= set(self.values()), f"all of {len(values)} values processed")
 
     def committed(self) -> int:
         """The sum of the group's committed offsets, as the broker knows them."""
@@ -135,7 +135,7 @@ class Story:
     def read(self, topic: str, count: int) -> list[Any]:
         """The first records of a topic."""
         consumer = KafkaConsumer(
-            topic, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
+            topic, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=60_000
         )
         found = [record for _, record in zip(range(count), consumer, strict=False)]
         consumer.close()

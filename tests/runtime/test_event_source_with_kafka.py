@@ -154,7 +154,7 @@ def test_three_members_share_the_partitions_and_one_that_dies_is_replaced(wide_s
     story.kill_runner(1)
     for value in late:
         story.send(value, key=f"key-{int(value[1:]) % 12}")
-    story.expect(*early, *late, limit_s=30)
+    story.expect(*early, *late)
     by_key = defaultdict(list)
     for value in first_times(story.values()):
         by_key[int(value[1:]) % 12].append(value)
@@ -223,7 +223,7 @@ def test_a_broker_killed_in_the_middle_loses_nothing(story, kafka):
     kafka.start()
     story.mode()
     story.send("late")
-    story.expect(*early, "late", limit_s=30)
+    story.expect(*early, "late")
     assert first_times(story.values()) == [*early, "late"]
     wait_until(lambda: story.committed() == 31, "all committed")
 

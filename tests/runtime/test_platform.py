@@ -88,7 +88,7 @@ def test_a_blocked_batch_does_not_hold_the_other_partitions(platform_of, wide_st
     source = f"eater.{story.topic}"
     wait_until(lambda: platform.counters()[source].invocations == 1, "the blocked batch is under way")
     story.send("free", partition=1)
-    story.expect("free", limit_s=10)
+    story.expect("free")
     assert "stuck" not in story.values()
 
 
@@ -157,7 +157,7 @@ time.sleep(60)
     assert len(children) >= 3
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(_runs(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not [child for child in children if _runs(child)]

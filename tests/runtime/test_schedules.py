@@ -63,7 +63,7 @@ def test_the_process_calls_its_functions_until_it_is_stopped(tmp_path):
     rates = [schedule.Rate("t", "tests.runtime.functions_under_test:tick", 0.05, 5, 128, str(tmp_path / "t.log"))]
     environment = {"RUNTIME_LEDGER": str(ledger), "RUNTIME_MODE": str(mode)}
     process = processes.start("local.runtime.schedule", [schedule.dump(rates)], environment, tmp_path / "log")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 120
     while len(ledger.read_text().splitlines()) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     processes.stop(process)

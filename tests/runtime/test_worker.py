@@ -97,7 +97,7 @@ def test_a_worker_killed_while_idle_serves_the_next_call(worker_of):
     worker = worker_of("odd")
     worker.invoke({})
     os.kill(worker.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while worker.pid is not None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert worker.invoke({}) == {}
@@ -123,7 +123,7 @@ worker.invoke({{"do": "sleep", "seconds": 60}})
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _runs(pid)

@@ -20,7 +20,7 @@ from stoa.kernel import ids
 from stoa.kernel.outbox import Row
 from tests.search.server import Server, asked_and_ended, audit, deployment, push
 
-BOUND_S = 60.0
+BOUND_S = 120.0
 
 
 class Gate:

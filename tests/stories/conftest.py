@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,28 @@ from local.stack import Options, Stack
 from local.topics import records
 from local.workspace import openapi_document
 
+# without Ansible; two hours are half a minute
+DIRECT = Options(
+    executor="direct",
+    around=False,
+    slots=4,
+    api_workers=2,
+    time_scale=240.0,
+    activation_ms=5,
+    import_ms=5,
+    environment={"STOA_AWX_TIMEOUT_S": "2", "STOA_LAUNCH_MAY_ARRIVE_S": "3"},
+)
+# with it, and a reconciler's minute is three seconds
+PLAYED = Options(
+    around=False,
+    api_workers=2,
+    time_scale=20,
+    activation_ms=20,
+    import_ms=20,
+    environment={"STOA_LAUNCH_MAY_ARRIVE_S": "4"},
+)
+# of whoever waits: how long a machine may take that is busy with something else
+PATIENCE_S = 180.0
 FINAL = {"succeeded", "failed", "superseded", "cancelled"}
 
 
@@ -39,6 +62,13 @@ class Lab:
     def admin_id(self) -> str:
         """The `sub` of who asks by hand."""
         return str(jwt.decode(self.stack.admin.token(), options={"verify_signature": False})["sub"])
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """The deployment of the first push of the branch, whose `before` is zeros."""
+        self.write("first")
+        (one,) = self.done(self.workspace.push("Add the first API"))
+        return one
 
     def write(self, api: str, *paths: str, **options: Any) -> None:
         document = openapi_document(paths=paths or ("/orders",))
@@ -61,21 +91,21 @@ class Lab:
         """One by one: a push that finds the next one behind it may cover both, and asks for less."""
         return any(push["state"] != "accepted" for push in self.pushes_of(commit))
 
-    def done(self, commit: str, limit_s: float = 60) -> list[dict[str, Any]]:
+    def done(self, commit: str) -> list[dict[str, Any]]:
         """The deployments of a commit when its push was processed and all of them are final."""
 
         def finished() -> bool:
             planned = {push["state"] != "accepted" for push in self.pushes_of(commit)}
             return planned == {True} and all(d["state"] in FINAL for d in self.deployments(commit))
 
-        self.until(finished, f"the deployments of {commit[:8]} to end", limit_s)
+        self.until(finished, f"the deployments of {commit[:8]} to end")
         return self.deployments(commit)
 
-    def until(self, condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
-        deadline = time.monotonic() + limit_s
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE_S
         while not (value := condition()):
             if time.monotonic() > deadline:
-                pytest.fail(f"waited {limit_s} s for {what}; logs in {self.stack.home.logs}")
+                pytest.fail(f"waited {PATIENCE_S:.0f} s for {what}; logs in {self.stack.home.logs}")
             time.sleep(0.05)
         return value
 
@@ -94,11 +124,11 @@ class Lab:
 
     def call(self, api: str, path: str = "/orders", key: str = "", tenant: str = "tenant-demo") -> requests.Response:
         url = f"{self.stack.url('gateway')}/gateway/{tenant}.{api}/1.0.0{path}"
-        return requests.get(url, headers={"x-Gateway-APIKey": key} if key else {}, timeout=10)
+        return requests.get(url, headers={"x-Gateway-APIKey": key} if key else {}, timeout=60)
 
     def launches(self) -> list[dict[str, Any]]:
         """Every AWX job, in the order in which AWX took them."""
-        answer = requests.get(f"{self.stack.url('awx')}/_emulator/launches", timeout=10).json()
+        answer = requests.get(f"{self.stack.url('awx')}/_emulator/launches", timeout=60).json()
         found: list[dict[str, Any]] = answer["launches"]
         return found
 
@@ -121,16 +151,47 @@ class Lab:
         return found
 
 
+class Labs:
+    """At most one platform runs: whoever asks for the options of the one that does gets that one."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder
+        self._lab: Lab | None = None
+
+    def of(self, options: Options) -> Lab:
+        if self._lab is None or self._lab.stack.options != options:
+            self.stop()
+            stack = Stack(Home(self._folder / f"home-{uuid.uuid4().hex[:8]}"), options, lambda _what, _begun: None)
+            try:
+                stack.start()
+                self._lab = Lab(stack)
+            except BaseException:
+                stack.stop()
+                raise
+        return self._lab
+
+    def stop(self) -> None:
+        if self._lab is not None:
+            self._lab.stack.stop()
+            self._lab = None
+
+
+@pytest.fixture(scope="package")
+def labs(run_folder: Path) -> Iterator[Labs]:
+    """A platform takes half a minute of both cores to start, so that the stories share it, with APIs of their own."""
+    made = Labs(run_folder)
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module")
-def start_lab(run_folder: Path) -> Iterator[Callable[[Options], Lab]]:
-    stacks: list[Stack] = []
+def lab(labs: Labs) -> Lab:
+    made = labs.of(DIRECT)
+    assert made.first["state"] == "succeeded"
+    return made
 
-    def start(options: Options) -> Lab:
-        folder = run_folder / f"home-{uuid.uuid4().hex[:8]}"
-        stacks.append(Stack(Home(folder), options, lambda _what, _begun: None))
-        stacks[-1].start()
-        return Lab(stacks[-1])
 
-    yield start
-    for stack in stacks:
-        stack.stop()
+@pytest.fixture(scope="module")
+def played_lab(labs: Labs) -> Lab:
+    """Jobs are runs of the real playbooks."""
+    return labs.of(PLAYED)

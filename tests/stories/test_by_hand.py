@@ -9,22 +9,14 @@ import requests
 from typer.testing import CliRunner
 
 from local.cli.main import app
-from local.stack import Options
 from local.workspace import api_folder
-
-OPTIONS = Options(executor="direct", around=False, slots=4, time_scale=60, activation_ms=5, import_ms=5)
-
-
-@pytest.fixture(scope="module")
-def lab(start_lab: Callable[[Options], Any]) -> Any:
-    return start_lab(OPTIONS)
 
 
 @pytest.fixture
 def slow_jobs(lab: Any) -> Iterator[Callable[[float], None]]:
     def slow(seconds: float) -> None:
         url = f"{lab.stack.url('awx')}/_emulator/timing"
-        requests.put(url, json={"running_s": seconds}, timeout=5).raise_for_status()
+        requests.put(url, json={"running_s": seconds}, timeout=60).raise_for_status()
 
     yield slow
     slow(0)
@@ -37,7 +29,7 @@ def fresh() -> str:
 def ask(lab: Any, path: str, key: str | None = None) -> requests.Response:
     headers = {"Idempotency-Key": key} if key else {}
     url = f"{lab.stack.url('api')}/v1/deployments/{path}"
-    return requests.post(url, headers=headers, auth=lab.stack.admin, timeout=10)
+    return requests.post(url, headers=headers, auth=lab.stack.admin, timeout=60)
 
 
 def pushed(lab: Any, api: str, *paths: str) -> Any:
@@ -156,7 +148,8 @@ def test_what_is_being_launched_can_be_cancelled_too(lab: Any) -> None:
 
 def test_what_cannot_be_done_is_refused_with_a_reason(lab: Any) -> None:
     api = fresh()
-    good = in_state(lab, pushed(lab, api)["id"], "succeeded")
+    # a document of its own: below it is damaged wherever it is used
+    good = in_state(lab, pushed(lab, api, f"/{api}")["id"], "succeeded")
     lab.workspace.write(f"{api_folder(api)}/openapi.yaml", "openapi: 3.1.0\npaths: [\n")
     (bad,) = lab.done(lab.workspace.push("Broken"))
     for path, code in (
@@ -178,15 +171,15 @@ def operator(lab: Any) -> dict[str, str]:
     """The headers of the operators' client, signed in at the realm."""
     realm, secret = f"{lab.stack.url('identity')}/realms/stoa", lab.stack.home.secret("stoa_operator_client_secret")
     form, client = {"grant_type": "client_credentials"}, ("stoa-operator", secret)
-    answer = requests.post(f"{realm}/protocol/openid-connect/token", data=form, auth=client, timeout=10)
+    answer = requests.post(f"{realm}/protocol/openid-connect/token", data=form, auth=client, timeout=60)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def test_the_operators_client_deploys_in_its_tenant_and_reaches_no_other(lab: Any) -> None:
     first = in_state(lab, pushed(lab, fresh(), "/a")["id"], "succeeded")
     headers, url = operator(lab), f"{lab.stack.url('api')}/v1/deployments"
-    answer = requests.post(f"{url}/{first['id']}/rollback", headers=headers, timeout=10)
+    answer = requests.post(f"{url}/{first['id']}/rollback", headers=headers, timeout=60)
     assert answer.status_code == 202, answer.text
     again = in_state(lab, answer.json()["id"], "succeeded")
     assert again["requested_by"] not in {first["requested_by"], lab.admin_id}
-    assert requests.get(url, params={"tenant": "tenant-other"}, headers=headers, timeout=10).status_code == 404
+    assert requests.get(url, params={"tenant": "tenant-other"}, headers=headers, timeout=60).status_code == 404

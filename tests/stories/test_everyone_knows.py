@@ -1,7 +1,6 @@
 """One push: people are told, Argo CD is synced, search finds it, the archive keeps it, the trace shows it all."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,17 +12,17 @@ from local.chaos.projections import people_told, rolled_out
 from local.cli.main import app
 from local.stack import Options
 
-OPTIONS = Options(executor="direct", slots=4, time_scale=20, activation_ms=5, import_ms=5)
+OPTIONS = Options(executor="direct", slots=4, api_workers=2, time_scale=20, activation_ms=5, import_ms=5)
 AROUND = {"argocd_sync", "notify"}
 
 
 @pytest.fixture(scope="module")
-def lab(start_lab: Callable[[Options], Any]) -> Any:
-    return start_lab(OPTIONS)
+def lab(labs: Any) -> Any:
+    return labs.of(OPTIONS)
 
 
 def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
-    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, auth=lab.stack.admin, timeout=10)
+    answer = requests.get(f"{lab.stack.url('api')}{path}", params=parameters, auth=lab.stack.admin, timeout=60)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found
@@ -31,7 +30,7 @@ def of(lab: Any, path: str, **parameters: str) -> dict[str, Any]:
 
 def told(lab: Any, word: str) -> set[str]:
     """The kinds of messages that hold it."""
-    messages = requests.get(f"{lab.stack.url('people')}/_emulator/messages", timeout=10).json()["messages"]
+    messages = requests.get(f"{lab.stack.url('people')}/_emulator/messages", timeout=60).json()["messages"]
     return {message["kind"] for message in messages if word in json.dumps(message)}
 
 

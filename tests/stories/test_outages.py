@@ -7,33 +7,15 @@ deployment ran twice; the gateway serves, per lane, the newest valid request.
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from kafka import KafkaProducer
 
-from local.stack import Options
 from local.workspace import api_folder, openapi_document
 
-SCALE = 240.0
-OUTAGE_S = 7200 / SCALE
+OUTAGE_S = 7200
 APIS = tuple(f"api-{number}" for number in range(10))
 ROUNDS = 4
-OPTIONS = Options(
-    executor="direct",
-    around=False,
-    slots=4,
-    time_scale=SCALE,
-    activation_ms=5,
-    import_ms=5,
-    environment={"STOA_AWX_TIMEOUT_S": "2", "STOA_LAUNCH_MAY_ARRIVE_S": "3"},
-)
-
-
-@pytest.fixture(scope="module")
-def lab(start_lab: Callable[[Options], Any]) -> Any:
-    return start_lab(OPTIONS)
 
 
 def assert_the_sentence_holds(lab: Any, commits: list[str]) -> dict[str, dict[str, Any]]:
@@ -74,10 +56,10 @@ def test_two_hours_without_awx_and_a_poison_record_among_them(lab: Any) -> None:
     assert len(asked) == 1
     dead = lab.until(lambda: lab.records("deploy-requests.dlq"), "the poison record to be set aside, AWX or not")
     assert [record.value for record in dead if record.key == poison] == [b"not what it seems"]
-    time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - began)))
+    time.sleep(max(0.0, OUTAGE_S / lab.stack.options.time_scale - (time.monotonic() - began)))
     lab.stack.start_emulator("awx")
     for commit in commits:
-        lab.done(commit, 90)
+        lab.done(commit)
     served = assert_the_sentence_holds(lab, commits)
     newest = {api: commits[-1] for api in APIS} | {APIS[0]: commits[-2]}
     assert {api: row["commit_sha"] for api, row in served.items()} == newest
@@ -91,10 +73,10 @@ def test_pushes_while_kafka_is_away_are_done_once_when_it_is_back(lab: Any) -> N
     lab.stack.kafka.kill()
     lab.write(api)
     commit = lab.workspace.push(f"Add {api} without Kafka")
-    accepted = lab.until(lambda: [p for p in lab.control_plane.pushes() if p["after_sha"] == commit], "the 202", 10)
+    accepted = lab.until(lambda: [p for p in lab.control_plane.pushes() if p["after_sha"] == commit], "the 202")
     assert accepted[0]["state"] == "accepted"
     lab.stack.kafka.start()
-    lab.done(commit, 90)
+    lab.done(commit)
     assert assert_the_sentence_holds(lab, [commit])[api]["generation"] == 1
 
 
@@ -127,7 +109,7 @@ def test_functions_and_awx_killed_while_they_work_lose_and_double_nothing(lab: A
         lab.stack.start_emulator("awx")
     lab.stack.platform.wait_ready()
     for commit in commits:
-        lab.done(commit, 90)
+        lab.done(commit)
     assert_the_newest_is_served(lab, apis, commits, "/kill-2")
 
 
@@ -162,7 +144,7 @@ def assert_the_newest_is_served(lab: Any, apis: list[str], commits: list[str], p
         found = [row for row in lab.deployments(commits[-1]) if row["state"] == "succeeded"]
         return {row["api"] for row in found} == set(apis)
 
-    lab.until(newest, "the newest of each to be served", 90)
+    lab.until(newest, "the newest of each to be served")
     served = assert_the_sentence_holds(lab, commits)
     assert {api: row["commit_sha"] for api, row in served.items()} == dict.fromkeys(apis, commits[-1])
     assert {api: lab.call(api, path, lab.key(api)).status_code for api in apis} == dict.fromkeys(apis, 200)

@@ -125,14 +125,14 @@ def test_everything_survives_a_kill(tmp_path: Path) -> None:
     app = kit.app()
     assert kit.sync(app, revision).status_code == 200
     child.kill()
-    child.wait(10)
+    child.wait(60)
     kit.close()
     child, kit = started()
     kit.later()
     assert kit.read(app)["status"]["operationState"]["syncResult"]["revision"] == revision
     kit.close()
     child.terminate()
-    child.wait(10)
+    child.wait(60)
 
 
 def test_it_makes_and_prunes_what_the_folders_of_git_say(tmp_path: Path) -> None:

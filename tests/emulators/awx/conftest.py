@@ -82,7 +82,7 @@ class Kit:
             self.until(lambda: self.job(number)["event_processing_finished"])
         return self.job(number)
 
-    def until(self, true: Callable[[], Any], seconds: float = 20) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 120) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := true()):
             assert time.monotonic() < deadline
@@ -262,11 +262,11 @@ class Process:
 
     def kill(self) -> None:
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(60)
 
     def stop(self) -> None:
         self.child.terminate()
-        self.child.wait(10)
+        self.child.wait(60)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_a_killed_emulator_leaves_no_run_and_reaps_it_at_its_next_start(
     one.kit.wait(waiting, "waiting")
 
     one.kill()
-    one.kit.until(lambda: not programs_with(str(file)), 5)
+    one.kit.until(lambda: not programs_with(str(file)))
     size = file.stat().st_size
     other = started(tmp_path / "state", playbooks, **told)
 

@@ -91,7 +91,7 @@ class Inbox:
         return self.bodies
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> Any:
+def until(true: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline
@@ -242,12 +242,12 @@ class Process:
 
     def kill(self) -> None:
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(60)
 
     def stop(self) -> None:
         self.kit.close()
         self.child.terminate()
-        self.child.wait(10)
+        self.child.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -205,7 +205,7 @@ class Receiver:
 
     def of(self, session: str, count: int) -> list[str]:
         """The tokens that came about a session, once that many have."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             here = [token for path, token in self.told if sid_of(token) == session]
             if len(here) >= count or time.monotonic() > deadline:

@@ -217,7 +217,7 @@ def started(folder: Path, port: int = 0, public: str = "http://127.0.0.1:9") -> 
     command = [sys.executable, "-m", "local.emulators.keycloak", "--port", str(port), "--state", str(folder), *files]
     process = subprocess.Popen(command, env={**os.environ, **made})
     try:
-        issuer, deadline = Issuer(url, made), time.monotonic() + 30
+        issuer, deadline = Issuer(url, made), time.monotonic() + 120
         while True:
             with contextlib.suppress(httpx.TransportError):
                 issuer.http.get(issuer.url)

@@ -59,7 +59,7 @@ class People:
             smtp.sendmail("stoa@example.com", [to], text)
 
     def until(self, kind: str, count: int) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(found := self.messages(kind)) < count:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -69,7 +69,7 @@ def test_the_answer_may_come_long_after_the_message_was_kept(people: Any) -> Non
     posting.start()
     people.until("slack", 1)
     assert answers == []
-    posting.join(10)
+    posting.join(60)
     assert answers == [(200, "ok")]
 
 

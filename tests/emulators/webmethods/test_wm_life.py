@@ -40,7 +40,7 @@ def test_an_api_without_a_resource_cannot_be_activated(kit: Any) -> None:
 
 def test_activation_takes_its_time_and_serves_at_the_end_of_it(kit: Any) -> None:
     record = kit.api()
-    with kit.timing(activation_ms=300):
+    with kit.timing(activation_ms=1500):
         began = time.monotonic()
         thread = threading.Thread(target=kit.admin.put, args=(f"/apis/{record['id']}/activate",))
         thread.start()
@@ -48,17 +48,16 @@ def test_activation_takes_its_time_and_serves_at_the_end_of_it(kit: Any) -> None
         thread.join()
 
     assert early == 404
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 1.5
     assert kit.call(record).status_code == 200
 
 
 def test_the_runtime_answers_404_from_the_beginning_of_a_deactivation(kit: Any) -> None:
     record = kit.api(active=True)
-    with kit.timing(activation_ms=400):
+    with kit.timing(activation_ms=1500):
         thread = threading.Thread(target=kit.admin.put, args=(f"/apis/{record['id']}/deactivate",))
         thread.start()
-        deadline = time.monotonic() + 0.35
-        while kit.call(record).status_code == 200 and time.monotonic() < deadline:
+        while thread.is_alive() and kit.call(record).status_code == 200:
             pass
         during = thread.is_alive() and kit.call(record).status_code
         thread.join()

@@ -1,0 +1,69 @@
+"""Which tests two workers begin with, and which of them one worker does alone.
+
+Whoever has nothing left waits for the other, so that the longest go first; `pytest -n 2 --dist loadfile` would begin
+with the files that have the most tests. The stories share a platform, and stay together.
+"""
+
+from pathlib import PurePosixPath
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+STORIES = "tests/stories"
+# those of one platform behind each other; the one that kills its parts is its last
+SHARED = (
+    "test_everyone_knows",
+    "test_pushes",
+    "test_by_hand",
+    "test_members_by_git",
+    "test_push_to_gateway",
+    "test_real_documents",
+    "test_outages",
+    "test_played",
+)
+# more than ten seconds each, on a machine of two cores; what is missing here costs seconds, and nothing else
+LONG = (
+    STORIES,
+    "tests/cdk",
+    "tests/local/test_stack_again.py",
+    "tests/archive",
+    "tests/parts",
+    "tests/flows",
+    "tests/emulators/awx",
+    "tests/playbooks",
+    "tests/functions",
+    "tests/runtime",
+    "tests/search",
+    "tests/notifications",
+)
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def rank(nodeid: str) -> tuple[int, int]:
+    """Smaller is earlier; what is equal stays in order."""
+    file = PurePosixPath(file_of(nodeid))
+    place = next((number for number, path in enumerate(LONG) if file.is_relative_to(path)), len(LONG))
+    story = SHARED.index(file.stem) if file.is_relative_to(STORIES) and file.stem in SHARED else len(SHARED)
+    return place, story
+
+
+class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
+    """By file, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = file_of(nodeid)
+        return STORIES if PurePosixPath(file).is_relative_to(STORIES) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst | None:
+    if config.option.dist != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return LongestFirst(config, log)
