@@ -3,7 +3,6 @@
 import base64
 import time
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -24,7 +23,7 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def topic(kafka: Any) -> Iterator[str]:
+def topic(kafka: Any) -> str:
     """With four events of the newer history."""
     name = f"made-anew-{uuid.uuid4().hex[:8]}"
     with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap)) as admin:
@@ -33,7 +32,7 @@ def topic(kafka: Any) -> Iterator[str]:
     for number in range(4):
         producer.send(name, b"{}", headers=[("ce_id", f"new-{number}".encode())]).get(10)
     producer.close()
-    yield name
+    return name
 
 
 def kept(archive: Archive, topic: str, which: str, numbers: range) -> None:
