@@ -159,6 +159,8 @@ class Stack:
             "STOA_SLACK_URL": self.url("people"),
             "STOA_SMTP_HOST": "127.0.0.1",
             "STOA_SMTP_PORT": str(self.ports["smtp"]),
+            "STOA_SMTP_TLS": "offered",
+            "STOA_NEARBY_BACKENDS": "127.0.0.1",
             "STOA_MAIL_FROM": MAIL_FROM,
             # everybody on this machine is one user
             "STOA_USER_REQUESTS_PER_S": "500",

@@ -2,4 +2,4 @@
 
 from stoa.entrypoints.schedule import scheduled
 
-handler = scheduled("awx_reconciler", lambda app: app.deployments.reconcile())
+handler = scheduled("awx_reconciler", lambda app, remaining_ms: app.deployments.reconcile(remaining_ms))

@@ -2,4 +2,4 @@
 
 from stoa.entrypoints.schedule import scheduled
 
-handler = scheduled("gitlab_reconciler", lambda app: app.gitops.catch_up())
+handler = scheduled("gitlab_reconciler", lambda app, remaining_ms: app.gitops.catch_up(remaining_ms))

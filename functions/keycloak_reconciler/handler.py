@@ -2,4 +2,7 @@
 
 from stoa.entrypoints.schedule import scheduled
 
-handler = scheduled("keycloak_reconciler", lambda app: app.sessions.finish() + app.members.sync())
+handler = scheduled(
+    "keycloak_reconciler",
+    lambda app, remaining_ms: app.sessions.finish(remaining_ms) + app.members.sync(remaining_ms),
+)

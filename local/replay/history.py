@@ -1,8 +1,10 @@
 """The whole history of a topic: what the archive holds and, from Kafka, what it does not hold yet."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -40,10 +42,18 @@ class Span:
         pairs = zip(borders[::2], borders[1::2], strict=True)
         return [(first, min(behind, end)) for first, behind in pairs if first < min(behind, end)]
 
+    def between(self) -> int:
+        """How many offsets are missing between the first that was read and the last."""
+        return sum(after[0] - before[1] for before, after in pairwise(self.ranges))
+
 
 @dataclass
 class History:
-    """`ends` says up to where, by topic and partition; `lost` counts offsets below it that nobody has any more."""
+    """`ends` says up to where, by topic and partition; `lost` counts offsets below it that nobody has any more.
+
+    Where the offsets of a partition began again, what was before is in the archive alone: all of it, up to nobody knows
+    where, so that of it only what is missing in between is lost.
+    """
 
     archived: Archived
     consumer: KafkaConsumer
@@ -53,13 +63,17 @@ class History:
     def blocks(self, topic: str) -> Iterator[Sequence[Line]]:
         """Lines of one partition at a time; over all, in no certain order. Raises KafkaError, Transient."""
         spans = {partition: Span() for name, partition in self.ends if name == topic}
-        for lines in self.archived.objects(topic):
+        older: defaultdict[tuple[int, int], Span] = defaultdict(Span)
+        newest = self.archived.newest(topic)
+        for history, lines in self.archived.by_history(topic):
             partition, first, last = lines[0]["partition"], lines[0]["offset"], lines[-1]["offset"]
-            end = self.ends.get((topic, partition), 0)
+            goes_on = history >= newest.get(partition, 0)  # a higher one began while this reads
+            end = self.ends.get((topic, partition), 0) if goes_on else last + 1
             if first < end:
-                spans[partition].add(first, last + 1)
+                (spans[partition] if goes_on else older[partition, history]).add(first, last + 1)
                 self._miss(topic, last + 1 - first - len(lines))
                 yield lines if last < end else [line for line in lines if line["offset"] < end]
+        self._miss(topic, sum(span.between() for span in older.values()))
         for partition, span in spans.items():
             for first, behind in span.missing(self.ends[topic, partition]):
                 yield from self._from_kafka(TopicPartition(topic, partition), first, behind)

@@ -110,6 +110,7 @@ def test_a_commit_that_was_taken_back_ends_its_change(author: Author, monkeypatc
     monkeypatch.setattr(flows, "OVERDUE", timedelta(0))
     author.plan()
     assert author.change(at).state == "committed"
+    assert author.authoring.follow(lambda: flows.LOOK_MS - 1) == 0, "there is no time for it"
     assert author.authoring.follow(lambda: 60_000) == 1
     assert (author.change(at).error or {})["code"] == "TAKEN_BACK"
     lost = author.ask("replace", wanted("3.0.0"), seen=1)

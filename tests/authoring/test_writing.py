@@ -129,6 +129,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ("create", {"document": {"name": "openapi.yaml", "content": "openapi: 3.0.3\npaths: [\n"}}, "SPEC_NOT_PARSEABLE"),
     ("create", {"environments": {"dev": {}}}, "VARIABLE_MISSING"),
     ("create", {"environments": {"dev": {"BACKEND_URL": "ftp://x"}}}, "BACKEND_URL_INVALID"),
+    ("create", {"environments": {"dev": {"BACKEND_URL": "http://169.254.169.254/latest"}}}, "BACKEND_NOT_ALLOWED"),
     ("create", {"environments": {"dev": {"BACKEND_URL": "\ud800"}}}, "INVALID_VALUE"),
     ("deprecate", None, "NOT_FOUND"),
     ("replace", None, "NOT_FOUND"),

@@ -9,7 +9,7 @@ import pytest
 
 from stoa.adapters.awx import Awx
 from stoa.deployments.events import Cause
-from stoa.deployments.flows import Deployments
+from stoa.deployments.flows import LAUNCH_MS, Deployments
 from stoa.deployments.flows_by_hand import ByHand
 from stoa.deployments.model import Deployment
 from stoa.deployments.queries import DeploymentQueries
@@ -103,6 +103,18 @@ def test_what_the_schema_of_extra_vars_refuses_never_reaches_awx(database: Datab
     assert (wrong.read(asked).error or {})["code"] == "EXTRA_VARS_INVALID"
     assert wrong.awx.jobs == []
     wrong.awx.shutdown()
+
+
+def test_a_tick_begins_nothing_that_its_function_could_not_end(lab: Lab) -> None:
+    asked = [lab.ask(api) for api in ("orders", "payments", "billing")]
+    for number, one in enumerate(asked):
+        lab.flows.launch(one)
+        lab.end(number, artifacts={"stoa_result": {"verified": True, "outcome": "applied"}})
+    left = iter([LAUNCH_MS, LAUNCH_MS, LAUNCH_MS - 1, LAUNCH_MS - 1])  # a page of jobs, and one of them
+    lab.flows.reconcile(lambda: next(left))
+    assert [lab.read(one).state for one in asked].count("succeeded") == 1
+    lab.flows.reconcile()
+    assert [lab.read(one).state for one in asked].count("succeeded") == 3
 
 
 def test_a_job_that_is_gone_from_awx_is_left_to_a_person(lab: Lab) -> None:

@@ -113,6 +113,8 @@ FAULTS: dict[str, tuple[str, str | None, str, str, str]] = {
     "an address of nothing": ("BACKEND_URL_INVALID", "spec.backend.url", API, "${BACKEND_URL}", "''"),
     "an address with an empty host": ("BACKEND_URL_INVALID", "spec.backend.url", API, "${BACKEND_URL}",
                                       "https://${DOMAIN:}/orders"),
+    "an address of the gateway itself": ("BACKEND_NOT_ALLOWED", "spec.backend.url", API, "${BACKEND_URL}",
+                                         "http://127.0.0.2:8080/orders"),
     "a missing variable": ("VARIABLE_MISSING", None, API, "${TIMEOUT:5}", "${TIMEOUT}"),
     "a variable in small letters": ("VARIABLE_INVALID", None, API, "${TIMEOUT:5}", "${timeout:5}"),
     "a tenant that is not the folder's": ("NAME_MISMATCH", "metadata", API,

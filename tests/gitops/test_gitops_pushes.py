@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stoa.gitops import store
-from stoa.gitops.flows import GitOps
+from stoa.gitops.flows import LOOK_MS, GitOps
 from stoa.gitops.queries import PushQueries
 from stoa.kernel.clock import now
 from stoa.kernel.database import Database
@@ -42,6 +42,24 @@ def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Ser
     assert desk.gitops.catch_up() == 1, "one that is refused is logged, and counts as nothing found"
     server.fault(mode="ok")
     assert desk.gitops.catch_up() == 1
+
+
+def test_a_tick_begins_no_project_that_its_function_could_not_end(desk: Desk, server: Server) -> None:
+    """And each has its turn: they are looked at in another order each time."""
+    desk.history.at = desk.history.commit(None)
+    others = [History(server) for _ in range(2)]
+    for other in others:
+        other.at = other.commit(None)
+        desk.register(other.project)
+
+    def caught_up() -> set[int]:
+        return {push["project_id"] for push in PushQueries(desk.gitops.database).recent(None, None, 10)}
+
+    left = [LOOK_MS, LOOK_MS - 1] * 200
+    assert (desk.gitops.catch_up(lambda: left.pop(0)), len(caught_up())) == (1, 1)
+    while len(caught_up()) < 3 and left:
+        desk.gitops.catch_up(lambda: left.pop(0))
+    assert caught_up() == {desk.project, *(other.project for other in others)}
 
 
 def test_a_refused_push_is_not_caught_up_before_the_branch_moves(desk: Desk) -> None:

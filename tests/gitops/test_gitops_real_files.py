@@ -11,7 +11,7 @@ from local.workspace import Workspace, openapi_document
 from stoa.gitops.model import Change, affected
 from stoa.repository import iam
 from stoa.repository.definition import definition
-from stoa.repository.dialect import absolute_url
+from stoa.repository.dialect import host_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / ".." / "shared" / "data"
@@ -32,12 +32,12 @@ NO_URLS = [
 
 @pytest.mark.parametrize("url", URLS)
 def test_an_address_is_absolute(url: str) -> None:
-    assert absolute_url(url)
+    assert host_of(url)
 
 
 @pytest.mark.parametrize("url", NO_URLS, ids=repr)
 def test_an_address_that_only_a_browser_forgives_is_none(url: str) -> None:
-    assert not absolute_url(url)
+    assert host_of(url) is None
 
 
 def test_the_files_that_the_page_shows_are_an_api_and_its_tenants_members() -> None:

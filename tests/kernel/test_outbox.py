@@ -12,7 +12,7 @@ from stoa.kernel import ids, metrics, outbox
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Event
 from stoa.kernel.errors import Transient
-from stoa.kernel.publisher import Publisher
+from stoa.kernel.publisher import KEYS_AT_ONCE, SEND_MS, Publisher
 
 
 def event(key: str, number: int) -> Event:
@@ -70,6 +70,15 @@ def test_what_kafka_refused_is_published_later_in_order_and_once(database: Datab
     assert publisher.relay() == 5
     assert publisher.relay() == 0
     assert [b'"number":%d' % n in row.value for n, row in enumerate(log.rows)] == [True] * 5
+
+
+def test_the_relay_begins_nothing_that_its_function_could_not_end(database: Database) -> None:
+    log = Log()
+    with database.transaction() as connection:
+        outbox.add(connection, [event(f"k{number}", number) for number in range(KEYS_AT_ONCE + 1)])
+    left = iter([SEND_MS, SEND_MS - 1])
+    assert Publisher(database, log.send, wait_s=0).relay(lambda: next(left)) == KEYS_AT_ONCE
+    assert Publisher(database, log.send, wait_s=0).relay() == 1
 
 
 def test_the_relay_says_how_long_events_have_waited_also_when_kafka_is_away(

@@ -8,7 +8,7 @@ import pytest
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.settings import Secret
-from stoa.members.flows import Members
+from stoa.members.flows import CHANGE_MS, Members
 from stoa.tenancy.flows import deny_user
 from tests.emulators.keycloak.kit import NUMBERS
 from tests.members.kit import Desk
@@ -204,6 +204,20 @@ def test_while_keycloak_is_down_nothing_is_lost_and_ticks_wait(desk: Desk, n: st
     desk.fault(mode="ok")
     assert desk.tick() == 1
     assert desk.standing(ann) == (desk.a, {"tenant-admin"})
+
+
+def test_a_tick_begins_no_change_that_its_function_could_not_end(desk: Desk, n: str) -> None:
+    people = [desk.person(f"{name}{n}") for name in ("ann", "ben")]
+    desk.push(desk.file(a={"cpi": [f"ann{n}"], "viewers": [f"ben{n}"]}))
+    desk.due()
+    left = iter([CHANGE_MS] * 4 + [CHANGE_MS - 1] * 9)  # the tenant, two users, one change
+    with pytest.raises(Transient, match="1 of 2 changes"):
+        desk.members.sync(lambda: next(left))
+    assert [desk.standing(who)[0] for who in people].count(desk.a) == 1
+    assert desk.state(desk.a)[0] == "pending"
+    desk.tick()
+    assert [desk.standing(who)[0] for who in people] == [desk.a] * 2
+    assert desk.state(desk.a)[0] == "synced"
 
 
 def test_of_two_ticks_at_once_one_works(desk: Desk, n: str, database_url: str) -> None:

@@ -27,7 +27,7 @@ from stoa.kernel.clock import iso, now
 from stoa.kernel.database import Database
 from stoa.kernel.envelope import Message, Position, decode
 from stoa.kernel.outbox import Row
-from stoa.kernel.settings import Secret
+from stoa.kernel.settings import Secret, SmtpTls
 from stoa.notifications.flows import Notifications
 from stoa.notifications.flows_by_hand import Channels
 from stoa.notifications.model import Channel
@@ -76,7 +76,7 @@ class Desk:
             database=database,
             publish=lambda _keys: None,
             slack=Slack(world.url),
-            mail=Mail("127.0.0.1", world.smtp_port, SENDER),
+            mail=Mail("127.0.0.1", world.smtp_port, SENDER, tls=SmtpTls.OFFERED),
             vault=world.vault,
             time_scale=1.0,
         )

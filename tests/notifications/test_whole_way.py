@@ -37,6 +37,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
         "STOA_SLACK_URL": world.url,
         "STOA_SMTP_HOST": "127.0.0.1",
         "STOA_SMTP_PORT": str(world.smtp_port),
+        "STOA_SMTP_TLS": "offered",
         "STOA_MAIL_FROM": "stoa@stoa.local",
     }
     platform = Platform(environment, Path(tempfile.mkdtemp(dir=run_folder)), api_workers=1, port=free_port())

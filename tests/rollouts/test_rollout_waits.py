@@ -63,6 +63,30 @@ def test_a_window_may_be_closed_for_days_and_what_waits_then_has_a_day_of_its_ow
     assert (dead, closed.state[0]) == ([], "syncing")
 
 
+def test_automatic_sync_has_a_day_from_when_its_window_opens(tell: Tell) -> None:
+    story = tell(automated=True, head=sha())
+    story.kit.later()
+    story.kit.read(story.app)
+    story.kit.put("windows", **{story.tenant: True})
+    story.kit.put(f"applications/{story.application}", head=sha())
+    story.rollouts.sync(story.created())
+    _two_days_pass(story)
+    story.follow()
+    assert story.state == ("automatic", "a sync window is closed")
+    assert not ArgoCd(story.kit.url, Secret(TOKEN)).holds_back(*tell().app)
+    story.kit.put("windows")
+    story.kit.later()
+    story.kit.read(story.app, refresh="normal")
+    assert story.end()[0] == "succeeded"
+
+
+def _two_days_pass(story: Any) -> None:
+    with story.database.transaction() as connection:
+        connection.execute(
+            "UPDATE rollouts SET asked_at = asked_at - interval '2 days' WHERE tenant = %s", (story.tenant,)
+        )
+
+
 def test_a_tick_looks_at_as_many_as_there_is_time_for(tell: Tell) -> None:
     stories = [tell() for _ in range(3)]
     for story in stories:

@@ -42,6 +42,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/v1/applications", resources.list_applications),
     ("GET", APPLICATION, resources.read),
     ("POST", f"{APPLICATION}/sync", resources.sync),
+    ("GET", f"{APPLICATION}/syncwindows", resources.sync_windows),
     ("DELETE", f"{APPLICATION}/operation", resources.terminate),
 ]
 OPEN = (resources.version, resources.login)

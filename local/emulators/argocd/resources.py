@@ -96,6 +96,13 @@ def sync(call: Call) -> Any:
         return shown(app)
 
 
+def sync_windows(call: Call) -> Any:
+    """`canSync` is of syncs by hand; what is empty is left out."""
+    closed = call.controller.closed(call.application()["project"])
+    window = {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "manualSync": False}
+    return {"canSync": not closed, **({"activeWindows": [window], "assignedWindows": [window]} if closed else {})}
+
+
 def terminate(call: Call) -> Any:
     with call.controller.store.lock:
         call.controller.terminate(call.application(), call.now)

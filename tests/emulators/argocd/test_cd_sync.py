@@ -137,6 +137,18 @@ def test_automatic_sync_waits_for_its_window_and_does_not_repeat_a_failure(kit: 
     assert kit.read(app)["status"]["operationState"]["startedAt"] == started
 
 
+def test_what_keeps_an_application_from_syncing_is_shown(kit: Kit) -> None:
+    app = kit.app()
+    where, project = f"/applications/{app[0]}/syncwindows", {"project": app[1]}
+    assert kit.api.get(where, params=project).json() == {"canSync": True}
+    assert kit.api.get(where, params={"project": "other"}).status_code == 404
+    kit.put("windows", **{app[1]: True})
+    closed = kit.api.get(where, params=project).json()
+    assert (closed["canSync"], closed["assignedWindows"]) == (False, closed["activeWindows"])
+    assert [(window["kind"], window["manualSync"]) for window in closed["activeWindows"]] == [("deny", False)]
+    kit.put("windows")
+
+
 def test_a_refresh_answers_when_it_is_done_or_not_at_all(kit: Kit) -> None:
     app = kit.app()
     kit.put("timing", refresh_s=0.2)

@@ -90,7 +90,7 @@ class App(IdentityParts):
             database=self.database,
             publish=self.publisher.soon,
             slack=Slack(read.slack_url),
-            mail=Mail(read.smtp_host, read.smtp_port, read.mail_from),
+            mail=Mail(read.smtp_host, read.smtp_port, read.mail_from, tls=read.smtp_tls),
             vault=lambda: self.channels_vault,
             time_scale=read.time_scale,
         )
@@ -202,6 +202,7 @@ class App(IdentityParts):
             gitlab=lambda: self.gitlab,
             vault=lambda: self.vault,
             members=lambda *asked: self.members.ask(*asked),
+            nearby=frozenset(self.settings.nearby_backends.split()),
         )
 
     @cached_property
@@ -221,13 +222,14 @@ class App(IdentityParts):
             accept=lambda push: self.gitops.accept_push(push),
             convert=gateway_document,
             gitlab=lambda: self.gitlab,
+            nearby=frozenset(self.settings.nearby_backends.split()),
         )
 
     @cached_property
     def authors(self) -> "Authors":
         from stoa.authoring.flows_by_hand import Authors  # noqa: PLC0415
 
-        return Authors(self.database, self.publisher.soon)
+        return Authors(self.database, self.publisher.soon, frozenset(self.settings.nearby_backends.split()))
 
     @cached_property
     def change_queries(self) -> "ChangeQueries":

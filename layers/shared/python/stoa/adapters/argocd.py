@@ -14,6 +14,8 @@ from stoa.kernel.settings import Secret
 
 NOT_FOUND, PRECONDITION = 5, 9  # gRPC codes, which are finer than the HTTP status
 RETRY_STATUS = frozenset({408, 425, 429})
+TIMED_OUT = 408
+ACTIVE_ASSIGNED = ("activeWindows", "assignedWindows")
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,21 @@ class ArgoCd:
 
     def sync(self, name: str, project: str, revision: str, *, prune: bool) -> None:
         """Asks for an operation; that another one is running, or a sync window is closed, is Transient: the latter is
-        `expected`, because somebody wants it."""
+        `expected`, because somebody wants it. `sent` is False when the answer says that nothing was begun."""
         asked = {"revision": revision, "prune": prune, "dryRun": False, "project": project}
-        _body(self._send("POST", name, "/sync", json=asked), name)
+        answer = self._send("POST", name, "/sync", json=asked)
+        try:
+            _body(answer, name)
+        except Transient as error:
+            error.sent = not 400 <= answer.status_code < 500 or answer.status_code == TIMED_OUT
+            raise
+
+    def holds_back(self, name: str, project: str) -> bool:
+        """Whether a sync window keeps automatic sync from it now: one that denies is open, or none of those that allow.
+        `canSync` of the answer speaks of syncs by hand. Source: Argo CD 2.14, "Sync Windows"."""
+        said = _body(self._send("GET", name, "/syncwindows", params={"project": project}), name)
+        active, assigned = ({str(one["kind"]) for one in said.get(which) or ()} for which in ACTIVE_ASSIGNED)
+        return "deny" in active or ("allow" in assigned and "allow" not in active)
 
     def _send(self, method: str, name: str, what: str, **request: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self._token.reveal()}", "Content-Type": "application/json"}

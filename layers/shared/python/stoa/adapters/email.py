@@ -6,6 +6,7 @@ its own, which leaves ours in X-Stoa-Event-Id. Source: https://docs.aws.amazon.c
 
 import re
 import smtplib
+import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,6 +17,7 @@ from typing import Any
 from stoa.adapters.deadline import Deadline
 from stoa.kernel import clock
 from stoa.kernel.errors import Refused, Transient
+from stoa.kernel.settings import SmtpTls
 
 EVENT_HEADER = "X-Stoa-Event-Id"
 # there is no such mailbox, or none for us: RFC 5321 section 4.2.3, the 5yz replies to RCPT
@@ -27,14 +29,34 @@ BREAKS = re.compile(r"\s+")
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
+class Smtp(smtplib.SMTP):
+    """Not connected yet. The name to look for in the server's certificate is otherwise known to a constructor that
+    connects, which nothing could cut off."""
+
+    def __init__(self, host: str, *, local_hostname: str, timeout: float) -> None:
+        super().__init__(local_hostname=local_hostname, timeout=timeout)
+        self._host = host
+
+
 class Mail:
     """`sender` is the address in From. One recipient per message: nobody sees who else got it. By SMTP a mail is sent
-    within `deadline_s`, or not at all."""
+    within `deadline_s`, or not at all. The server's certificate is always checked, by the system's authorities or those
+    of SSL_CERT_FILE."""
 
-    def __init__(self, host: str, port: int, sender: str, *, timeout_s: float = 5.0, deadline_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        sender: str,
+        *,
+        tls: SmtpTls = SmtpTls.REQUIRED,
+        timeout_s: float = 5.0,
+        deadline_s: float = 20.0,
+    ) -> None:
         self._host = host
         self._port = port
         self._sender = sender
+        self._tls = tls
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
 
@@ -66,14 +88,25 @@ class Mail:
     def _by_smtp(self, message: EmailMessage, to: str) -> None:
         deadline = Deadline(self._deadline_s)
         # a name of our own, because smtplib would ask the resolver for one
-        smtp = smtplib.SMTP(local_hostname=self._domain, timeout=self._timeout_s)
+        smtp = Smtp(self._host, local_hostname=self._domain, timeout=self._timeout_s)
         with deadline.cuts(lambda: smtp.sock):
             try:
                 smtp.connect(self._host, self._port)
+                self._encrypt(smtp)
+            except smtplib.SMTPNotSupportedError as error:
+                smtp.close()
+                raise Transient("mail", "the server does not offer STARTTLS", alarm=True, sent=False) from error
             except (OSError, smtplib.SMTPException) as error:
                 smtp.close()
-                raise Transient("mail", type(error).__name__, sent=False) from error
+                wrong = isinstance(error, ssl.SSLError | smtplib.SMTPHeloError)
+                raise Transient("mail", type(error).__name__, alarm=wrong, sent=False) from error
             self._send_mail(smtp, message, to, deadline)
+
+    def _encrypt(self, smtp: smtplib.SMTP) -> None:
+        """Raises SMTPNotSupportedError where the server does not offer what is required."""
+        smtp.ehlo_or_helo_if_needed()
+        if self._tls is SmtpTls.REQUIRED or smtp.has_extn("starttls"):
+            smtp.starttls(context=ssl.create_default_context())
 
     def _send_mail(self, smtp: smtplib.SMTP, message: EmailMessage, to: str, deadline: Deadline) -> None:
         try:

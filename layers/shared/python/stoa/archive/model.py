@@ -47,6 +47,12 @@ def object_name(record: Record, history: int = 0) -> str:
     return f"{hour_folder(record, history)}{int(record['offset']):020d}{SUFFIX}"
 
 
+def partition_of(name: str) -> tuple[int, int]:
+    """The partition of an object, and its history. Raises ValueError for what is no object's name."""
+    partition, _, history = name.split("/")[-2].partition(".")
+    return int(partition), int(history or 0)
+
+
 def of_one_hour(records: Sequence[Record]) -> list[Record]:
     """The first of them, and those after it in the same hour: what goes into one object."""
     return list(takewhile(lambda r: _hour(r) == _hour(records[0]), records))

@@ -32,14 +32,29 @@ class Archived:
         Timestamps may go back, so an object may come before one of the same partition with lower offsets. A few are
         fetched ahead; otherwise nothing is kept.
         """
-        waiting: deque[Future[bytes]] = deque()
+        return (lines for _, lines in self.by_history(topic))
+
+    def by_history(self, topic: str) -> Iterator[tuple[int, list[model.Line]]]:
+        """The same, each with the number of its history: how often the offsets of its partition had begun again."""
+        waiting: deque[tuple[int, Future[bytes]]] = deque()
         with ThreadPoolExecutor(AHEAD, "archive") as pool:
             for name in self.store.names(model.folder(topic)):
-                waiting.append(pool.submit(self._fetched, name))
+                waiting.append((model.partition_of(name)[1], pool.submit(self._fetched, name)))
                 if len(waiting) > AHEAD:
-                    yield model.lines(waiting.popleft().result())
+                    yield _taken(*waiting.popleft())
             while waiting:
-                yield model.lines(waiting.popleft().result())
+                yield _taken(*waiting.popleft())
+
+    def newest(self, topic: str) -> dict[int, int]:
+        """The history that goes on in the topic, by partition."""
+        found: dict[int, int] = {}
+        for partition, history in map(model.partition_of, self.store.names(model.folder(topic))):
+            found[partition] = max(history, found.get(partition, 0))
+        return found
 
     def _fetched(self, name: str) -> bytes:
         return model.unzipped(self.store.get(name))
+
+
+def _taken(history: int, fetched: Future[bytes]) -> tuple[int, list[model.Line]]:
+    return history, model.lines(fetched.result())

@@ -14,7 +14,7 @@ from stoa.authoring.model import READ_AGAIN, Change
 from stoa.authoring.model_files import hashes, ours, writes
 from stoa.gitops.events import NO_COMMIT, PushAccepted
 from stoa.kernel import outbox
-from stoa.kernel.clock import iso, now
+from stoa.kernel.clock import RemainingMs, in_time, iso, now
 from stoa.kernel.database import Connection, Database, enter
 from stoa.kernel.envelope import Event, Message
 from stoa.kernel.errors import NotFound, Refused, Transient
@@ -24,6 +24,7 @@ from stoa.repository.definition import Definition, definition, folders, sources
 
 OVERDUE = timedelta(minutes=2)
 AT_ONCE = 50
+LOOK_MS = 40_000  # three calls to GitLab that get no answer, and the database
 PAST = {"create": "CREATED", "replace": "REPLACED", "delete": "DELETED", "publish": "PUBLISHED",
         "deprecate": "DEPRECATED"}  # fmt: skip
 
@@ -33,13 +34,14 @@ Convert = Callable[[str, Mapping[str, bytes], str], object]
 @dataclass(frozen=True)
 class Authoring:
     """`publish` takes outbox keys after a commit; `accept` makes a push known; `convert` raises Refused for a document
-    that the gateway could not take; `gitlab` is made at first use."""
+    that the gateway could not take; `gitlab` is made at first use; `nearby` is that of `definition`."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
     accept: Callable[[PushAccepted], str]
     convert: Convert
     gitlab: Callable[[], GitLab]
+    nearby: frozenset[str] = frozenset()
 
     def write(self, message: Message) -> None:
         """api-changes -> one commit in GitLab, then git-pushes. A redelivery finds what was done by the first."""
@@ -55,11 +57,11 @@ class Authoring:
         if change.state == "requested":
             self._end(change, error)
 
-    def follow(self, _remaining_ms: Callable[[], int]) -> int:
+    def follow(self, remaining_ms: RemainingMs) -> int:
         """every minute -> changes that no processed push named are ended: they are in it, or were taken back."""
         with self.database.transaction(admin_read=True) as connection:
             waiting = store.committed(connection, now() - OVERDUE, AT_ONCE)
-        return sum(self._follow(change) for change in waiting)
+        return sum(self._follow(change) for change in in_time(waiting, remaining_ms, LOOK_MS))
 
     def authored(self, project_id: int, tenants: Collection[str], messages: Mapping[str, str]) -> tuple[Authored, ...]:
         """the commits of a push, the oldest first -> those that the platform made, and for whom.
@@ -168,7 +170,7 @@ class Authoring:
         files = {**gitlab.files(project, sorted(unchanged), head), **new}
         for name in environments:
             read = {path: files[path] for path in needed[name]}
-            found: Definition = definition(read, *api, name)
+            found: Definition = definition(read, *api, name, self.nearby)
             self.convert(found.spec_path, read, found.api.spec.backend.url)
 
     def _made(self, change: Change, head: str) -> str | None:

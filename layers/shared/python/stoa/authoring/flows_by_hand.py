@@ -24,10 +24,11 @@ SECOND = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Authors:
-    """`publish` takes outbox keys after a commit."""
+    """`publish` takes outbox keys after a commit; `nearby` is that of `definition`."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
+    nearby: frozenset[str] = frozenset()
 
     def ask(self, order: Order, who: Asker) -> str:
         """POST, PUT, DELETE of an API -> api-changes, and audit-log. Returns the change's id. Raises Refused.
@@ -35,7 +36,7 @@ class Authors:
         What Git alone can tell (variables, the document) is found out by who writes it there.
         """
         at = now()
-        order = _checked(order, at)
+        order = _checked(order, at, self.nearby)
         key, subject = who.idempotency_key, _subject(order)
         with self.database.transaction(order.tenant) as connection:
             if key and (earlier := idempotency.started(connection, who.id, key, subject)):
@@ -54,13 +55,13 @@ class Authors:
         return change.id
 
 
-def _checked(order: Order, at: datetime) -> Order:
+def _checked(order: Order, at: datetime, nearby: frozenset[str]) -> Order:
     """Raises Refused for what is wrong whatever is in Git."""
     if order.action in ("create", "replace"):
         files = made_of(order.tenant, order.api, order.wanted, None)
         for environment in order.wanted["environments"]:
             try:
-                definition(files, order.tenant, order.api, environment)
+                definition(files, order.tenant, order.api, environment, nearby)
             except Refused as error:
                 if error.code != "VARIABLE_MISSING":  # it may stand in a file of the repository
                     raise

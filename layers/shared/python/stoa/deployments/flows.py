@@ -11,7 +11,7 @@ from stoa.deployments import store_lanes as lanes
 from stoa.deployments.model import Deployment, Holder, Lane, Turn, Verdict
 from stoa.gitops.events import Prepared
 from stoa.kernel import metrics, outbox, registrations
-from stoa.kernel.clock import now, sleep
+from stoa.kernel.clock import RemainingMs, in_time, no_end, now, sleep
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import Refused, Transient
@@ -21,6 +21,7 @@ TEMPLATES = {"deploy": "deploy-api", "undeploy": "undeploy-api"}
 # AWX may notify a moment before it has stored the last event of the job
 HINT_PATIENCE = timedelta(seconds=1)
 HINT_PAUSE_S = 0.1
+LAUNCH_MS = 45_000  # four calls to AWX that get no answer, and the database
 AWX_IS_DOWN_AFTER = 2  # before that, it may be one launch that always fails
 
 Prepare = Callable[[Deployment], Prepared]
@@ -80,15 +81,15 @@ class Deployments:
         self._close_if_over(holder, job)
         return True
 
-    def reconcile(self) -> int:
+    def reconcile(self, remaining_ms: RemainingMs = no_end) -> int:
         """every minute -> results that no notification told of, launches that a crash left open."""
         with self.database.transaction() as connection:
             held, lost_ones = lanes.busy_lanes(connection), lanes.lost_lanes(connection)
-        for lane in lost_ones:
+        for lane in in_time(lost_ones, remaining_ms, LAUNCH_MS):
             self._ask_again(lane)
         waits: list[Transient] = []
-        for start in range(0, len(held), PAGE):
-            self._go_on_with(held[start : start + PAGE], waits)
+        for start in in_time(range(0, len(held), PAGE), remaining_ms, LAUNCH_MS):
+            self._go_on_with(held[start : start + PAGE], waits, remaining_ms)
         if waits:
             raise waits[0]
         return len(held) + len(lost_ones)
@@ -181,10 +182,10 @@ class Deployments:
             keys = outbox.add(connection, [events.asked(made)])
         self.publish(keys)
 
-    def _go_on_with(self, held: Sequence[Holder], waits: list[Transient]) -> None:
+    def _go_on_with(self, held: Sequence[Holder], waits: list[Transient], remaining_ms: RemainingMs) -> None:
         """A page of AWX's list: thousands at once would outlast a tick. Raises if AWX is down, else adds to `waits`."""
         jobs = {job.id: job for job in self.awx.jobs(sorted(h.awx_job_id for h in held if h.awx_job_id))}
-        for holder in held:
+        for holder in in_time(held, remaining_ms, LAUNCH_MS):
             try:
                 self._go_on(holder, jobs)
             except Transient as error:

@@ -5,20 +5,20 @@ from typing import Any
 
 from stoa.bootstrap import App, app
 from stoa.kernel import metrics
+from stoa.kernel.clock import RemainingMs
 from stoa.kernel.errors import Transient
 from stoa.kernel.log import log, unbind
 
-RemainingMs = Callable[[], int]
 Tick = Callable[[RemainingMs], object]
 
 
-def scheduled(name: str, flow: Callable[[App], int]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
+def scheduled(name: str, flow: Callable[[App, RemainingMs], int]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
     """The handler of a scheduled function; it answers with how many things it did."""
 
-    def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    def handler(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         outcome = "failed"
         try:
-            done = flow(app())
+            done = flow(app(), context.get_remaining_time_in_millis)
             outcome = "done"
         except Transient as error:
             outcome = "waits"

@@ -1,6 +1,7 @@
 """From a GitLab push to the deployments it asks for, and from a commit to what AWX needs."""
 
 import hashlib
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from stoa.gitops.model_apis import Commit, Described, Touched, apis, attributed,
 from stoa.gitops.plan import Plan, planned
 from stoa.gitops.ports import AskMembers, Ours, Request, Settle
 from stoa.kernel import ids, inbox, outbox, registrations
-from stoa.kernel.clock import iso, now
+from stoa.kernel.clock import RemainingMs, in_time, iso, no_end, now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Message
 from stoa.kernel.errors import NotFound, Refused, Transient
@@ -29,6 +30,7 @@ from stoa.repository.iam import IamPush
 
 # how long a push may take to read what its APIs say of themselves, of the two minutes that it has
 DESCRIBE_S = 40.0
+LOOK_MS = 20_000  # a call to GitLab that gets no answer, and the database
 CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 
 
@@ -36,7 +38,7 @@ CONSUMER = "git_pushes_to_deploy_requests.git-pushes"
 class GitOps:
     """`request` writes deployments in our transaction, `members` what members are to be; `standing` tells what was
     asked to stand for a project; `authored` finds the commits that the platform made for people, `settle` ends what
-    they had asked for; `gitlab` and `vault` are made at first use."""
+    they had asked for; `gitlab` and `vault` are made at first use; `nearby` is that of `definition`."""
 
     database: Database
     publish: Callable[[Iterable[str]], None]
@@ -47,6 +49,7 @@ class GitOps:
     gitlab: Callable[[], GitLab]
     vault: Callable[[], Vault]
     members: AskMembers
+    nearby: frozenset[str] = frozenset()
 
     def accept_push(self, push: PushAccepted) -> str:
         """POST /webhooks/gitlab -> git-pushes. Returns the trace id; a redelivery gets the first one."""
@@ -58,12 +61,15 @@ class GitOps:
         self.publish(keys)
         return push["trace_id"]
 
-    def catch_up(self) -> int:
-        """every five minutes -> git-pushes for what GitLab never told us: it does not repeat a failed webhook."""
+    def catch_up(self, remaining_ms: RemainingMs = no_end) -> int:
+        """every five minutes -> git-pushes for what GitLab never told us: it does not repeat a failed webhook.
+
+        In another order each time, so that no project is always among those that there was no time for.
+        """
         with self.database.transaction() as connection:
             projects = registrations.projects(connection)
         found, waits = 0, []
-        for project in projects:
+        for project in in_time(random.sample(projects, len(projects)), remaining_ms, LOOK_MS):
             try:
                 found += self._catch_up(project)
             except Transient as error:
@@ -125,7 +131,7 @@ class GitOps:
             return Prepared(api_version=None, launch_vars={})
         tenant, api = api_key.split("/")
         files = self._files(project_id, commit, api_key, environment)
-        found = definition(files, tenant, api, environment)
+        found = definition(files, tenant, api, environment, self.nearby)
         self._check_secrets(found)
         return _prepared(found, files)
 

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterable
 
 from stoa.kernel import metrics, outbox
+from stoa.kernel.clock import RemainingMs, no_end
 from stoa.kernel.database import Database
 from stoa.kernel.errors import Transient
 from stoa.kernel.log import log
 
 KEYS_AT_ONCE = 50
+SEND_MS = 20_000  # a send that fails, and what is done after it
 
 
 class Publisher:
@@ -36,11 +38,12 @@ class Publisher:
                 threading.Thread(target=self._drain, name="outbox", daemon=True).start()
         self._idle.wait(self._wait_s)
 
-    def relay(self) -> int:
-        """Publishes everything that waits, the oldest key first; returns how many rows. Raises Transient."""
+    def relay(self, remaining_ms: RemainingMs = no_end) -> int:
+        """Publishes everything that waits and there is time for, the oldest key first; returns how many rows. Raises
+        Transient."""
         metrics.OUTBOX_AGE.add(outbox.oldest_ms(self._database))
         sent = 0
-        while keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE):
+        while remaining_ms() >= SEND_MS and (keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE)):
             published = outbox.publish(self._database, self._send, keys, patient=False)
             sent += published
             if published == 0:

@@ -44,6 +44,13 @@ class KafkaLogin(StrEnum):
     SCRAM = "scram"
 
 
+class SmtpTls(StrEnum):
+    """`offered`: STARTTLS where the server has it; `required`: no mail without it."""
+
+    REQUIRED = "required"
+    OFFERED = "offered"
+
+
 class Origins(frozenset[str]):
     """Origins as a browser sends them, from a list with commas: no path, no wildcard. Raises ValueError."""
 
@@ -73,6 +80,8 @@ class Settings:
     `keycloak_url` is the realm where its users are administered, .../realms/stoa.
     `cors_origins` may read our answers in a browser; a tenant, and each user, has `..._burst` requests at once and
     `..._requests_per_s` for ever.
+    `nearby_backends` are the hosts, with blanks between, that an API's backend may have although they are loopback or
+    link-local: where the gateway and its backends share a machine.
     `gateway_direct` are the environments, with blanks between, whose gateway is administered past its published API.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
@@ -114,6 +123,7 @@ class Settings:
     gateway_staging_url: str
     gateway_prod_url: str
     gateway_direct: str
+    nearby_backends: str
     gateways_vault_token: Secret
     archive_bucket: str
     audit_signing_key: Secret
@@ -121,6 +131,7 @@ class Settings:
     slack_url: str
     smtp_host: str
     smtp_port: int
+    smtp_tls: SmtpTls
     mail_from: str
     time_scale: float
     awx_timeout_s: float
@@ -145,6 +156,7 @@ DEFAULTS = {
     "oidc_clients": "control-plane-ui stoa-portal stoa-operator awx-automation api-gateway",
     "slack_url": "https://hooks.slack.com",
     "smtp_port": "25",
+    "smtp_tls": "required",
     "time_scale": "1",
     "awx_timeout_s": "10",
     "launch_may_arrive_s": "30",

@@ -9,7 +9,7 @@ from typing import Any
 from stoa.adapters.keycloak import Keycloak, User
 from stoa.audit.events import acted
 from stoa.kernel import outbox, registrations
-from stoa.kernel.clock import now
+from stoa.kernel.clock import RemainingMs, in_time, no_end, now
 from stoa.kernel.database import Connection, Database, Row, enter
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.identity import SYSTEM
@@ -23,6 +23,7 @@ AGAIN_S = 300.0  # what somebody changed in Keycloak by hand stands no longer
 RETRY_S = 60.0
 WORKS_S = 60.0  # no tenant is begun later in a tick
 NO_FILE = ""  # instead of a commit, where no file says who is a member
+CHANGE_MS = 40_000  # three calls to Keycloak that get no answer, and the database
 MOST_WAITS = 2  # before that, it may be one tenant that always fails
 
 # No token of that user that was made before the time is taken any more: tenancy/store.py
@@ -59,16 +60,16 @@ class Members:
         """a tenant is closed -> nobody is to be its member, under the next generation. In the transaction of that."""
         store.want(connection, tenant, {}, IamPush(project_id, NO_FILE, actor, trace_id, None), now())
 
-    def sync(self) -> int:
+    def sync(self, remaining_ms: RemainingMs = no_end) -> int:
         """every minute -> the users of a tenant have the roles that its file gives them, and no others."""
         started, done, waits = now(), 0, list[Transient]()
-        while now() - started < timedelta(seconds=WORKS_S) and len(waits) < MOST_WAITS:
+        while remaining_ms() >= CHANGE_MS and now() - started < timedelta(seconds=WORKS_S) and len(waits) < MOST_WAITS:
             with self.database.transaction() as connection:
                 sync = store.claim(connection, now(), now() + timedelta(seconds=LEASE_S))
             if sync is None:
                 break
             try:
-                done += self._sync(sync)
+                done += self._sync(sync, remaining_ms)
             except Transient as error:
                 waits.append(error)
                 self._let_go(sync, RETRY_S)
@@ -93,10 +94,10 @@ class Members:
             store.want(connection, tenant, roster.people, push, now())
         return fault
 
-    def _sync(self, sync: Sync) -> int:
+    def _sync(self, sync: Sync, remaining_ms: RemainingMs) -> int:
         """How many users were changed."""
         try:
-            changed = self._applied(sync)
+            changed = self._applied(sync, remaining_ms)
         except Overtaken:
             log.info("members.overtaken", tenant=sync.tenant, generation=sync.generation)
             self._let_go(sync, 0.0)
@@ -109,23 +110,29 @@ class Members:
         self._let_go(sync, AGAIN_S)
         return changed
 
-    def _applied(self, sync: Sync) -> int:
+    def _applied(self, sync: Sync, remaining_ms: RemainingMs) -> int:
         """Raises Refused, having changed nothing, Overtaken and Transient."""
         with self.database.transaction(sync.tenant) as connection:
             members = store.members(connection, sync.tenant)
             begun = store.intended(connection, sync.tenant)
             closed = registrations.is_closed(connection, sync.tenant)
         users = self._users(sync.tenant, members, begun)
-        accounts = {user.id: self._account(user) for user in users.values()}
+        accounts = {user.id: self._account(user) for user in in_time(users.values(), remaining_ms, CHANGE_MS)}
+        if len(accounts) < len(users):
+            raise Transient("keycloak", f"there was no time to read the roles of {len(users)} users")
         self._settle(sync.tenant, begun, accounts)
         work = (model.end if closed else model.work)(sync.tenant, members, list(accounts.values()))
         failures = {}
-        for change in work.changes:
+        made = 0
+        for change in in_time(work.changes, remaining_ms, CHANGE_MS):
+            made += 1
             try:
                 self._change(sync, users[change.account.id], change)
             except Refused as error:
                 log.error("members.not_changed", tenant=sync.tenant, user_id=change.account.id, detail=error.detail)
                 failures[change.account.id] = error
+        if made < len(work.changes):
+            raise Transient("keycloak", f"{made} of {len(work.changes)} changes were made in time")
         self._judge(sync, work, failures)
         return len(work.changes) - len(failures)
 

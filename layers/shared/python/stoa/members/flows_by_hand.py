@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from stoa.adapters.keycloak import Keycloak, Session
 from stoa.audit.events import acted
 from stoa.kernel import outbox, registrations
-from stoa.kernel.clock import now
+from stoa.kernel.clock import RemainingMs, in_time, no_end, now
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.errors import NotFound, Refused, Transient
 from stoa.kernel.log import log
@@ -15,6 +15,7 @@ from stoa.members import store
 from stoa.members.model import SessionEnd
 
 FINISHED_AT_ONCE = 100
+FINISH_MS = 30_000  # two calls to Keycloak that get no answer, and the database
 UNDER_WAY_S = 30.0  # a request that waits for Keycloak is not finished by another one
 
 # No token of that session, whenever it was made, is taken any more: tenancy/flows.py
@@ -60,13 +61,13 @@ class Sessions:
             return False
         return True
 
-    def finish(self) -> int:
+    def finish(self, remaining_ms: RemainingMs = no_end) -> int:
         """every minute -> sessions whose end began and was not finished: the process died, or Keycloak was away."""
         before = now() - timedelta(seconds=UNDER_WAY_S / self.time_scale)
         with self.database.transaction() as connection:
             begun = store.session_ends(connection, before, FINISHED_AT_ONCE)
         done = 0
-        for end in begun:
+        for end in in_time(begun, remaining_ms, FINISH_MS):
             try:
                 self._finish(end)
                 done += 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoa.kernel.errors import Refused
-from stoa.repository.dialect import About, AboutApi, Api, ApiEnvironment, Basic, Defaults, absolute_url, checked
+from stoa.repository.dialect import About, AboutApi, Api, ApiEnvironment, Basic, Defaults, checked, host_of
+from stoa.repository.nearby import is_nearby
 from stoa.repository.variables import NAME, Resolver, Variable
 from stoa.repository.yaml_source import Path, Source, read
 
@@ -16,6 +17,7 @@ PARTS = (".yaml", ".yml", ".json")
 MAX_FILES = 200
 SPEC_HINT = f"push exactly one of {', '.join(SPEC_NAMES)}"
 URL_HINT = "write it as http://host:port/path; credentials belong in spec.backend.authentication"
+NEARBY_HINT = "name the backend's own host, as the gateway reaches it; a private address such as 10.0.0.8 is taken"
 SECRET = "vault:"  # noqa: S105  the prefix of a reference, not a secret
 SECRETS = "secret/apim"
 SECRET_FIELDS = frozenset({"usernameRef", "passwordRef"})
@@ -88,8 +90,13 @@ def _is_part(path: str, folder: str) -> bool:
     return path.startswith(folder) and path.endswith(PARTS) and not path.startswith(f"{folder}environments/")
 
 
-def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: str) -> Definition:
-    """Raises Refused with file and line when the files do not define the API, or not completely."""
+def definition(
+    files: Mapping[str, bytes], tenant: str, api: str, environment: str, nearby: Collection[str] = ()
+) -> Definition:
+    """`nearby` are hosts that a backend may have although they lead nowhere else than to the gateway's own machine.
+
+    Raises Refused with file and line when the files do not define the API, or not completely.
+    """
     folder = api_folder(tenant, api)
     source = _needed(files, f"{folder}/api.yaml", "there is no such API at this commit")
     resolver = Resolver(_variables(files, folder, api, environment))
@@ -100,13 +107,21 @@ def definition(files: Mapping[str, bytes], tenant: str, api: str, environment: s
     if (found.metadata.tenant, found.metadata.name) != (tenant, api):
         hint = f"write tenant: {tenant} and name: {api}, or rename the folder"
         raise source.refused("NAME_MISMATCH", f"the folder says {tenant}/{api}, the file does not", ("metadata",), hint)
-    if not absolute_url(found.spec.backend.url):
-        # the value is not repeated: what is wrong with it may be a password in it
-        detail = "the backend's url is no absolute http(s) URL in ASCII without credentials and fragment"
-        raise source.refused("BACKEND_URL_INVALID", detail, ("spec", "backend", "url"), URL_HINT)
+    _routable(found, source, nearby)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return Definition(found, _spec_path(files, folder), _secret_refs(found, source, tenant), digest)
+
+
+def _routable(found: Api, source: Source, nearby: Collection[str]) -> None:
+    where, host = ("spec", "backend", "url"), host_of(found.spec.backend.url)
+    if host is None:
+        # the value is not repeated: what is wrong with it may be a password in it
+        detail = "the backend's url is no absolute http(s) URL in ASCII without credentials and fragment"
+        raise source.refused("BACKEND_URL_INVALID", detail, where, URL_HINT)
+    if is_nearby(host) and host not in nearby:
+        detail = f"{host} is the gateway's own machine, or a service that only its machine is to ask"
+        raise source.refused("BACKEND_NOT_ALLOWED", detail, where, NEARBY_HINT)
 
 
 def about(data: bytes, file: str) -> About:

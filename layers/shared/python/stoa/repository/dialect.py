@@ -181,12 +181,13 @@ def checked(kind: type[Kind], source: Source, content: dict[str, Any]) -> Kind:
         raise source.refused("FILE_INVALID", f"{field}: {detail}", path, hint=HINT) from error
 
 
-def absolute_url(value: str) -> bool:
-    """Whether the gateway could route to it: http or https, with a host and without credentials, in ASCII."""
+def host_of(value: str) -> str | None:
+    """The host of a URL that the gateway could route to, as browsers write it; None for any other: http or https, with
+    a host and without credentials, in ASCII."""
     if not URL.match(value):
-        return False
+        return None
     try:
         url = TypeAdapter(HttpUrl).validate_python(value)
     except ValidationError:
-        return False
-    return not (url.username or url.password or url.fragment)
+        return None
+    return None if url.username or url.password or url.fragment else url.host

@@ -18,7 +18,7 @@ WAITS_S = 24 * 3600.0  # as long as a record waits
 SETTLES_S = 1800.0
 DEGRADED_S = 300.0
 FOLLOWED_AT_ONCE = 500
-LOOK_MS = 30_000  # two calls that wait for their answers, and the database
+LOOK_MS = 40_000  # three calls that wait for their answers, and the database
 ARGOCD_IS_DOWN_AFTER = 2  # before that, it may be one application that always fails
 
 
@@ -86,20 +86,43 @@ class Rollouts:
         """Asks for the sync, unless an earlier delivery did and Argo CD has it."""
         app = self.argocd.application(r.application, r.tenant)
         if app is None:
-            raise Transient(f"argocd/{r.application}", "the ApplicationSet has not made the application yet")
+            raise self._missing(r)
+        automatic = model.follows_another(app, r.revision)
         if r.asked_at is not None and model.works_on(app, r):
             self._change(r, replace(r, state="syncing"))
             return
-        asked = model.asked(r, app, now())
-        if not self._change(r, asked):
+        if app.requested is not None and not automatic:
+            raise Transient(f"argocd/{r.application}", "another operation is already in progress")
+        if r.asked_at is not None and not automatic and model.overtaken(app, r):
+            self._change(r, model.superseded(r, app, now()))
             return
-        if model.follows_another(app, r.revision):
+        asked = model.asked(r, app, now())
+        if self._change(r, asked):
+            self._ask(r, asked, automatic=automatic)
+
+    def _missing(self, r: Rollout) -> Refused | Transient:
+        """Of another tenant's application Argo CD says that there is none."""
+        with self.database.transaction() as connection:
+            other = store.namesake(connection, r)
+        if other is None:
+            return Transient(f"argocd/{r.application}", "the ApplicationSet has not made the application yet")
+        detail = f"the Argo CD application {r.application} is that of {other}"
+        return Refused("APPLICATION_NAME_TAKEN", detail, hint="give the API another name")
+
+    def _ask(self, r: Rollout, asked: Rollout, *, automatic: bool) -> None:
+        """The intent is taken back when the answer says that nothing came of the call; an earlier one stays."""
+        if automatic:
             # it reads its branch anew, and finds this commit or a later one there
-            self.argocd.application(r.application, r.tenant, refresh=True)
+            self.argocd.application(asked.application, asked.tenant, refresh=True)
             self._change(asked, replace(asked, state="automatic"))
-        else:
-            self.argocd.sync(r.application, r.tenant, r.revision, prune=True)
-            self._change(asked, replace(asked, state="syncing"))
+            return
+        try:
+            self.argocd.sync(asked.application, asked.tenant, asked.revision, prune=True)
+        except (Transient, Refused) as error:
+            if isinstance(error, Refused) or not error.sent:
+                self._change(asked, r)
+            raise
+        self._change(asked, replace(asked, state="syncing"))
 
     def _look(self, r: Rollout) -> None:
         with self.database.transaction() as connection:
@@ -108,7 +131,10 @@ class Rollouts:
             app = self.argocd.application(r.application, r.tenant)
             if app is not None and model.uncompared(r, app):
                 app = self.argocd.application(r.application, r.tenant, refresh=True)
-            found = model.seen(r, app, now(), self._patience())
+            if model.held_back(r, app) and self.argocd.holds_back(r.application, r.tenant):
+                found = model.closed(r, now())
+            else:
+                found = model.seen(r, app, now(), self._patience())
         except Refused as error:
             found = r.over("failed", now(), error.detail)
         if self._change(r, found) and found.finished_at is not None:

@@ -12,6 +12,7 @@ State = Literal[
     "waiting", "syncing", "automatic", "removing", "succeeded", "failed", "refused", "superseded", "removed"
 ]
 FOLLOWED: tuple[State, ...] = ("syncing", "automatic", "removing")
+HAS_ITS_NAME: tuple[State, ...] = ("syncing", "automatic", "succeeded", "failed", "superseded")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ def works_on(app: "Application", r: Rollout) -> bool:
     return requested or _ours(r, app) or _deployed(r, app)
 
 
+def overtaken(app: "Application", r: Rollout) -> bool:
+    """Whether somebody's operation came after a call of which nobody knows whether it arrived, and which has left no
+    trace, as one that failed does: whoever chose another commit since is not to find ours there again."""
+    return app.operation is not None and app.operation.revision != r.revision and _began_since(r, app)
+
+
 def follows_another(app: "Application", revision: str) -> bool:
     """Argo CD refuses a sync to one commit while automatic sync follows a branch."""
     return app.target not in (None, revision)
@@ -93,6 +100,17 @@ def uncompared(r: Rollout, app: "Application") -> bool:
         return False
     finished_at = app.operation.finished_at if app.operation else None  # by the same clock
     return app.reconciled_at is None or (finished_at is not None and app.reconciled_at <= finished_at)
+
+
+def held_back(r: Rollout, app: "Application | None") -> bool:
+    """Whether automatic sync has something to do and does nothing, as when a sync window is closed."""
+    idle = app is not None and app.requested is None and app.sync != "Synced"
+    return r.state == "automatic" and app is not None and idle and not _went_wrong(r, app)
+
+
+def closed(r: Rollout, at: datetime) -> Rollout:
+    """Somebody wants it to wait: the time that it has begins when the window opens."""
+    return replace(r, asked_at=at, detail="a sync window is closed")
 
 
 def seen(r: Rollout, app: "Application | None", at: datetime, patience: Patience) -> Rollout:
@@ -114,13 +132,24 @@ def seen(r: Rollout, app: "Application | None", at: datetime, patience: Patience
 def _unfinished(r: Rollout, app: "Application", at: datetime, patience: Patience) -> Rollout:
     """Nothing runs, and the sync has not ended well."""
     operation = app.operation
-    if operation and _began_since(r, app):
-        if operation.phase in WENT_WRONG and (r.state == "automatic" or operation.revision == r.revision):
-            return r.over("failed", at, f"{operation.phase}: {operation.message}")
-        if r.state == "syncing" and operation.revision != r.revision:
-            return r.over("superseded", at, f"another operation, at {operation.revision}, came after it")
+    if operation and _went_wrong(r, app):
+        return r.over("failed", at, f"{operation.phase}: {operation.message}")
+    if r.state == "syncing" and overtaken(app, r):
+        return superseded(r, app, at)
     detail = f"{app.sync}: automatic sync has not come to it" if r.state == "automatic" else "it has not ended yet"
     return r.goes_on(at, patience.waits, detail)
+
+
+def superseded(r: Rollout, app: "Application", at: datetime) -> Rollout:
+    revision = app.operation.revision if app.operation else "unknown"
+    return r.over("superseded", at, f"another operation, at {revision}, came after it")
+
+
+def _went_wrong(r: Rollout, app: "Application") -> bool:
+    operation = app.operation
+    if operation is None or operation.phase not in WENT_WRONG or not _began_since(r, app):
+        return False
+    return r.state == "automatic" or operation.revision == r.revision
 
 
 def _settled(r: Rollout, app: "Application", at: datetime, patience: Patience) -> Rollout:

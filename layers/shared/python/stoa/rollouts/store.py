@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from stoa.kernel.database import Connection, Row
-from stoa.rollouts.model import FOLLOWED, Rollout
+from stoa.rollouts.model import FOLLOWED, HAS_ITS_NAME, Rollout
 
 _COLUMNS = (
     "tenant, api, generation, revision, trace_id, state, started_at, asked_at, operation_before, history_before,"
@@ -43,6 +43,16 @@ def change(connection: Connection, old: Rollout, new: Rollout) -> bool:
         {**vars(new), "old": old.state},
     ).fetchone()
     return row is not None
+
+
+def namesake(connection: Connection, r: Rollout) -> str | None:
+    """tenant/api of the other API whose application has this name: a-b/c and a/b-c have one between them."""
+    row = connection.execute(
+        "SELECT tenant || '/' || api AS other FROM rollouts WHERE tenant || '-' || api = %s"
+        " AND (tenant, api) <> (%s, %s) AND state = ANY(%s) ORDER BY started_at LIMIT 1",
+        (r.application, r.tenant, r.api, list(HAS_ITS_NAME)),
+    ).fetchone()
+    return str(row["other"]) if row else None
 
 
 def followed(connection: Connection, limit: int) -> list[Rollout]:
