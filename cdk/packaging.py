@@ -162,12 +162,13 @@ def _run(command: Sequence[str]) -> None:
         raise PackagingError(f"{Path(command[0]).name} failed:\n{done.stderr.strip() or done.stdout.strip()}")
 
 
-def _size(folder: Path) -> int:
+def size(folder: Path) -> int:
+    """Bytes of all its files."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _told(built: Iterable[tuple[Package, Path]]) -> str:
-    lines = (f"{_size(folder) / 1e6:8.2f} MB  {package.folder}" for package, folder in built)
+    lines = (f"{size(folder) / 1e3:12,.1f} kB  {package.folder}" for package, folder in built)
     return "\n".join(lines) + "\n"
 
 

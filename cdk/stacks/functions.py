@@ -144,4 +144,4 @@ class Functions(Construct):
         wanted = needs(function)
         plain = {f"STOA_{name.upper()}": known[name] for name in wanted.settings}
         stored = {f"STOA_{name.upper()}_SECRET": kept[name].secret_arn for name in wanted.secrets}
-        return {"STOA_FUNCTION": function.name, **plain, **stored}
+        return {"STOA_FUNCTION": function.name, "STOA_STAGE": self._stage.name, **plain, **stored}
