@@ -29,7 +29,9 @@ from tests.real.emulated_workers import UNREADABLE
 pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 EMULATOR = ROOT / "build" / "ministack" / "bin" / "ministack"
-ALONE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+# a network of its own, and processes of its own: what a run that is cut off leaves behind ends with it
+APART = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
+ALONE = APART if os.geteuid() == 0 else [*APART, "--user", "--map-root-user"]
 # how the emulator says what a handler raised; the message is of our own Transient
 AWAY = {"errorMessage": "opensearch: ConnectionError", "errorType": "Runtime.HandlerError"}
 UP = 'ip link set lo up && exec "$@"'
