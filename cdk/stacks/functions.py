@@ -25,6 +25,7 @@ from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 from cdk.wiring import Function
 
+DAILY_S = 3600  # a tick of the night is worth waiting for so long
 PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 OLDER_RUNTIME = "the layers hold bytecode and wheels of Python 3.13 (cdk/packaging.py); all of it moves together"
@@ -111,8 +112,8 @@ class Functions(Construct):
             log_group=log_group,
             reserved_concurrent_executions=reserved,
             snap_start=snap_start,
-            retry_attempts=0 if function.every_s else None,
-            max_event_age=Duration.seconds(max(60, function.every_s)) if function.every_s else None,
+            retry_attempts=0 if function.ticks else None,
+            max_event_age=Duration.seconds(max(60, function.every_s or DAILY_S)) if function.ticks else None,
         )
         accept_runtime(made)
         return made

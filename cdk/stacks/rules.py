@@ -67,7 +67,19 @@ def dead_letter_rules(stage: StageSettings, function: Function) -> Iterator[Rule
 
 
 def schedule_rules(stage: StageSettings, function: Function) -> Iterator[Rule]:
-    """Of those that only a schedule starts: the others show by their topics that they run."""
+    """Of those that only a schedule starts: the others show by their topics that they run. A day that is not over yet
+    may be without its tick, so that of the daily ones two in a row say something."""
+    if function.daily_at is not None:
+        yield Rule(
+            f"NotDone-{function.name}",
+            f"{function.name} has not done its work for two days.",
+            "a-schedule-is-not-done",
+            counted(stage, "ticks", function.name, period=Duration.days(1), outcome="done"),
+            1,
+            periods=2,
+            comparison=BELOW,
+            missing=ABSENT_IS_BAD,
+        )
     if function.every_s and not function.sources:
         yield Rule(
             f"NotDone-{function.name}",

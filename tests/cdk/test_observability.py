@@ -75,7 +75,8 @@ def test_every_function_and_every_mapping_is_watched(rules: list[Rule]) -> None:
     assert found["Errors"] == found["Throttles"] == found["Duration"] == names
     assert found["Behind"] == found["Dropped"] == found["Polling"] == GROUPS
     assert found["DeadLetters"] == {group for group in GROUPS if not group.startswith("events_to_archive.")}
-    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler", "outbox_relay"}
+    reconcilers = {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler"}
+    assert found["NotDone"] == {*reconcilers, "outbox_relay", "nightly_cleanup"}
     assert found["Heartbeat"] == {"events_to_archive", "events_to_search"}
 
 
@@ -142,6 +143,7 @@ def test_the_figures_are_those_of_the_rules_for_prometheus_and_of_the_stage(rule
     assert limits["OwnLegsSlow"] == (5_000, 3)
     assert limits["Heartbeat-events_to_archive"] == (1, 5)
     assert limits["NotDone-awx_reconciler"] == (1, 4)
+    assert limits["NotDone-nightly_cleanup"] == (1, 2)
     assert limits["Duration-api"] == (29 * 800, 3)
     assert limits["DatabaseFull"] == (2 * 1024**3, 1)
     assert limits["ApiFails"] == (0.02, 1)

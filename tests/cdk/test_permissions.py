@@ -40,6 +40,7 @@ READS = {
     "gitlab_reconciler": {"gitlab_token", "systems_vault_token"},
     "keycloak_reconciler": {"keycloak_client_secret"},
     "outbox_relay": set(),
+    "nightly_cleanup": set(),
 }  # fmt: skip
 EDGE = "arn:<Partition>:secretsmanager:us-east-1:<AccountId>:secret:stoa-dev-edge-??????"
 MAY = {
