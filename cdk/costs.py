@@ -20,7 +20,7 @@ MAPPINGS_PER_UNIT = 10
 SECRETS = 18 + len(FUNCTIONS) + 14
 KEYS = 8
 METRICS = 50
-ALARM_METRICS = 205  # each metric that an alarm reads is paid for
+ALARM_METRICS = 209  # each metric that an alarm reads is paid for
 LOGS_GB = 30
 
 
