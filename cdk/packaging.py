@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -122,12 +123,13 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
     _run([*command, *options, "--require-hashes", "-r", str(lock)])
 
 
-def interpreter(candidates: Sequence[str] | None = None) -> str:
-    """The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
+@cache
+def interpreter(candidates: tuple[str, ...] = ()) -> str:
+    """Looked for once. The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
     that runs this, and what pyenv has. Raises PackagingError."""
-    candidates = candidates or [f"python{PYTHON}", sys.executable, *_of_pyenv()]
+    known = candidates or (f"python{PYTHON}", sys.executable, *_of_pyenv())
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for found in filter(None, map(shutil.which, candidates)):
+    for found in filter(None, map(shutil.which, known)):
         if _said([found, "-I", "-c", ask]) == PYTHON:
             return found
     raise PackagingError(f"bytecode for Lambda takes Python {PYTHON}: put python{PYTHON} on PATH")

@@ -62,6 +62,11 @@ class Function:
         return self.every_s is not None or self.daily_at is not None
 
     @property
+    def speaks_kafka(self) -> bool:
+        """By its event source or itself: it has a login of its own then."""
+        return bool(self.sources or self.writes)
+
+    @property
     def writes(self) -> tuple[str, ...]:
         """The topics that it may write: its events, and what it cannot process of its sources."""
         parked = (f"{source.topic}.dlq" for source in self.sources if self.dead_letters)

@@ -124,11 +124,9 @@ class Functions(Construct):
 
     def _secrets(self, function: Function) -> Mapping[str, secretsmanager.ISecret]:
         """All there are, by the names of Settings' fields."""
-        elsewhere = {
-            "kafka_credentials": self._data.kafka_credentials[function.name],
-            "kafka_ca": self._cluster.kafka_ca,
-            "edge_secret": self._edge_secret,
-        }
+        elsewhere = {"kafka_ca": self._cluster.kafka_ca, "edge_secret": self._edge_secret}
+        if function.speaks_kafka:
+            elsewhere["kafka_credentials"] = self._data.kafka_credentials[function.name]
         return {**self._data.secrets, **elsewhere}
 
     def _environment(self, function: Function, kept: Mapping[str, secretsmanager.ISecret]) -> dict[str, str]:
