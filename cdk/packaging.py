@@ -125,8 +125,8 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
 
 @cache
 def interpreter(candidates: tuple[str, ...] = ()) -> str:
-    """Looked for once. The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
-    that runs this, and what pyenv has. Raises PackagingError."""
+    """The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
+    that runs this, and what pyenv has. Looked for once. Raises PackagingError."""
     known = candidates or (f"python{PYTHON}", sys.executable, *_of_pyenv())
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
     for found in filter(None, map(shutil.which, known)):
