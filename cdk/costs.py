@@ -17,10 +17,10 @@ OTHER_DISKS_GIB = 10 + 10 + 50 + 20  # Vault and its audit log, OpenSearch, Prom
 MAPPINGS = sum(len(one.sources) for one in FUNCTIONS)
 MAPPINGS_PER_UNIT = 10
 # of the cluster, the edge and the database's owner; of Kafka's users; of the settings of functions
-SECRETS = 18 + len(FUNCTIONS) + 14
+SECRETS = 18 + sum(one.speaks_kafka for one in FUNCTIONS) + 14
 KEYS = 8
 METRICS = 50
-ALARM_METRICS = 205  # each metric that an alarm reads is paid for
+ALARM_METRICS = 209  # each metric that an alarm reads is paid for
 LOGS_GB = 30
 
 

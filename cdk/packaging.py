@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -122,12 +123,13 @@ def install(lock: Path, target: Path, architecture: Architecture) -> None:
     _run([*command, *options, "--require-hashes", "-r", str(lock)])
 
 
-def interpreter(candidates: Sequence[str] | None = None) -> str:
+@cache
+def interpreter(candidates: tuple[str, ...] = ()) -> str:
     """The first of `candidates` that is a Python of the functions' version; without them, of that on PATH, the one
-    that runs this, and what pyenv has. Raises PackagingError."""
-    candidates = candidates or [f"python{PYTHON}", sys.executable, *_of_pyenv()]
+    that runs this, and what pyenv has. Looked for once. Raises PackagingError."""
+    known = candidates or (f"python{PYTHON}", sys.executable, *_of_pyenv())
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for found in filter(None, map(shutil.which, candidates)):
+    for found in filter(None, map(shutil.which, known)):
         if _said([found, "-I", "-c", ask]) == PYTHON:
             return found
     raise PackagingError(f"bytecode for Lambda takes Python {PYTHON}: put python{PYTHON} on PATH")
@@ -162,12 +164,13 @@ def _run(command: Sequence[str]) -> None:
         raise PackagingError(f"{Path(command[0]).name} failed:\n{done.stderr.strip() or done.stdout.strip()}")
 
 
-def _size(folder: Path) -> int:
+def size(folder: Path) -> int:
+    """Bytes of all its files."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _told(built: Iterable[tuple[Package, Path]]) -> str:
-    lines = (f"{_size(folder) / 1e6:8.2f} MB  {package.folder}" for package, folder in built)
+    lines = (f"{size(folder) / 1e3:12,.1f} kB  {package.folder}" for package, folder in built)
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ class StageSettings:
 
     `database_class` is an instance class of RDS without its `db.`, `database_gib` what its disk begins with.
     `archive_lock`: compliance lets nobody remove an archived event before its time, governance those who may bypass it.
+    `edge_carries` is the one of the edge's secrets that CloudFront carries, by its name: docs/secrets.md.
     The cluster has exactly `nodes` machines. Argo CD follows `platform_revision`, a branch or a tag, of `repository`.
     """
 
@@ -22,6 +23,7 @@ class StageSettings:
     database_class: str
     database_gib: int
     archive_lock: Literal["governance", "compliance"]
+    edge_carries: str = "1"
     owner: str = "platform-team"
     cost_center: str = "api-platform"
     data_class: str = "internal"

@@ -40,6 +40,7 @@ def _each(*topics: str, batch_size: int, window_s: float) -> tuple[Source, ...]:
 class Function:
     """A Lambda function; its handler is `functions/<name>/handler.py::handler`.
 
+    `every_s` is the pace of its ticks, `daily_at` the hour of the only one of a day, in UTC.
     A function with sources and a schedule uses its ticks to go on with parked keys, and for what else its handler
     says. `dead_letters` is False for one that refuses no record.
     """
@@ -51,9 +52,19 @@ class Function:
     http: bool = False
     sources: tuple[Source, ...] = ()
     every_s: int | None = None
+    daily_at: int | None = None
     produces: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
     dead_letters: bool = True
+
+    @property
+    def ticks(self) -> bool:
+        return self.every_s is not None or self.daily_at is not None
+
+    @property
+    def speaks_kafka(self) -> bool:
+        """By its event source or itself: it has a login of its own then."""
+        return bool(self.sources or self.writes)
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -210,6 +221,13 @@ FUNCTIONS = (
         every_s=60,
         produces=EVENTS,
         grants=("database", "kafka:write"),
+    ),
+    Function(
+        "nightly_cleanup",
+        "Removes what the inbox and the outbox need no more: stoa/lifecycle/model.py says when that is",
+        timeout_s=300,
+        daily_at=2,
+        grants=("database",),
     ),
 )
 

@@ -176,6 +176,8 @@ def _triggers(function: Function) -> str:
     said += [f"`{s.topic}`, up to {s.batch_size} records" for s in function.sources]
     if function.every_s:
         said.append(f"every {function.every_s} s")
+    if function.daily_at is not None:
+        said.append(f"every day at {function.daily_at:02}:00 UTC")
     return "; ".join(said)
 
 

@@ -34,7 +34,7 @@ class DataStack(Stack):
         self.database = database.instance
         self.proxy = database.proxy
         self.archive = Archive(self, "Archive", stage=stage, key=self.data_key).bucket
-        functions = [function.name for function in FUNCTIONS]
+        functions = [function.name for function in FUNCTIONS if function.speaks_kafka]
         credentials = Credentials(self, "Credentials", stage=stage, key=self.data_key, functions=functions)
         self.secrets = credentials.secrets
         self.kafka_credentials = credentials.kafka

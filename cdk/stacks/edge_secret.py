@@ -2,6 +2,8 @@
 
 CloudFront takes its web ACL and its certificate from us-east-1 only, wherever the stage is, so that stack is there and
 its secret with it. No stack can name another one's resources across regions without naming its own, hence the name.
+
+It is JSON, of one secret by its name, and of two while they change: CloudFront carries one, the function takes each.
 """
 
 from aws_cdk import ArnFormat, Stack
@@ -11,6 +13,7 @@ from constructs import Construct
 from cdk.stages import StageSettings
 
 EDGE_REGION = "us-east-1"
+FIRST = "1"  # the name of the secret that the stack makes; with another one here it would make all anew
 
 
 def edge_secret_name(stage: StageSettings) -> str:

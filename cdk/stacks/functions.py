@@ -25,6 +25,7 @@ from cdk.stacks.network import NetworkStack
 from cdk.stages import StageSettings
 from cdk.wiring import Function
 
+DAILY_S = 3600  # a tick of the night is worth waiting for so long
 PRIVATE = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 OLDER_RUNTIME = "the layers hold bytecode and wheels of Python 3.13 (cdk/packaging.py); all of it moves together"
@@ -111,8 +112,8 @@ class Functions(Construct):
             log_group=log_group,
             reserved_concurrent_executions=reserved,
             snap_start=snap_start,
-            retry_attempts=0 if function.every_s else None,
-            max_event_age=Duration.seconds(max(60, function.every_s)) if function.every_s else None,
+            retry_attempts=0 if function.ticks else None,
+            max_event_age=Duration.seconds(max(60, function.every_s or DAILY_S)) if function.ticks else None,
         )
         accept_runtime(made)
         return made
@@ -123,11 +124,9 @@ class Functions(Construct):
 
     def _secrets(self, function: Function) -> Mapping[str, secretsmanager.ISecret]:
         """All there are, by the names of Settings' fields."""
-        elsewhere = {
-            "kafka_credentials": self._data.kafka_credentials[function.name],
-            "kafka_ca": self._cluster.kafka_ca,
-            "edge_secret": self._edge_secret,
-        }
+        elsewhere = {"kafka_ca": self._cluster.kafka_ca, "edge_secret": self._edge_secret}
+        if function.speaks_kafka:
+            elsewhere["kafka_credentials"] = self._data.kafka_credentials[function.name]
         return {**self._data.secrets, **elsewhere}
 
     def _environment(self, function: Function, kept: Mapping[str, secretsmanager.ISecret]) -> dict[str, str]:
@@ -144,4 +143,4 @@ class Functions(Construct):
         wanted = needs(function)
         plain = {f"STOA_{name.upper()}": known[name] for name in wanted.settings}
         stored = {f"STOA_{name.upper()}_SECRET": kept[name].secret_arn for name in wanted.secrets}
-        return {"STOA_FUNCTION": function.name, **plain, **stored}
+        return {"STOA_FUNCTION": function.name, "STOA_STAGE": self._stage.name, **plain, **stored}

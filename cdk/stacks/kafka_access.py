@@ -23,7 +23,7 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def kafka_users() -> tuple[Function, ...]:
-    return tuple(one for one in FUNCTIONS if one.sources or one.writes)
+    return tuple(one for one in FUNCTIONS if one.speaks_kafka)
 
 
 def resource_name(name: str) -> str:

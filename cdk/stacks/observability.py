@@ -47,7 +47,7 @@ class ObservabilityStack(Stack):
         for rule in (*all_rules(stage, functions, mappings, database), *api_rules(http_api)):
             alarm(self, rule, self.topic)
         page = cloudwatch.Dashboard(self, "Page", dashboard_name=f"stoa-{stage.name}")
-        page.add_widgets(*_of_callers(http_api), *_of_events(mappings))
+        page.add_widgets(*_of_callers(stage, http_api), *_of_events(stage, mappings))
         page.add_widgets(*_of_functions(functions), *_of_data(database, archive))
 
     def _topic(self, stage: StageSettings) -> sns.Topic:
@@ -91,7 +91,7 @@ def _graph(title: str, *left: cloudwatch.IMetric, right: Iterable[cloudwatch.IMe
     return cloudwatch.GraphWidget(title=title, left=[*left], right=[*right], width=WIDE)
 
 
-def _of_callers(http_api: apigateway.IHttpApi) -> list[cloudwatch.IWidget]:
+def _of_callers(stage: StageSettings, http_api: apigateway.IHttpApi) -> list[cloudwatch.IWidget]:
     five = Duration.minutes(5)
     answers = [
         http_api.metric_count(period=five, statistic="Sum"),
@@ -100,20 +100,20 @@ def _of_callers(http_api: apigateway.IHttpApi) -> list[cloudwatch.IWidget]:
     ]
     times = [http_api.metric_latency(period=five, statistic=quantile) for quantile in ("p50", "p99")]
     ends = [
-        counted("deployment_duration", "deploy_results_to_status", statistic="SampleCount", status=status)
+        counted(stage, "deployment_duration", "deploy_results_to_status", statistic="SampleCount", status=status)
         for status in ("success", "failed")
     ]
-    slow = counted("deployment_duration", "deploy_results_to_status", statistic="p95", status="success")
+    slow = counted(stage, "deployment_duration", "deploy_results_to_status", statistic="p95", status="success")
     return [
         _graph("API: answers", *answers, right=times),
         _graph("Deployments that ended, and p95 of those that succeeded", *ends, right=[slow]),
     ]
 
 
-def _of_events(mappings: Mapping[str, lambda_.IEventSourceMapping]) -> list[cloudwatch.IWidget]:
+def _of_events(stage: StageSettings, mappings: Mapping[str, lambda_.IEventSourceMapping]) -> list[cloudwatch.IWidget]:
     behind = [mapping("MaxOffsetLag", source, group, statistic="Maximum") for group, source in mappings.items()]
     done = [mapping("CommittedEventCount", source, group) for group, source in mappings.items()]
-    oldest = counted("outbox_age", "outbox_relay", statistic="Maximum")
+    oldest = counted(stage, "outbox_age", "outbox_relay", statistic="Maximum")
     return [
         _graph("Consumers: records behind", *behind),
         _graph("Consumers: records done, and the age of the oldest event in the outbox", *done, right=[oldest]),

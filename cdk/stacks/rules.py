@@ -51,13 +51,13 @@ def mapping_rules(group: str, source: lambda_.IEventSourceMapping) -> Iterator[R
     yield Rule(f"Polling-{group}", says, "a-consumer-is-behind", polling, 0, periods=3)
 
 
-def dead_letter_rules(function: Function) -> Iterator[Rule]:
+def dead_letter_rules(stage: StageSettings, function: Function) -> Iterator[Rule]:
     for source in function.sources if function.dead_letters else ():
         letters = cloudwatch.MathExpression(
             expression="FILL(refused, 0) + FILL(given_up, 0)",
             using_metrics={
-                "refused": counted("records_refused", function.name, topic=source.topic),
-                "given_up": counted("records_given_up", function.name, topic=source.topic),
+                "refused": counted(stage, "records_refused", function.name, topic=source.topic),
+                "given_up": counted(stage, "records_given_up", function.name, topic=source.topic),
             },
             period=Duration.minutes(5),
             label=f"{function.name} {source.topic}",
@@ -66,14 +66,26 @@ def dead_letter_rules(function: Function) -> Iterator[Rule]:
         yield Rule(f"DeadLetters-{function.name}.{source.topic}", says, "dead-letters", letters, 0)
 
 
-def schedule_rules(function: Function) -> Iterator[Rule]:
-    """Of those that only a schedule starts: the others show by their topics that they run."""
+def schedule_rules(stage: StageSettings, function: Function) -> Iterator[Rule]:
+    """Of those that only a schedule starts: the others show by their topics that they run. A day that is not over yet
+    may be without its tick, so that of the daily ones two in a row say something."""
+    if function.daily_at is not None:
+        yield Rule(
+            f"NotDone-{function.name}",
+            f"{function.name} has not done its work for two days.",
+            "a-schedule-is-not-done",
+            counted(stage, "ticks", function.name, period=Duration.days(1), outcome="done"),
+            1,
+            periods=2,
+            comparison=BELOW,
+            missing=ABSENT_IS_BAD,
+        )
     if function.every_s and not function.sources:
         yield Rule(
             f"NotDone-{function.name}",
             f"{function.name} has not done its work for 20 minutes.",
             "a-schedule-is-not-done",
-            counted("ticks", function.name, outcome="done"),
+            counted(stage, "ticks", function.name, outcome="done"),
             1,
             periods=4,
             comparison=BELOW,
@@ -81,7 +93,7 @@ def schedule_rules(function: Function) -> Iterator[Rule]:
         )
 
 
-def audit_rules() -> Iterator[Rule]:
+def audit_rules(stage: StageSettings) -> Iterator[Rule]:
     """The way of an audit event is walked once a minute, by a heartbeat."""
     readers = [f.name for f in FUNCTIONS if any(source.topic == AUDIT_LOG for source in f.sources)]
     for name in readers:
@@ -89,7 +101,7 @@ def audit_rules() -> Iterator[Rule]:
             f"Heartbeat-{name}",
             f"No heartbeat of the audit log has reached {name} for five minutes.",
             "the-audit-heartbeat-is-lost",
-            counted("audit_records", name, period=MINUTE, kind="heartbeat"),
+            counted(stage, "audit_records", name, period=MINUTE, kind="heartbeat"),
             1,
             periods=5,
             comparison=BELOW,
@@ -99,22 +111,23 @@ def audit_rules() -> Iterator[Rule]:
         "Unsigned",
         "No checkpoint of the audit chain was signed for five minutes.",
         "audit-events-are-not-signed",
-        counted("audit_checkpoints", "events_to_archive"),
+        counted(stage, "audit_checkpoints", "events_to_archive"),
         1,
         comparison=BELOW,
         missing=ABSENT_IS_BAD,
     )
 
 
-def flow_rules() -> Iterator[Rule]:
+def flow_rules(stage: StageSettings) -> Iterator[Rule]:
     """Of the pipeline as a whole; per tenant, GET /v1/deployments says more."""
-    oldest = counted("outbox_age", "outbox_relay", statistic="Maximum", period=MINUTE)
+    oldest = counted(stage, "outbox_age", "outbox_relay", statistic="Maximum", period=MINUTE)
     yield Rule("OutboxStuck", "An event has waited in the outbox for 150 s.", "the-outbox-is-stuck", oldest, 150_000)
-    ends = counted("deployment_duration", "deploy_results_to_status", statistic="p95", status="success")
+    ends = counted(stage, "deployment_duration", "deploy_results_to_status", statistic="p95", status="success")
     yield Rule("DeploymentsSlow", "p95 of deployments is a minute.", "slow-deployments", ends, 60_000, periods=3)
-    legs = counted("launch_latency", "deploy_requests_to_awx", statistic="p95")
+    legs = counted(stage, "launch_latency", "deploy_requests_to_awx", statistic="p95")
     yield Rule("OwnLegsSlow", "p95 from a request to its AWX job is 5 s.", "slow-deployments", legs, 5_000, periods=3)
     failed = counted(
+        stage,
         "deployment_duration",
         "deploy_results_to_status",
         statistic="SampleCount",
@@ -153,8 +166,8 @@ def all_rules(
     for group, source in mappings.items():
         yield from mapping_rules(group, source)
     for declared in FUNCTIONS:
-        yield from dead_letter_rules(declared)
-        yield from schedule_rules(declared)
-    yield from audit_rules()
-    yield from flow_rules()
+        yield from dead_letter_rules(stage, declared)
+        yield from schedule_rules(stage, declared)
+    yield from audit_rules(stage)
+    yield from flow_rules(stage)
     yield from database_rules(stage, database)

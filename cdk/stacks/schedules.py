@@ -9,11 +9,11 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from cdk.wiring import FUNCTIONS
+from cdk.wiring import FUNCTIONS, Function
 
 
 class SchedulesStack(Stack):
-    """One rule for each function of cdk/wiring.py that has `every_s`."""
+    """One rule for each function of cdk/wiring.py that has ticks."""
 
     def __init__(
         self,
@@ -25,8 +25,14 @@ class SchedulesStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         for function in FUNCTIONS:
-            if function.every_s is None:
+            if not function.ticks:
                 continue
-            schedule = events.Schedule.rate(Duration.seconds(function.every_s))
-            rule = events.Rule(self, function.name, schedule=schedule, description=f"Ticks of {function.name}")
+            description = f"Ticks of {function.name}"
+            rule = events.Rule(self, function.name, schedule=_schedule(function), description=description)
             rule.add_target(targets.LambdaFunction(functions[function.name], retry_attempts=0))
+
+
+def _schedule(function: Function) -> events.Schedule:
+    if function.every_s is not None:
+        return events.Schedule.rate(Duration.seconds(function.every_s))
+    return events.Schedule.cron(minute="0", hour=str(function.daily_at))

@@ -4,18 +4,26 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 
-# kernel/metrics.py; a test compares the names and the dimensions
+from cdk.stages import StageSettings
+
+# kernel/metrics.py; a test compares what is read here with what functions write
 NAMESPACE = "stoa"
 SERVICE = "stoa"
 FIVE_MINUTES = Duration.minutes(5)
 
 
 def counted(
-    name: str, function: str, *, statistic: str = "Sum", period: Duration = FIVE_MINUTES, **dimensions: str
+    stage: StageSettings,
+    name: str,
+    function: str,
+    *,
+    statistic: str = "Sum",
+    period: Duration = FIVE_MINUTES,
+    **dimensions: str,
 ) -> cloudwatch.Metric:
     """What a function writes to its log in the embedded format; `function` is its name in cdk/wiring.py."""
     return cloudwatch.Metric(
-        namespace=NAMESPACE,
+        namespace=f"{NAMESPACE}/{stage.name}",
         metric_name=name,
         dimensions_map={"service": SERVICE, "function": function, **dimensions},
         statistic=statistic,

@@ -1,8 +1,9 @@
 """One browser app: files in a bucket that only its CloudFront distribution reads."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import CfnElement, Duration, Stack
+from aws_cdk import CfnElement, Duration, Stack, aws_logs
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -21,8 +22,16 @@ FOR_EVER = deployment.CacheControl.from_string("public, max-age=31536000, immuta
 ASK_AGAIN = deployment.CacheControl.from_string("no-cache")
 
 
+@dataclass(frozen=True)
+class Upload:
+    """`bundle` is the folder that the app's build writes, `log_group` where it is told what happened to its files."""
+
+    bundle: Path
+    log_group: aws_logs.ILogGroup
+
+
 class Site(Construct):
-    """`https://<domain>`. Nothing is uploaded until there is a `bundle`, the folder that the app's build writes."""
+    """`https://<domain>`. Without an `upload` it has no files."""
 
     def __init__(
         self,
@@ -34,7 +43,7 @@ class Site(Construct):
         acl_arn: str,
         headers: cloudfront.ResponseHeadersPolicy,
         logs: s3.IBucket,
-        bundle: Path,
+        upload: Upload | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._domain, self._zone, self._logs = domain, zone, logs
@@ -43,8 +52,8 @@ class Site(Construct):
         alias = route53.RecordTarget.from_alias(targets.CloudFrontTarget(self._distribution))
         route53.ARecord(self, "Name", zone=zone, record_name=f"{domain}.", target=alias)
         route53.AaaaRecord(self, "Name6", zone=zone, record_name=f"{domain}.", target=alias)
-        if bundle.is_dir():
-            self._upload(bundle)
+        if upload is not None:
+            self._upload(upload)
 
     def _files(self) -> s3.Bucket:
         """All that is in it is public through CloudFront, and made anew by a build."""
@@ -107,9 +116,9 @@ class Site(Construct):
         acknowledge(distribution, "AwsSolutions-CFR1", reason)
         return distribution
 
-    def _upload(self, bundle: Path) -> None:
+    def _upload(self, upload: Upload) -> None:
         """First what a page refers to, then the page. What older pages refer to stays: some are still open."""
-        source = [deployment.Source.asset(str(bundle))]
+        source = [deployment.Source.asset(str(upload.bundle))]
         named = deployment.BucketDeployment(
             self,
             "Named",
@@ -118,6 +127,7 @@ class Site(Construct):
             exclude=["*"],
             include=[NAMED_BY_CONTENT],
             cache_control=[FOR_EVER],
+            log_group=upload.log_group,
             prune=False,
         )
         rest = deployment.BucketDeployment(
@@ -127,6 +137,7 @@ class Site(Construct):
             destination_bucket=self._bucket,
             exclude=[NAMED_BY_CONTENT],
             cache_control=[ASK_AGAIN],
+            log_group=upload.log_group,
             prune=False,
         )
         rest.node.add_dependency(named)

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, Environment, Stack
+from aws_cdk import Duration, Environment, Stack, aws_logs
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from cdk.stacks.buckets import log_bucket
 from cdk.stacks.edge_secret import EDGE_REGION
-from cdk.stacks.site import Site
+from cdk.stacks.logs import RETENTION, log_key
+from cdk.stacks.site import Site, Upload
 from cdk.stacks.web_acl import at_most, managed, web_acl
 from cdk.stacks.zone import hosted_zone
 from cdk.stages import StageSettings
@@ -51,6 +52,8 @@ class WebStack(Stack):
         headers = self._headers(api_domain, identity_domain)
         # the files are public and cannot be changed from outside: this keeps known attackers and floods off the bill
         acl = web_acl(self, f"stoa-{stage.name}-web", [managed(ATTACKERS, 0), at_most(REQUESTS_IN_FIVE_MINUTES, 1)])
+        bundled = {name: bundles / name / "dist" for name in SITES if (bundles / name / "dist").is_dir()}
+        uploads = self._log_of_uploads(stage) if bundled else None
         for name in SITES:
             Site(
                 self,
@@ -60,8 +63,13 @@ class WebStack(Stack):
                 acl_arn=acl.attr_arn,
                 headers=headers,
                 logs=logs,
-                bundle=bundles / name / "dist",
+                upload=Upload(bundled[name], uploads) if uploads and name in bundled else None,
             )
+
+    def _log_of_uploads(self, stage: StageSettings) -> aws_logs.LogGroup:
+        """Of one function, which the library makes for all uploads of a stack with the first of them."""
+        kept = RETENTION[stage.log_retention_days]
+        return aws_logs.LogGroup(self, "Uploads", retention=kept, encryption_key=log_key(self))
 
     def _headers(self, api_domain: str, identity_domain: str) -> cloudfront.ResponseHeadersPolicy:
         return cloudfront.ResponseHeadersPolicy(

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cdk import wiring
@@ -93,7 +94,7 @@ class Platform:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         chosen = self._chosen(functions)
         commands = [command for function in chosen for command in self._commands_of(function)]
-        rates = [self._rate(function) for function in chosen if function.every_s is not None]
+        rates = [self._rate(function) for function in chosen if function.ticks]
         if rates:
             names = tuple(rate.function for rate in rates)
             commands.append(Command(SCHEDULES, names, "local.runtime.schedule", schedule.dump(rates)))
@@ -264,10 +265,14 @@ class Platform:
         )
 
     def _rate(self, function: wiring.Function) -> schedule.Rate:
+        every_s = float(function.every_s or schedule.DAY_S)
+        daily = function.daily_at
+        first_s = every_s if daily is None else schedule.to_the_hour(daily, datetime.now(UTC))
         return schedule.Rate(
             function=function.name,
             target=self._target(function),
-            every_s=(function.every_s or 0) / self.time_scale,
+            first_s=first_s / self.time_scale,
+            every_s=every_s / self.time_scale,
             timeout_s=function.timeout_s,
             memory_mb=function.memory_mb,
             log=self._log(function),

@@ -21,14 +21,16 @@ from local.runtime.worker import REGION, FunctionSpec, InvocationError, Worker
 log = logging.getLogger(__name__)
 
 ACCOUNT = "000000000000"
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A function and the seconds between its ticks, already scaled."""
+    """A function, the seconds to its first tick and those between its ticks, already scaled."""
 
     function: str
     target: str
+    first_s: float
     every_s: float
     timeout_s: float
     memory_mb: int
@@ -55,9 +57,17 @@ def event(function: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def run(function: str, every_s: float, invoke: Callable[[dict[str, Any]], Any], stopping: threading.Event) -> None:
-    """Ticks until `stopping` is set; the first tick comes after one interval."""
-    due = time.monotonic() + every_s
+def to_the_hour(hour: int, at: datetime) -> float:
+    """Seconds from `at` to when it is next that hour, in UTC; a whole day at that very hour."""
+    utc = at.astimezone(UTC)
+    today = utc.replace(hour=hour, minute=0, second=0, microsecond=0)
+    return (today - utc).total_seconds() % DAY_S or DAY_S
+
+
+def run(rate: Rate, invoke: Callable[[dict[str, Any]], Any], stopping: threading.Event) -> None:
+    """Ticks until `stopping` is set."""
+    function, every_s = rate.function, rate.every_s
+    due = time.monotonic() + rate.first_s
     while not stopping.wait(max(0.0, due - time.monotonic())):
         try:
             invoke(event(function, datetime.now(UTC)))
@@ -82,7 +92,7 @@ def main() -> None:
         spec = FunctionSpec(rate.function, rate.target, rate.timeout_s, rate.memory_mb, environment, Path(rate.log))
         worker = Worker(spec)
         workers.append(worker)
-        threads.append(threading.Thread(target=run, args=(rate.function, rate.every_s, worker.invoke, stopping)))
+        threads.append(threading.Thread(target=run, args=(rate, worker.invoke, stopping)))
     for thread in threads:
         thread.start()
     stopping.wait()

@@ -93,4 +93,4 @@ def test_bytecode_is_believed_without_its_source_and_names_the_place_on_lambda(t
 
 def test_another_python_than_lambdas_does_not_compile_for_it() -> None:
     with pytest.raises(PackagingError, match="Python 3.13"):
-        interpreter(["python-that-is-not-here", "/bin/true"])
+        interpreter(("python-that-is-not-here", "/bin/true"))

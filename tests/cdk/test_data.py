@@ -11,9 +11,8 @@ from aws_cdk.assertions import Template
 
 from cdk.stacks.credentials import CHOSEN, GIVEN, LETTERS
 from cdk.stacks.database import OWNER, USER
-from cdk.stacks.kafka_access import resource_name
+from cdk.stacks.kafka_access import kafka_users, resource_name
 from cdk.stages import StageName
-from cdk.wiring import FUNCTIONS
 from stoa.adapters.signing import SigningKey
 from stoa.kernel.settings import Secret, Settings
 from tests.cdk.standins import only, properties
@@ -203,7 +202,7 @@ def test_backups_are_kept_beside_those_of_rds_and_nobody_shortens_that(template:
 def test_each_secret_of_the_settings_is_kept_under_its_name(template: Templates) -> None:
     wanted = {field.name for field in fields(Settings) if field.type is Secret} - ELSEWHERE
     assert set(CHOSEN) | set(GIVEN) == wanted
-    kafka = {f"kafka/{function.name}" for function in FUNCTIONS}
+    kafka = {f"kafka/{function.name}" for function in kafka_users()}
     assert set(secrets(template("dev", "data"))) == wanted | kafka
 
 
@@ -213,7 +212,7 @@ def test_who_makes_a_value_up_and_who_waits_for_one(template: Templates) -> None
         assert found[name]["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": LETTERS}
     for name in GIVEN:
         assert "GenerateSecretString" not in found[name]
-    for function in FUNCTIONS:
+    for function in kafka_users():
         made = found[f"kafka/{function.name}"]["GenerateSecretString"]
         assert json.loads(made["SecretStringTemplate"]) == {"username": resource_name(function.name)}
         assert (made["GenerateStringKey"], made["PasswordLength"]) == ("password", LETTERS)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cdk.costs import ALARM_METRICS, COSTS, KEYS, SECRETS, table
+from cdk.stacks.credentials import GIVEN
 from cdk.stages import STAGES
 from tests.cdk.platform_charts import ROOT
 from tests.cdk.written import Written, of_kind
@@ -36,6 +37,48 @@ def test_what_is_paid_for_by_the_piece_is_counted(dev: Written) -> None:
         len(made("AWS::KMS::Key")),
         len(read),
     )
+
+
+def test_the_guide_names_all_that_templates_look_for_and_what_only_a_person_can_write(dev: Written) -> None:
+    looked_for = {
+        (parameter["Default"].replace("/dev/", "/STAGE/"), stack in {"edge", "web"})
+        for stack, template in dev.stacks.items()
+        for parameter in template.get("Parameters", {}).values()
+        if parameter["Default"].startswith("/stoa/")
+    }
+    rows = {row.split(" | ")[0].strip(" |`"): row for row in GUIDE.splitlines() if "| `/stoa/" in row}
+    assert {name for name, _ in looked_for} == set(rows)
+    assert [name for name, abroad in looked_for if abroad and "us-east-1" not in rows[name]] == []
+    assert [name for name in GIVEN if f"`{name}`" not in GUIDE] == []
+
+
+def test_what_is_deployed_is_built_and_what_is_not_built_cannot_be(dev: Written) -> None:
+    """The templates of `make synth` name packages by the hashes that they would have, with source folders in their
+    place: deployed, they would be taken for them ever after."""
+    made, looked_at = (recipe(target) for target in ("assembly", "synth"))
+    assert ("build/cdk.deploy" in made, "bundle" in made) == (True, False)
+    assert '"bundle": "false"' in looked_at
+    assert looked_at.splitlines()[-2].strip() == "@rm -rf build/cdk.out/asset.*"
+    for text in (GUIDE, *(path.read_text() for path in CI.iterdir())):
+        commands = re.findall(r"(?:aws-cdk@[\d.]+|\$CDK) (\w+) --app (\S+)", text)
+        assert {app for verb, app in commands if verb != "diff"} == {"build/cdk.deploy"}
+        assert "make assembly" in text
+
+
+def recipe(target: str) -> str:
+    """The lines of a rule of the Makefile, the last of which says what was done."""
+    found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert found, target
+    return found[1]
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_every_command_and_every_file_that_a_page_names_is_there(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    targets = set(re.findall(r"`make ([a-z-]+)`", text))
+    assert {target for target in targets if not re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)} == set()
+    paths = re.findall(r"`((?:cdk|functions|local|playbooks|openapi|events|tests)/[\w./-]+)`", text)
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
 
 
 def strings(thing: Any) -> list[str]:

@@ -10,11 +10,14 @@ from aws_cdk.assertions import Template
 
 from cdk.stacks.alarms import Rule, api_rules
 from cdk.stacks.rules import all_rules, most_connections
-from cdk.stages import STAGES
+from cdk.stages import STAGES, StageName
 from cdk.wiring import FUNCTIONS
 from stoa.kernel import metrics
+from stoa.kernel.metrics import Metric
+from stoa.kernel.settings import settings
 from tests.cdk import standins
 from tests.cdk.standins import bare, only
+from tests.cdk.written import Written, of_kind
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks.md"
 KINDS = {metric.name: metric for metric in metrics.METRICS}
@@ -72,32 +75,59 @@ def test_every_function_and_every_mapping_is_watched(rules: list[Rule]) -> None:
     assert found["Errors"] == found["Throttles"] == found["Duration"] == names
     assert found["Behind"] == found["Dropped"] == found["Polling"] == GROUPS
     assert found["DeadLetters"] == {group for group in GROUPS if not group.startswith("events_to_archive.")}
-    assert found["NotDone"] == {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler", "outbox_relay"}
+    reconcilers = {"awx_reconciler", "gitlab_reconciler", "keycloak_reconciler"}
+    assert found["NotDone"] == {*reconcilers, "outbox_relay", "nightly_cleanup"}
     assert found["Heartbeat"] == {"events_to_archive", "events_to_search"}
 
 
-def test_alarms_read_what_the_functions_write(observability: Template) -> None:
-    read = [one for alarm in alarms(observability).values() for one in asked(alarm) if one["Namespace"] == "stoa"]
-    for one in read:
-        dimensions = {d["Name"]: d["Value"] for d in one["Dimensions"]}
-        assert set(dimensions) == {"service", "function", *KINDS[one["MetricName"]].dimensions}
-        assert dimensions["function"] in {function.name for function in FUNCTIONS}
-    assert {one["MetricName"] for one in read} == {
-        "records_refused", "records_given_up", "ticks", "audit_records", "audit_checkpoints", "outbox_age",
-        "deployment_duration", "launch_latency",
-    }  # fmt: skip
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """To be that of a deployed function; the settings of this process are read anew before and after it."""
+    yield monkeypatch
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
-def test_a_line_of_a_function_has_just_these_dimensions(capsys: pytest.CaptureFixture[str]) -> None:
-    """CloudWatch keeps a metric for each set of dimensions: one more or less, and an alarm reads nothing."""
+def test_alarms_read_what_the_functions_write(
+    stages: dict[StageName, Written], environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudWatch keeps a metric for each namespace and set of dimensions: one more or less, and an alarm reads nothing.
+    Each function counts here, in the environment that its template gives it, what an alarm of its stage wants."""
+    for stage, written in stages.items():
+        made = of_kind(written.stacks["observability"], "AWS::CloudWatch::Alarm").values()
+        read = [one for alarm in made for one in asked(alarm) if one["Namespace"].split("/")[0] == "stoa"]
+        for one in read:
+            wanted = {d["Name"]: d["Value"] for d in one["Dimensions"]}
+            for name in ("STOA_FUNCTION", "STOA_STAGE"):
+                environment.setenv(name, written.functions[wanted["function"]]["Environment"]["Variables"][name])
+            found = line_of(KINDS[one["MetricName"]], wanted, capsys)
+            assert found == (one["Namespace"], one["MetricName"], wanted)
+            assert one["Namespace"] == f"stoa/{stage}"
+        assert {one["MetricName"] for one in read} == {
+            "records_refused", "records_given_up", "ticks", "audit_records", "audit_checkpoints", "outbox_age",
+            "deployment_duration", "launch_latency",
+        }  # fmt: skip
+
+
+def line_of(
+    metric: Metric, where: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> tuple[str, str, dict[str, str]]:
+    """The metric that CloudWatch makes of a line: its namespace, its name, and its dimensions with their values."""
+    settings.cache_clear()
     metrics.flush()
     capsys.readouterr()
-    metrics.TICKS.add(outcome="done")
+    metric.add(1, **{name: where[name] for name in metric.dimensions if name in where})
     metrics.flush()
     said = json.loads(capsys.readouterr().out)
-    (written,) = said["_aws"]["CloudWatchMetrics"]
-    assert (written["Namespace"], said["service"]) == ("stoa", "stoa")
-    assert [set(names) for names in written["Dimensions"]] == [{"service", "function", "outcome"}]
+    (directive,) = said["_aws"]["CloudWatchMetrics"]
+    (dimensions,), (named,) = directive["Dimensions"], directive["Metrics"]
+    return directive["Namespace"], named["Name"], {name: said[name] for name in dimensions}
+
+
+def test_the_page_of_a_stage_shows_no_other_ones_numbers(stages: dict[StageName, Written]) -> None:
+    for stage, written in stages.items():
+        (page,) = of_kind(written.stacks["observability"], "AWS::CloudWatch::Dashboard").values()
+        assert set(re.findall(r"stoa/[a-z]+", json.dumps(page))) == {f"stoa/{stage}"}
 
 
 def test_silence_is_an_alarm_where_something_is_to_be_heard(rules: list[Rule]) -> None:
@@ -113,6 +143,7 @@ def test_the_figures_are_those_of_the_rules_for_prometheus_and_of_the_stage(rule
     assert limits["OwnLegsSlow"] == (5_000, 3)
     assert limits["Heartbeat-events_to_archive"] == (1, 5)
     assert limits["NotDone-awx_reconciler"] == (1, 4)
+    assert limits["NotDone-nightly_cleanup"] == (1, 2)
     assert limits["Duration-api"] == (29 * 800, 3)
     assert limits["DatabaseFull"] == (2 * 1024**3, 1)
     assert limits["ApiFails"] == (0.02, 1)

@@ -113,9 +113,16 @@ def test_a_built_app_is_uploaded_its_page_last(tmp_path: Path) -> None:
     WebStack(place_of(app, stage), "web", stage=stage, bundles=tmp_path / "web", tags=dict(stage.tags), **names)
     app.synth()
     (file,) = (out / "assembly-dev").glob("*.template.json")
-    made = Template.from_json(json.loads(file.read_text())).find_resources("Custom::CDKBucketDeployment")
+    written = Template.from_json(json.loads(file.read_text()))
+    made = written.find_resources("Custom::CDKBucketDeployment")
     by_cache = {m["Properties"]["SystemMetadata"]["cache-control"]: (name, m) for name, m in made.items()}
     named, _ = by_cache["public, max-age=31536000, immutable"]
     _, page = by_cache["no-cache"]
     assert named in page["DependsOn"]
     assert [m["Properties"]["Prune"] for m in made.values()] == [False, False]
+    ((group, kept),) = written.find_resources("AWS::Logs::LogGroup").items()
+    (key,) = written.find_resources("AWS::KMS::Key")
+    assert kept["Properties"] | {"Tags": None} == {
+        "RetentionInDays": stage.log_retention_days, "KmsKeyId": {"Fn::GetAtt": [key, "Arn"]}, "Tags": None
+    }  # fmt: skip
+    assert only(written, "AWS::Lambda::Function")["LoggingConfig"] == {"LogGroup": {"Ref": group}}

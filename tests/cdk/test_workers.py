@@ -136,6 +136,7 @@ def test_ticks_come_as_often_as_declared_and_are_not_sent_twice(dev: Written) ->
     wanted = {
         f"Ticks of {f.name}": f"rate({f.every_s // 60} minute{'s' * (f.every_s > 60)})" for f in FUNCTIONS if f.every_s
     }
+    wanted["Ticks of nightly_cleanup"] = "cron(0 2 * * ? *)"
     assert {rule["Description"]: rule["ScheduleExpression"] for rule in rules} == wanted
     assert all(target["RetryPolicy"]["MaximumRetryAttempts"] == 0 for rule in rules for target in rule["Targets"])
     tries = of_kind(dev.stacks["workers"], "AWS::Lambda::EventInvokeConfig").values()

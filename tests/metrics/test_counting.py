@@ -43,7 +43,7 @@ def test_a_line_names_its_metrics_and_dimensions_as_cloudwatch_reads_them(
     assert set(by_metric) == {"records_processed", "launch_latency"}, "metrics of the same dimensions share a line"
     (said,) = by_metric["records_processed"]["_aws"]["CloudWatchMetrics"]
     assert (said["Namespace"], [sorted(one) for one in said["Dimensions"]]) == (
-        "stoa",
+        "stoa/local",
         [["function", "service", "topic"]],
     )
     assert [one["Unit"] for one in said["Metrics"]] == ["Count", "Count"]

@@ -125,7 +125,7 @@ def secrets() -> dict[str, str]:
         **{f"kafka-{function.name}": login for function in FUNCTIONS},
         "kafka_ca": json.dumps({"certificate": Authority("Kafka").certificate}),
         "audit_signing_key": base64.urlsafe_b64encode(bytes(32)).decode(),
-        "stoa-dev-edge": SECRET,
+        "stoa-dev-edge": json.dumps({"1": SECRET}),
     }
 
 

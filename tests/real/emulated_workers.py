@@ -63,7 +63,7 @@ def answers(functions: Any, names: Mapping[str, str]) -> dict[str, Any]:
         found = {}
         for source in function.sources[-1:]:  # its mappings differ in their topics only
             found["batch"] = invoked(function, batch(source))
-        if function.every_s:
+        if function.ticks:
             found["tick"] = invoked(function, SCHEDULED)
         return found
 

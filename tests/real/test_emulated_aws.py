@@ -29,7 +29,9 @@ from tests.real.emulated_workers import UNREADABLE
 pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 EMULATOR = ROOT / "build" / "ministack" / "bin" / "ministack"
-ALONE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+# a network of its own, and processes of its own: what a run that is cut off leaves behind ends with it
+APART = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
+ALONE = APART if os.geteuid() == 0 else [*APART, "--user", "--map-root-user"]
 # how the emulator says what a handler raised; the message is of our own Transient
 AWAY = {"errorMessage": "opensearch: ConnectionError", "errorType": "Runtime.HandlerError"}
 UP = 'ip link set lo up && exec "$@"'
@@ -95,7 +97,7 @@ def test_the_stacks_are_created_from_what_is_synthesised(said: dict[str, Any]) -
     assert said["left out"]["workers"] == said["left out"]["schedules"] == []
     assert {kind for kinds in said["left out"].values() for kind in kinds} == set(ABSENT)
     assert said["mappings"] == sum(len(function.sources) for function in FUNCTIONS)
-    assert said["rules"] == sum(function.every_s is not None for function in FUNCTIONS)
+    assert said["rules"] == sum(function.ticks for function in FUNCTIONS)
 
 
 def test_the_api_answers_behind_its_authorizer_and_its_edge(said: dict[str, Any]) -> None:
@@ -131,7 +133,7 @@ def test_each_scheduled_function_answers_its_tick(said: dict[str, Any]) -> None:
     assert {name for name, answer in told.items() if answer["failed"]} == set()
     # a heartbeat is left in the outbox; a tick that finds one there, since the emulator's clock ticks too, waits
     assert told.pop("outbox_relay")["said"] in ({"done": 0}, {"done": 0, "waits_for": "kafka"})
-    others = [function for function in FUNCTIONS if function.every_s and function.name != "outbox_relay"]
+    others = [function for function in FUNCTIONS if function.ticks and function.name != "outbox_relay"]
     assert {name: answer["said"] for name, answer in told.items()} == {
         **{f.name: {"released": 0} for f in others if f.sources},  # Kafka is away, as above
         **{f.name: {"done": 0} for f in others if not f.sources},

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ def ticks(every_s: float, takes_s: float, count: int) -> list[tuple[float, float
             stopping.set()
         raise FunctionError("ValueError", "every tick fails", [])
 
-    schedule.run("f", every_s, invoke, stopping)
+    schedule.run(schedule.Rate("f", "", every_s, every_s, 5, 128, ""), invoke, stopping)
     return seen
 
 
@@ -41,6 +41,28 @@ def test_ticks_keep_their_rate_although_they_fail():
 def test_ticks_that_take_too_long_never_overlap():
     seen = ticks(0.02, 0.05, 5)
     assert all(end <= begin for (_, end), (begin, _) in zip(seen, seen[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("at", "hours"),
+    [("02:00", 24), ("01:59", 1 / 60), ("02:01", 24 - 1 / 60), ("00:00", 2), ("23:00", 3)],
+)
+def test_a_daily_tick_waits_for_its_hour_in_utc(at: str, hours: float):
+    moment = datetime.fromisoformat(f"2026-03-29T{at}:00+00:00")
+    assert schedule.to_the_hour(2, moment) == pytest.approx(hours * 3600)
+    assert schedule.to_the_hour(2, moment.astimezone(timezone(timedelta(hours=9)))) == pytest.approx(hours * 3600)
+    assert schedule.to_the_hour(2, moment + timedelta(milliseconds=1)) == pytest.approx(hours * 3600 - 0.001)
+
+
+def test_the_first_tick_comes_when_it_is_said():
+    seen, stopping, begun = [], threading.Event(), time.monotonic()
+
+    def invoke(_event: object) -> None:
+        seen.append(time.monotonic() - begun)
+        stopping.set()
+
+    schedule.run(schedule.Rate("f", "", 0.1, 3600, 5, 128, ""), invoke, stopping)
+    assert 0.1 <= seen[0] < 5
 
 
 def test_the_event_is_what_eventbridge_sends():
@@ -60,7 +82,7 @@ def test_the_process_calls_its_functions_until_it_is_stopped(tmp_path):
     ledger, mode = tmp_path / "ledger", tmp_path / "mode"
     ledger.touch()
     mode.write_text('{"raise": true}')
-    rates = [schedule.Rate("t", "tests.runtime.functions_under_test:tick", 0.05, 5, 128, str(tmp_path / "t.log"))]
+    rates = [schedule.Rate("t", "tests.runtime.functions_under_test:tick", 0.05, 0.05, 5, 128, str(tmp_path / "t.log"))]
     environment = {"RUNTIME_LEDGER": str(ledger), "RUNTIME_MODE": str(mode)}
     process = processes.start("local.runtime.schedule", [schedule.dump(rates)], environment, tmp_path / "log")
     deadline = time.monotonic() + 120

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stoa.gitops.flows import GitOps
     from stoa.gitops.flows_by_hand import ByHand as GitOpsByHand
     from stoa.gitops.queries import PushQueries
+    from stoa.lifecycle.flows import Lifecycle
     from stoa.notifications.flows import Notifications
     from stoa.notifications.flows_by_hand import Channels
     from stoa.notifications.queries import NotificationQueries
@@ -204,6 +205,12 @@ class App(IdentityParts):
             members=lambda *asked: self.members.ask(*asked),
             nearby=frozenset(self.settings.nearby_backends.split()),
         )
+
+    @cached_property
+    def lifecycle(self) -> "Lifecycle":
+        from stoa.lifecycle.flows import Lifecycle  # noqa: PLC0415
+
+        return Lifecycle(self.database)
 
     @cached_property
     def gitops_by_hand(self) -> "GitOpsByHand":

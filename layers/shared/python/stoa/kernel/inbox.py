@@ -31,12 +31,26 @@ class Progress:
 
 
 def claim(connection: Connection, consumer: str, event_id: str) -> bool:
-    """True for the first transaction that claims the event; commit it with the effect."""
+    """True for the first transaction that claims the event; commit it with the effect. A claim that is repeated is kept
+    for longer: what came twice may come again."""
     row = connection.execute(
         "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING event_id",
         (consumer, event_id),
     ).fetchone()
+    if row is None:
+        connection.execute(
+            "UPDATE inbox SET claimed_at = now() WHERE consumer = %s AND event_id = %s", (consumer, event_id)
+        )
     return row is not None
+
+
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Removes claims that are older, at most so many; returns how many. One that somebody is at stays."""
+    return connection.execute(
+        "DELETE FROM inbox WHERE (consumer, event_id) IN"
+        " (SELECT consumer, event_id FROM inbox WHERE claimed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED)",
+        (before, limit),
+    ).rowcount
 
 
 def attempt(connection: Connection, consumer: str, at: Position) -> int:

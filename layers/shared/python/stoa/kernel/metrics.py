@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from stoa.kernel.log import log
 from stoa.kernel.settings import settings
 
-NAMESPACE = "stoa"
+NAMESPACE = "stoa"  # and the stage: CloudWatch keeps namespaces apart, so that no alarm reads another stage's numbers
 SERVICE = "stoa"
 MOST = 99  # the format takes 100 values of a metric; Powertools prints by itself at the hundredth
 KEPT = 10_000  # where nobody flushes, timings must not fill the memory
@@ -95,7 +95,7 @@ def _lines(taken: dict[tuple[tuple[str, str], ...], dict[Metric, list[float]]]) 
     for where, values in taken.items():
         left = values
         while left:
-            emf = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+            emf = EphemeralMetrics(namespace=f"{NAMESPACE}/{settings().stage}", service=SERVICE)
             for name, value in (("function", settings().function), *where):
                 emf.add_dimension(name=name, value=value)
             for metric, some in left.items():

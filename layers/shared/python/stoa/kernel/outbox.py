@@ -8,6 +8,7 @@ in `refused`, for a person; nothing waits for it.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
@@ -66,6 +67,15 @@ def add_once(connection: Connection, event: Event) -> tuple[str, ...]:
     if connection.execute("SELECT FROM outbox WHERE event_id = %s", (event.id,)).fetchone() is not None:
         return ()
     return add(connection, [event])
+
+
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Removes rows that were published before, at most so many; returns how many. What waits or was set aside stays."""
+    return connection.execute(
+        "DELETE FROM outbox WHERE seq IN"
+        " (SELECT seq FROM outbox WHERE published_at < %s LIMIT %s FOR UPDATE SKIP LOCKED)",
+        (before, limit),
+    ).rowcount
 
 
 def waiting_keys(database: Database, limit: int) -> list[str]:

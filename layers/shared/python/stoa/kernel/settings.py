@@ -73,8 +73,8 @@ class Settings:
     `launch_may_arrive_s` must be longer than `awx_timeout_s`: see deployments/flows.py.
     `awx_token` and `gitlab_token` are tokens, or `vault:mount/path#key`, where `systems_vault_token` reads them; each
     `..vault_token` is a token, or `approle:<role id>:<secret id>`, with which one is got.
-    `edge_secret` is what every request carries that came through the edge in front of the API; empty where there is
-    none, as on this machine.
+    `edge_secret` is JSON, by whatever names, of what requests carry that came through the edge in front of the API: one
+    text, or two while they change. Empty where there is no edge, as on this machine.
     `oidc_issuer_url` is the exact `iss` of tokens, `oidc_keys_url` where its keys are when not there; `oidc_clients`
     are the clients, with blanks between, whose tokens are taken.
     `keycloak_url` is the realm where its users are administered, .../realms/stoa.
@@ -84,6 +84,7 @@ class Settings:
     link-local: where the gateway and its backends share a machine.
     `gateway_direct` are the environments, with blanks between, whose gateway is administered past its published API.
     `slack_url` is where webhooks may be; `s3_endpoint` is empty on AWS; with an empty `smtp_host` mail goes by SES.
+    `stage` keeps apart what is counted in stages that share an account.
     `time_scale` > 1 makes every wait that much shorter (a two-hour outage takes seconds in a test).
     """
 
@@ -142,6 +143,7 @@ class Settings:
     user_requests_per_s: float
     user_burst: int
     function: str
+    stage: str
     version: str
 
     def scaled(self, seconds: float) -> float:
@@ -165,6 +167,7 @@ DEFAULTS = {
     "user_requests_per_s": "20",
     "user_burst": "100",
     "function": "local",
+    "stage": "local",
     "version": "$LATEST",
 }
 # what Lambda itself says, where nobody says it better: a function's name there begins with its stack's
