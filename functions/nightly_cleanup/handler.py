@@ -2,4 +2,4 @@
 
 from stoa.entrypoints.schedule import scheduled
 
-handler = scheduled("nightly_cleanup", lambda app: app.lifecycle.clean_up())
+handler = scheduled("nightly_cleanup", lambda app, remaining_ms: app.lifecycle.clean_up(remaining_ms))
