@@ -258,7 +258,8 @@ def test_a_refusal_of_a_name_that_cannot_be_stored_is_audited_too(desk: Desk) ->
 
 def test_the_cursor_of_somebody_who_sees_all_shows_nobody_more(desk: Desk) -> None:
     for path in ("/v1/deployments", "/v1/apis", "/v1/tenants", "/v1/traces", "/v1/pushes"):
-        after, cursors = desk.ask("GET", f"{path}?limit=1", desk.tokens["cpi-admin"]).json()["next_cursor"], []
+        cursors = list[str]()
+        after = desk.ask("GET", f"{path}?limit=1", desk.tokens["cpi-admin"]).json()["next_cursor"]
         while after is not None and len(cursors) < 5:
             cursors.append(after)
             page = desk.ask("GET", f"{path}?limit=1&cursor={after}", desk.tokens["cpi-admin"]).json()
