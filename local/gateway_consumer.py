@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 class Admin:
