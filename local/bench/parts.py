@@ -9,6 +9,7 @@ from pathlib import Path
 from local.parts.kafka import Kafka
 from local.parts.ports import free_port
 from local.parts.postgres import Postgres
+from local.parts.process import ended_in_order
 from local.stack import JARS
 from local.topics import create_topics
 from stoa.kernel.schema import migrate
@@ -21,7 +22,8 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="stoa-bench-", dir="/var/tmp"))
     made.chmod(0o755)
     try:
-        yield made
+        with ended_in_order():
+            yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -18,6 +18,7 @@ from local.chaos.load import Hands, Notes, Pushes, at_work
 from local.chaos.plan import plan
 from local.chaos.storm import Storm
 from local.home import Home
+from local.parts.process import ended_in_order
 from local.runtime import clock_shift
 from local.seed import Demo, seed
 from local.stack import Options, Stack
@@ -112,7 +113,8 @@ def in_a_folder(work: Callable[[Path], checker.Verdict], parent: Path) -> checke
     print(f"in {folder}", flush=True)
     keep = False
     try:
-        verdict = work(folder)
+        with ended_in_order():
+            verdict = work(folder)
         keep = bool(verdict.violations)
         return verdict
     finally:

@@ -6,10 +6,12 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 GRACE_S = 10.0
 LAST_LINES = 15
@@ -119,3 +121,19 @@ def _die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was killed before we asked
         os._exit(1)
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM ends the block as an exception does, so that what it began is stopped. For the main thread."""
+    before = signal.signal(signal.SIGTERM, _end_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_once(number: int, _frame: FrameType | None) -> None:
+    """Another one does not disturb the stopping."""
+    signal.signal(number, lambda *_: None)
+    raise SystemExit(128 + number)

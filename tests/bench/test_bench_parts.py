@@ -1,6 +1,10 @@
 """What the benchmarks compute: rows, percentiles, where keys go, the curve, which process is which part."""
 
+import signal
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +147,17 @@ def test_a_soak_breaks_on_each_of_its_bars(
 ) -> None:
     found = rows(minutes((10, 50, 0), (11, 90, 0), (12, 90, 0), last), *end)
     assert {one.name for one in found if not one.holds} == broken
+
+
+def test_a_run_that_is_ended_leaves_no_folder() -> None:
+    run = (
+        "import time\nfrom local.bench.parts import folder\n"
+        "with folder() as here:\n    print(here, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        here = Path(child.stdout.readline().strip())
+        assert here.is_dir()
+        child.terminate()
+        assert child.wait(20) == 128 + signal.SIGTERM
+    assert not here.exists()
