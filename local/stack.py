@@ -28,6 +28,8 @@ from stoa.kernel.schema import migrate
 
 JARS = ROOT / "build" / "kafka-jars"
 MAIL_FROM = "stoa@stoa.local"
+# a mail server without TLS, and backends beside the gateway
+OF_ONE_MACHINE = {"STOA_SMTP_HOST": "127.0.0.1", "STOA_SMTP_TLS": "offered", "STOA_NEARBY_BACKENDS": "127.0.0.1"}
 READY_S = 120.0
 
 AROUND_FUNCTIONS = (
@@ -157,10 +159,8 @@ class Stack:
             "STOA_S3_ENDPOINT": self.url("s3"),
             "STOA_AUDIT_SIGNING_KEY": secret("audit_signing_key"),
             "STOA_SLACK_URL": self.url("people"),
-            "STOA_SMTP_HOST": "127.0.0.1",
+            **OF_ONE_MACHINE,
             "STOA_SMTP_PORT": str(self.ports["smtp"]),
-            "STOA_SMTP_TLS": "offered",
-            "STOA_NEARBY_BACKENDS": "127.0.0.1",
             "STOA_MAIL_FROM": MAIL_FROM,
             # everybody on this machine is one user
             "STOA_USER_REQUESTS_PER_S": "500",

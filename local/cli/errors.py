@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from stoa.kernel.errors import Transient
 
 
+# who was asked, by the package of the error
+ASKED = {"kafka": "Kafka", "psycopg": "database", "requests": "HTTP"}
+
+
 def refused(text: str) -> typer.Exit:
     typer.echo(f"stoa: {text}", err=True)
     return typer.Exit(2)
@@ -42,7 +46,9 @@ def told() -> Iterator[None]:
     except Transient as error:
         raise refused(_away(error)) from error
     except (KafkaError, requests.RequestException, psycopg.OperationalError) as error:
-        raise refused(_silent(type(error).__name__)) from error
+        kind = type(error)
+        asked = ASKED.get(kind.__module__.partition(".")[0], "system")
+        raise refused(_silent(f"{asked}: {kind.__name__}")) from error
     except psycopg.Error as error:
         detail = "is it STOA's, and may its user do this? A replay makes a schema there"
         raise refused(f"the database refuses ({type(error).__name__}): {detail}") from error

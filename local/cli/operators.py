@@ -16,7 +16,7 @@ from local.cli.errors import refused, told
 
 dlq = typer.Typer(help="Look at records that could not be processed, and send them back.", no_args_is_help=True)
 TRACE = re.compile(r"trc-[0-9a-f]{32}")
-PLACE = re.compile(r"([a-z0-9.-]+\.dlq)/(\d{1,6})/(\d{1,18})")
+PLACE = re.compile(r"([a-z0-9.-]+\.dlq)/([0-9]{1,6})/([0-9]{1,18})")
 
 Bootstrap = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from stoa.repository.nearby import is_nearby
 from tests.gitops.test_gitops_definition import API, replaced
 
 NEAR = (
-    "127.0.0.1", "127.9.9.9", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "%31%32%37.0.0.1", "127.0.0.1.",
+    "127.0.0.1", "127.9.9.9", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "1%32%37.0.0.1", "127.0.0.1.",
     "localhost", "LOCALHOST", "localhost.", "api.localhost", "ip6-localhost", "0.0.0", "0", "0.1.2.3",
     "169.254.169.254", "169.254.170.2", "2852039166", "metadata.google.internal", "100.100.100.200", "168.63.129.16",
     "[::1]", "[::]", "[fe80::1]", "[fd00:ec2::254]", "[fd00:ec2::23]", "[::ffff:169.254.169.254]", "[::ffff:7f00:1]",

@@ -54,8 +54,9 @@ def test_the_files_of_the_demo_are_an_api(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "http://unused.invalid/x.git", "", "")
     workspace.write_api("http://127.0.0.1:8080", openapi_document(), tenant="tenant-demo")
     files = {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    assert definition(files, *LANE).api.spec.backend.url == "http://127.0.0.1:8080"
-    assert yaml.safe_load(files[definition(files, *LANE).spec_path])["openapi"] == "3.1.0"
+    found = definition(files, *LANE, ["127.0.0.1"])
+    assert found.api.spec.backend.url == "http://127.0.0.1:8080"
+    assert yaml.safe_load(files[found.spec_path])["openapi"] == "3.1.0"
 
 
 @pytest.mark.parametrize("push", ["push-util", "push-applicationset"])

@@ -13,6 +13,7 @@ from stoa.kernel.database import Database
 from stoa.kernel.envelope import Event
 from stoa.kernel.errors import Transient
 from stoa.kernel.publisher import KEYS_AT_ONCE, SEND_MS, Publisher
+from stoa.kernel.settings import Secret
 
 
 def event(key: str, number: int) -> Event:
@@ -70,6 +71,32 @@ def test_what_kafka_refused_is_published_later_in_order_and_once(database: Datab
     assert publisher.relay() == 5
     assert publisher.relay() == 0
     assert [b'"number":%d' % n in row.value for n, row in enumerate(log.rows)] == [True] * 5
+
+
+def test_the_relay_waits_for_what_is_still_sent_in_the_background(database: Database, database_url: str) -> None:
+    """Its heartbeat may still be on its way when the next tick comes: two threads on one connection would end in each
+    other's transactions, and nothing would be committed any more."""
+    log, sending, goes_on = Log(), threading.Event(), threading.Event()
+
+    def send(rows: Sequence[outbox.Row]) -> None:
+        sending.set()
+        assert goes_on.wait(10)
+        log.send(rows)
+
+    own = connected(database_url)
+    publisher = Publisher(own, send, wait_s=0)
+    with database.transaction() as connection:
+        keys = outbox.add(connection, [event("k", 1)])
+    publisher.soon(keys)
+    assert sending.wait(10)
+    with database.transaction() as connection:
+        outbox.add(connection, [event("l", 2)])
+    threading.Timer(0.3, goes_on.set).start()
+    assert publisher.relay() == 1
+    with database.transaction() as connection:
+        (left,) = connection.execute("SELECT count(*) AS n FROM outbox WHERE published_at IS NULL").fetchall()
+    assert (left["n"], [row.key for row in log.rows]) == (0, ["k", "l"])
+    own.close()
 
 
 def test_the_relay_begins_nothing_that_its_function_could_not_end(database: Database) -> None:
@@ -188,6 +215,4 @@ def test_the_relay_goes_on_behind_a_batch_of_nothing_but_large_events(database: 
 
 
 def connected(url: str) -> Database:
-    from stoa.kernel.settings import Secret
-
     return Database(Secret(url), "stoa_worker")

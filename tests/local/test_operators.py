@@ -97,6 +97,8 @@ def test_what_is_not_there_is_told_in_a_sentence(kafka: Any, producer: Any, tmp_
     for arguments, said in (
         (("dlq", "show", "deploy-requests.dlq/0/99999", "--bootstrap", kafka.bootstrap), "there is nothing at"),
         (("dlq", "show", "deploy-requests/0/1", "--bootstrap", kafka.bootstrap), "is no place"),
+        (("dlq", "show", "deploy-requests.dlq/\u0660/\u0661", "--bootstrap", kafka.bootstrap), "is no place"),
+        (("lag", "--bootstrap", "127.0.0.1:1"), "no answer (Kafka: "),
         (("lag", "--home", str(tmp_path)), "`stoa up` starts one"),
         (("trace", f"trc-{'0' * 32}", "--home", str(tmp_path)), "`stoa up` starts one"),
         (("trace", "../deployments", "--home", str(tmp_path)), "is no trace id"),

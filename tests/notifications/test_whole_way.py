@@ -53,8 +53,7 @@ def test_a_result_reaches_the_channels_of_the_demo_once(
         channels(stack)
         channels(stack)
         result = desk.result()
-        value = {**result.data, "tenant": TENANT}
-        key = f"{TENANT}/orders"
+        value, key = {**result.data, "tenant": TENANT}, f"{TENANT}/orders"
         event = Event("deploy-results", key, "t", key, TENANT, "a", result.trace_id, now(), value)
         producer = Producer(kafka.bootstrap)
         for number in (1, 2):  # the second is a redelivery

@@ -25,6 +25,7 @@ class Publisher:
         self._send = send
         self._wait_s = wait_s
         self._lock = threading.Lock()
+        self._connected = threading.Lock()  # held by who uses the connection: the thread, or the relay
         self._pending: set[str] = set()
         self._idle = threading.Event()
         self._idle.set()
@@ -41,7 +42,11 @@ class Publisher:
     def relay(self, remaining_ms: RemainingMs = no_end) -> int:
         """Publishes everything that waits and there is time for, the oldest key first; returns how many rows. Raises
         Transient."""
-        metrics.OUTBOX_AGE.add(outbox.oldest_ms(self._database))
+        with self._connected:
+            metrics.OUTBOX_AGE.add(outbox.oldest_ms(self._database))
+            return self._relay(remaining_ms)
+
+    def _relay(self, remaining_ms: RemainingMs) -> int:
         sent = 0
         while remaining_ms() >= SEND_MS and (keys := outbox.waiting_keys(self._database, KEYS_AT_ONCE)):
             published = outbox.publish(self._database, self._send, keys, patient=False)
@@ -59,7 +64,8 @@ class Publisher:
 
     def _publish(self, keys: list[str]) -> None:
         try:
-            outbox.publish(self._database, self._send, keys)
+            with self._connected:
+                outbox.publish(self._database, self._send, keys)
         except Transient as error:
             log.warning("outbox.left_to_relay", system=error.system, detail=error.detail, keys=len(keys))
             metrics.LEFT_TO_RELAY.add(len(keys))
