@@ -23,12 +23,10 @@ class Lifecycle:
         the rest. Raises Transient.
         """
         at = now()
-        removed = {
-            "inbox": sum(self._parts(lambda c: inbox.forget(c, at - model.INBOX, ROWS))),
-            "outbox": sum(self._parts(lambda c: outbox.forget(c, at - model.OUTBOX, ROWS))),
-        }
-        log.info("cleanup.done", **removed)
-        return sum(removed.values())
+        claims = sum(self._parts(lambda c: inbox.forget(c, at - model.INBOX, ROWS)))
+        events = sum(self._parts(lambda c: outbox.forget(c, at - model.OUTBOX, ROWS)))
+        log.info("cleanup.done", claims=claims, events=events)
+        return claims + events
 
     def _parts(self, forget: Callable[[Connection], int]) -> Iterator[int]:
         """How many each part removed; one that is not full was the last."""
