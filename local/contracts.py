@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from cdk.observability import dashboards
+from cdk.observability import dashboards, functions
 from cdk.wiring import FUNCTIONS, Function, Topic, topics_with_dlq
 from functions.api.app import build
 from functions.api.problems import CHALLENGE_HEADERS, LIMIT_HEADERS, Problem
@@ -123,6 +123,7 @@ def contracts() -> dict[Path, str]:
     made[page] = marked
     folder = ROOT / "cdk/observability/dashboards"
     made |= {folder / f"{name}.json": _json(one) for name, one in dashboards.documents().items()}
+    made[ROOT / "cdk/platform/charts/observability/files/functions.json"] = _json(functions.document())
     return made
 
 

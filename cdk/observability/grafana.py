@@ -3,6 +3,7 @@
 Source: https://grafana.com/docs/grafana/latest/visualizations/dashboards/build-dashboards/view-dashboard-json-model/
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,23 +39,31 @@ class Dashboard:
 
 
 def document(one: Dashboard) -> dict[str, Any]:
+    variables = [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+    return page(one.uid, one.title, [_panel(panel, number) for number, panel in enumerate(one.panels)], variables)
+
+
+def page(uid: str, title: str, panels: list[dict[str, Any]], variables: Sequence[dict[str, str]]) -> dict[str, Any]:
     return {
-        "uid": one.uid,
-        "title": one.title,
+        "uid": uid,
+        "title": title,
         "tags": ["stoa"],
         "schemaVersion": SCHEMA_VERSION,
         "editable": False,
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
-        "templating": {
-            "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
-        },
-        "panels": [_panel(panel, number) for number, panel in enumerate(one.panels)],
+        "templating": {"list": [*variables]},
+        "panels": panels,
     }
 
 
-def _panel(panel: Panel, number: int) -> dict[str, Any]:
+def place(number: int) -> dict[str, int]:
+    """Of the panel with that number, from the top left."""
     across = COLUMNS // WIDTH
+    return {"h": HEIGHT, "w": WIDTH, "x": number % across * WIDTH, "y": number // across * HEIGHT}
+
+
+def _panel(panel: Panel, number: int) -> dict[str, Any]:
     instant = panel.kind != "timeseries"
     return {
         "id": number + 1,
@@ -62,7 +71,7 @@ def _panel(panel: Panel, number: int) -> dict[str, Any]:
         "description": panel.says,
         "type": panel.kind,
         "datasource": DATA_SOURCE,
-        "gridPos": {"h": HEIGHT, "w": WIDTH, "x": number % across * WIDTH, "y": number // across * HEIGHT},
+        "gridPos": place(number),
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "targets": [
             {

@@ -50,14 +50,8 @@ class ClusterStack(Stack):
         charts = ClusterCharts(
             self, "Charts", stage=stage, cluster=self.cluster, nodes=nodes, secrets=secrets, vpc=network.vpc
         )
-        entrances = Entrances(
-            self,
-            "Entrances",
-            stage=stage,
-            vpc=network.vpc,
-            functions=network.firewall.functions,
-            pods=self.cluster.cluster_security_group,
-        )
+        callers, pods = network.firewall.functions, self.cluster.cluster_security_group
+        entrances = Entrances(self, "Entrances", stage=stage, vpc=network.vpc, functions=callers, pods=pods)
         kafka = Kafka(
             self,
             "Kafka",

@@ -33,8 +33,8 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def measured(root: Path, **more: bool) -> Row:
-    return packages.from_its_package(replace(RELAY, **more), (root / "layer",), sys.executable, 3)
+def measured(root: Path, *, http: bool = False) -> Row:
+    return packages.from_its_package(replace(RELAY, http=http), (root / "layer",), sys.executable, 3)
 
 
 def test_a_function_that_takes_more_than_its_packages_does_not_hold(found: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_guide_names_all_that_templates_look_for_and_what_only_a_person_can_
         for parameter in template.get("Parameters", {}).values()
         if parameter["Default"].startswith("/stoa/")
     }
-    rows = {row.split(" | ")[0].strip(" |`"): row for row in GUIDE.splitlines() if "| `/stoa/" in row}
+    rows = {found[1]: found[0] for found in re.finditer(r"^ *\| `(/stoa/[^`]+)` \|.*$", GUIDE, re.MULTILINE)}
     assert {name for name, _ in looked_for} == set(rows)
     assert [name for name, abroad in looked_for if abroad and "us-east-1" not in rows[name]] == []
     assert [name for name in GIVEN if f"`{name}`" not in GUIDE] == []

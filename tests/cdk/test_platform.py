@@ -3,15 +3,14 @@
 import json
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from cdk.observability.dashboards import documents
 from local.parts.keycloak import VERSION as KEYCLOAK
+from stoa.kernel.metrics import METRICS
 from tests.cdk.platform_charts import CHARTS, PLATFORM, ROOT, pod_template, render, template, validate, workloads
 
 GUARDRAILS = yaml.safe_load((PLATFORM / "charts/guardrails/values.yaml").read_text())
@@ -211,9 +210,16 @@ def test_keycloak_is_the_one_that_our_realm_is_tested_with_and_imports_that_very
     assert json.loads(realm["data"]["stoa-realm.json"]) == json.loads(REALM.read_text())
 
 
-def test_prometheus_and_grafana_get_the_rules_and_dashboards_of_the_repository() -> None:
-    made = {one["kind"]: one for one in render("observability")}
-    rules = yaml.safe_load((ROOT / "cdk/observability/alerts.yaml").read_text())
-    assert made["PrometheusRule"]["spec"] == rules
-    boards = {Path(name).stem: json.loads(text) for name, text in made["ConfigMap"]["data"].items()}
-    assert boards == documents()
+def test_grafana_shows_each_metric_that_functions_write_in_the_stage_that_it_stands_in() -> None:
+    """And asks nobody else: no rule and no panel is about what only a developer's machine exports."""
+    made = {one["kind"]: one for one in render("observability", "stage=prod")}
+    assert "PrometheusRule" not in made
+    ((name, text),) = made["ConfigMap"]["data"].items()
+    targets = [target for panel in json.loads(text)["panels"] for target in panel["targets"]]
+    search = re.compile(r"SEARCH\('\{(.+)\} MetricName=\"(.+)\"', '(Sum|p95)', 300\)")
+    found = [search.fullmatch(target["expression"]) for target in targets]
+    schemas = {one[2]: one[1].split(",") for one in found if one}
+    assert schemas == {one.name: ["stoa/prod", "service", "function", *one.dimensions] for one in METRICS}
+    assert name == "functions.json"
+    grafana = yaml.safe_load((PLATFORM / "values/monitoring.yaml").read_text())["grafana"]
+    assert {t["datasource"]["uid"] for t in targets} == {source["uid"] for source in grafana["additionalDataSources"]}

@@ -25,9 +25,9 @@ class Lifecycle:
         """
         at = now()
         claims = sum(self._parts(lambda c: inbox.forget(c, at - model.INBOX, ROWS), remaining_ms))
-        sent = sum(self._parts(lambda c: outbox.forget(c, at - model.OUTBOX, ROWS), remaining_ms))
-        log.info("cleanup.done", inbox=claims, outbox=sent)
-        return claims + sent
+        events = sum(self._parts(lambda c: outbox.forget(c, at - model.OUTBOX, ROWS), remaining_ms))
+        log.info("cleanup.done", claims=claims, events=events)
+        return claims + events
 
     def _parts(self, forget: Callable[[Connection], int], remaining_ms: RemainingMs) -> Iterator[int]:
         """How many each part removed; one that is not full was the last."""
