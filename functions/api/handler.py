@@ -1,5 +1,6 @@
 """HTTP through API Gateway -> FastAPI. Answers at once; everything slow goes through Kafka."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -7,6 +8,7 @@ from mangum import Mangum
 
 from functions.api.app import bare, build
 from functions.api.edge import Edge, usable
+from functions.api.inline import current_loop
 from stoa.kernel import metrics
 from stoa.kernel.settings import starts_on_demand
 
@@ -17,6 +19,7 @@ _serve = Mangum(Edge(bare() if starts_on_demand() else build()), lifespan="off")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     begun, status = time.monotonic(), 500
     try:
+        asyncio.set_event_loop(current_loop())
         answer = _serve(usable(event), context)
         status = int(answer["statusCode"])
         return answer

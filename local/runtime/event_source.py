@@ -58,6 +58,7 @@ class EventSource:
         self._committed: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._committing = False
+        self._lost = False
         self._no_commit_before = 0.0
         self._no_delivery_before = 0.0
         self._next_report = 0.0
@@ -73,22 +74,32 @@ class EventSource:
         return self._stopping.is_set()
 
     def run(self) -> None:
-        """Blocks. Raises FencedError when the same member was started again elsewhere."""
+        """Blocks."""
         self._slots.warm_up()
+        try:
+            while not self.stopping:
+                self._belong()
+        finally:
+            self._slots.close()
+            self._target.close()
+
+    def _belong(self) -> None:
+        """To the group, as one member, until it is to stop or was lost. librdkafka 2.16 joins again by itself, but of
+        ten members whose broker stood still one stays without partitions for ever."""
         where = self.where
+        self._lost = self._committing = False
         consumer = membership.consumer(self.mapping, where.bootstrap, where.member, where.session_s, where.scale, self)
         try:
             while not membership.subscribe(consumer, self.mapping, self):
                 if self._stopping.wait(RETRY_S):
                     return
-            while not self.stopping:
+            while not self.stopping and not self._lost:
                 self._turn(consumer)
-            self._drain(consumer)
+            if self.stopping:
+                self._drain(consumer)
         finally:
             self._report(consumer, force=True)
             consumer.close()
-            self._slots.close()
-            self._target.close()
 
     def _turn(self, consumer: Consumer) -> None:
         self._poll(consumer)
@@ -127,6 +138,9 @@ class EventSource:
         self._queues.pop(partition, None)
         self._committed.pop(partition, None)
         self._paused.discard(partition)
+
+    def lost(self) -> None:
+        self._lost = True
 
     def committed(self, offsets: dict[Partition, int], error: object) -> None:
         self._committing = False

@@ -20,11 +20,6 @@ MIN_GATHER_MS = 100
 FULL_FETCH_BYTES = 256 * 1024
 ANSWER_LIMIT_S = 2.0
 QUEUED_RECORDS = 1000
-FENCED = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL})
-
-
-class FencedError(Exception):
-    """The same member was started again elsewhere."""
 
 
 class Member(Protocol):
@@ -38,6 +33,9 @@ class Member(Protocol):
 
     def taken(self, partition: Partition) -> None:
         """The partition is another member's now."""
+
+    def lost(self) -> None:
+        """The group counts the member as dead: another consumer has to take its place."""
 
     def committed(self, offsets: dict[Partition, int], error: KafkaError | None) -> None:
         """A commit ended."""
@@ -55,8 +53,8 @@ def consumer(mapping: Mapping, bootstrap: str, number: int, session_s: float, sc
     Where a batch waits for its window, the broker gathers records for a quarter of it before it answers; where that is
     but a moment, it answers at once to the first record instead.
 
-    The member is static: a runner that was killed takes its partitions back when it starts again, without
-    waiting for its session to lapse. Cooperative, so that a member that joins stops nobody else's work.
+    Cooperative, so that a member that joins stops nobody else's work. Not static: a static member that joins again
+    after its broker stood still is fenced by its own first try.
     """
     gather_ms = min(int(mapping.window_s / scale * 250), MAX_FETCH_WAIT_MS)
     gather_ms = gather_ms if gather_ms >= MIN_GATHER_MS else 0
@@ -64,7 +62,6 @@ def consumer(mapping: Mapping, bootstrap: str, number: int, session_s: float, sc
         "bootstrap.servers": bootstrap,
         "client.id": f"{mapping.group}-{number}",
         "group.id": mapping.group,
-        "group.instance.id": f"{mapping.group}-{number}",
         "auto.offset.reset": "latest" if mapping.start == "LATEST" else "earliest",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -100,7 +97,11 @@ def subscribe(consumer: Consumer, mapping: Mapping, member: Member) -> bool:
         for one in partitions:
             member.taken((one.topic, one.partition))
 
-    consumer.subscribe([mapping.topic], on_assign=partial(_assign, mapping, member), on_revoke=taken, on_lost=taken)
+    def lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        taken(consumer, partitions)
+        member.lost()
+
+    consumer.subscribe([mapping.topic], on_assign=partial(_assign, mapping, member), on_revoke=taken, on_lost=lost)
     return True
 
 
@@ -139,22 +140,16 @@ def _first(consumer: Consumer, start: str | int, at: TopicPartition) -> int:
 
 
 def poll(consumer: Consumer, wait_s: float, most: int, member: Member) -> None:
-    """Hands over at most so many records, waiting for the first, and whatever else happened. Raises FencedError."""
+    """Hands over at most so many records, waiting for the first, and whatever else happened."""
     message = consumer.poll(wait_s)
     while message is not None:
         error = message.error()
         if error is None:
             member.took(record(message))
         else:
-            refuse_fenced(error)
             member.troubled(error)
         most -= 1
         message = consumer.poll(0) if most else None
-
-
-def refuse_fenced(error: KafkaError) -> None:
-    if error.code() in FENCED:
-        raise FencedError(error)
 
 
 def record(message: Any) -> Record:

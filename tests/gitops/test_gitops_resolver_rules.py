@@ -127,11 +127,11 @@ BOMBS: dict[str, tuple[Any, dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_at_once(name: str) -> None:
     value, variables, code = BOMBS[name]
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(Refused) as caught:
         resolve(value, variables)
     assert caught.value.code == code
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_a_chain_of_twenty_is_fine() -> None:

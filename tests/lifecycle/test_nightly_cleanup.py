@@ -17,7 +17,11 @@ from stoa.lifecycle import flows, model
 from stoa.lifecycle.flows import Lifecycle
 
 HOUR = timedelta(hours=1)
-RUN = "from functions.nightly_cleanup.handler import handler; print(handler({}, None))"
+RUN = """
+from functions.nightly_cleanup.handler import handler
+from types import SimpleNamespace
+print(handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)))
+"""
 
 
 @pytest.fixture(autouse=True)

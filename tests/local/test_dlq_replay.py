@@ -228,9 +228,9 @@ def test_letters_of_a_partition_keep_their_order_whatever_the_clocks_of_their_co
 
 
 def test_many_letters_are_planned_in_no_time() -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     assert len(plan([given_up(n, f"e{n}") for n in range(20_000)], frozenset(), limit=100_000)) == 20_000
-    assert time.process_time() - begun < 3
+    assert time.thread_time() - begun < 3
 
 
 def test_an_old_request_that_is_sent_back_ends_superseded_and_never_reaches_awx(

@@ -150,9 +150,9 @@ def test_the_line_of_a_fault_behind_a_long_text_costs_no_memory() -> None:
 )
 def test_what_is_behind_a_fault_is_not_looked_at_again_and_again(behind: str) -> None:
     """A number with something stuck to its end was passed over, and each character behind it was a new beginning."""
-    begun = time.process_time()
+    begun = time.thread_time()
     assert _refusal('{"a": 1e999x, "b": ' + behind).line == 1
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_the_line_of_what_is_too_deep_costs_no_memory() -> None:

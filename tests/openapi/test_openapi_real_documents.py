@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +115,3 @@ def test_the_digest_ignores_the_order_of_keys_and_the_bytes_keep_it() -> None:
     assert digest(one) == digest(two)
     assert to_bytes(one) == '{"openapi":"3.0.3","é":1}'.encode()
     assert to_bytes(one) != to_bytes(two)
-
-
-def test_one_and_a_half_megabytes_take_less_than_a_second(real_file: Path) -> None:
-    data = real_file.read_bytes()
-    if len(data) < 1_000_000:
-        pytest.skip("small")
-    started = time.process_time()
-    to_bytes(_stages(data)[2])
-    assert time.process_time() - started < 1.0

@@ -46,7 +46,7 @@ class Member(threading.Thread):
 
     def run(self) -> None:
         while not self._over.is_set():
-            found = self._consumer.poll(timeout_ms=100)
+            found = self._consumer.poll(timeout_ms=500)
             self.values += [int(r.value) for records in found.values() for r in records]
             if found:
                 with suppress(KafkaError):  # missed for too long, or the broker was away: it reads them again

@@ -51,11 +51,12 @@ class OwnToken:
 
     def _log_in(self) -> None:
         role, _, secret = self._credential.reveal().removeprefix(APPROLE).partition(":")
+        asked_at = time.monotonic()
         answer = self._post("/v1/auth/approle/login", {"role_id": role, "secret_id": secret}, Secret(""))
         if answer.status_code != 200:
             raise Transient("vault", f"{answer.status_code}: the AppRole is not accepted", alarm=True)
-        self._take(answer)
-        self._got_at = time.monotonic()
+        self._take(answer, asked_at)
+        self._got_at = asked_at
 
     def _renew(self, now: float) -> None:
         """While the token lives it is used, whatever becomes of this."""
@@ -65,20 +66,20 @@ class OwnToken:
         except Transient:
             return
         # what has less than a second left is said to have none
-        if answer.status_code == 200 and (self._take(answer) or not self._role):
+        if answer.status_code == 200 and (self._take(answer, now) or not self._role):
             return
         if self._role:
             self._log_in()
         else:
             self._renew_at = NEVER  # a root token, or one that may not
 
-    def _take(self, answer: "requests.Response") -> float:
-        """How long it lives, in seconds."""
+    def _take(self, answer: "requests.Response", asked_at: float) -> float:
+        """How long it lives, in seconds, from when it was asked for: who waits for an answer must not believe a token
+        for longer than Vault does."""
         auth = _auth(answer)
         self._token, lives_s = Secret(str(auth["client_token"])), float(auth.get("lease_duration") or 0)
-        now = time.monotonic()
-        self._ends_at = now + lives_s if lives_s else NEVER
-        self._renew_at = now + lives_s * RENEW_AFTER if lives_s else NEVER
+        self._ends_at = asked_at + lives_s if lives_s else NEVER
+        self._renew_at = asked_at + lives_s * RENEW_AFTER if lives_s else NEVER
         return lives_s
 
 
