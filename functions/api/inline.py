@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 @functools.cache
 def current_loop() -> asyncio.AbstractEventLoop:
-    """One for as long as the container lives. Mangum takes the one that is set, and Python sets none by itself any more."""
+    """One for as long as the container lives. Mangum takes the one that is set; Python sets none by itself any more."""
     return asyncio.new_event_loop()
 
 

@@ -61,11 +61,20 @@ class Story:
         os.replace(draft, self.mode_file)
 
     def start(
-        self, member: int = 0, *, scale: float = 1.0, timeout_s: float = 30.0, session_s: float = 6.0, **settings: Any
+        self,
+        member: int = 0,
+        *,
+        groups: int = 1,
+        scale: float = 1.0,
+        timeout_s: float = 30.0,
+        session_s: float = 6.0,
+        **settings: Any,
     ) -> None:
+        """A runner that is that member of so many groups; the counters of each further group are of the next member."""
         settings = {"backoff_s": (0.02, 0.1), **settings}
+        names = [self.group, *(f"{self.group}-{number}" for number in range(1, groups))]
         task = Task(
-            mappings=(Mapping("f", self.topic, self.group, **settings),),
+            mappings=tuple(Mapping("f", self.topic, name, **settings) for name in names),
             target=RECORDS,
             timeout_s=timeout_s,
             memory_mb=256,
@@ -73,7 +82,7 @@ class Story:
             scale=scale,
             session_s=session_s,
             log=str(self.folder / "function.log"),
-            reports=(str(self.report(member)),),
+            reports=tuple(str(self.report(member + number)) for number in range(groups)),
         )
         environment = {
             "STOA_KAFKA_BOOTSTRAP": self.bootstrap,
