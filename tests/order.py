@@ -1,7 +1,7 @@
 """Which tests two workers begin with, and which of them one worker does alone.
 
 Whoever has nothing left waits for the other, so that the longest go first; `pytest -n 2 --dist loadfile` would begin
-with the files that have the most tests. The stories share a platform, and stay together.
+with the files that have the most tests. Some folders share what is slow to make, and stay together.
 """
 
 from pathlib import PurePosixPath
@@ -10,6 +10,8 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 STORIES = "tests/stories"
+# a platform, and templates whose synthesis takes half a minute: made once for all tests of the folder
+TOGETHER = (STORIES, "tests/cdk")
 # those of one platform behind each other; the one that kills its parts is its last
 SHARED = (
     "test_everyone_knows",
@@ -55,7 +57,7 @@ class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
 
     def _split_scope(self, nodeid: str) -> str:
         file = file_of(nodeid)
-        return STORIES if PurePosixPath(file).is_relative_to(STORIES) else file
+        return next((folder for folder in TOGETHER if PurePosixPath(file).is_relative_to(folder)), file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
