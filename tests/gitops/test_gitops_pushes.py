@@ -24,19 +24,27 @@ def desk(database: Database, server: Server) -> Desk:
     return Desk(database, server)
 
 
-def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Server) -> None:
+def undelivered(desk: Desk, server: Server) -> list[History]:
+    """A commit in the desk's project and in two others, which are returned; nobody was told of them."""
     desk.history.at = desk.history.commit(None)
     others = [History(server) for _ in range(2)]
     for other in others:
         other.at = other.commit(None)
         desk.register(other.project)
+    return others
+
+
+def caught_up(desk: Desk) -> set[int]:
+    return {push["project_id"] for push in PushQueries(desk.gitops.database).recent(None, None, 10)}
+
+
+def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Server) -> None:
+    others = undelivered(desk, server)
     server.fault(mode="fail", status=403, path=f"/projects/{desk.project}$")
     with pytest.raises(Transient) as caught:
         desk.gitops.catch_up()
     assert caught.value.alarm
-    assert {push["project_id"] for push in PushQueries(desk.gitops.database).recent(None, None, 10)} == {
-        o.project for o in others
-    }
+    assert caught_up(desk) == {other.project for other in others}
     server.fault(mode="fail", status=400, path=f"/projects/{desk.project}$")
     others[1].at = others[1].commit(None)
     assert desk.gitops.catch_up() == 1, "one that is refused is logged, and counts as nothing found"
@@ -46,20 +54,12 @@ def test_one_project_stops_no_other_from_being_caught_up(desk: Desk, server: Ser
 
 def test_a_tick_begins_no_project_that_its_function_could_not_end(desk: Desk, server: Server) -> None:
     """And each has its turn: they are looked at in another order each time."""
-    desk.history.at = desk.history.commit(None)
-    others = [History(server) for _ in range(2)]
-    for other in others:
-        other.at = other.commit(None)
-        desk.register(other.project)
-
-    def caught_up() -> set[int]:
-        return {push["project_id"] for push in PushQueries(desk.gitops.database).recent(None, None, 10)}
-
+    others = undelivered(desk, server)
     left = [LOOK_MS, LOOK_MS - 1] * 200
-    assert (desk.gitops.catch_up(lambda: left.pop(0)), len(caught_up())) == (1, 1)
-    while len(caught_up()) < 3 and left:
+    assert (desk.gitops.catch_up(lambda: left.pop(0)), len(caught_up(desk))) == (1, 1)
+    while len(caught_up(desk)) < 3 and left:
         desk.gitops.catch_up(lambda: left.pop(0))
-    assert caught_up() == {desk.project, *(other.project for other in others)}
+    assert caught_up(desk) == {desk.project, *(other.project for other in others)}
 
 
 def test_a_refused_push_is_not_caught_up_before_the_branch_moves(desk: Desk) -> None:

@@ -253,7 +253,7 @@ def test_members_whose_broker_stood_still_take_their_places_again(wide_story, ka
     for member in range(groups):
         wide_story.ready(6, member=member)
     os.kill(kafka.pid, signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(3)  # longer than a session: to the broker all have been silent when it goes on
     os.kill(kafka.pid, signal.SIGCONT)
     wide_story.send("after")
     wait_until(lambda: wide_story.values().count("after") >= groups, "each group has read it")
