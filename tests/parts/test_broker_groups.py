@@ -17,7 +17,12 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-SESSION = {"session_timeout_ms": 2_000, "heartbeat_interval_ms": 300, "max_poll_interval_ms": 10_000}
+SESSION = {
+    "session_timeout_ms": 2_000,
+    "heartbeat_interval_ms": 300,
+    "max_poll_interval_ms": 10_000,
+    "reconnect_backoff_max_ms": 500,
+}
 TO_BE_KILLED = """
 import json, sys
 from kafka import KafkaConsumer

@@ -39,7 +39,7 @@ def test_a_new_api_serves_with_a_key_and_a_second_run_changes_nothing(lab: Any) 
 
 
 def test_an_update_of_a_live_api_loses_no_call(lab: Any) -> None:
-    made = lab.play(lab.deploy("live", DOCUMENT)).result
+    made = lab.given(lab.deploy("live", DOCUMENT))
     key = lab.admin.subscribe("shop-live", made["gateway_api_id"])
     caller = Caller(f"{lab.gateway}/gateway/tenant-acme.live/1.0.0/orders", key, 100)
     caller.start()
@@ -53,7 +53,7 @@ def test_an_update_of_a_live_api_loses_no_call(lab: Any) -> None:
 
 
 def test_a_new_version_keeps_the_subscriptions_and_the_old_version(lab: Any) -> None:
-    made = lab.play(lab.deploy("versions", DOCUMENT)).result
+    made = lab.given(lab.deploy("versions", DOCUMENT))
     key = lab.admin.subscribe("shop-versions", made["gateway_api_id"])
     done = lab.play(lab.deploy("versions", with_path("/v2"), 2, api_version="2.0.0"))
     assert done.code == 0, done.output
@@ -62,7 +62,7 @@ def test_a_new_version_keeps_the_subscriptions_and_the_old_version(lab: Any) -> 
 
 
 def test_an_older_generation_is_refused_and_changes_nothing(lab: Any) -> None:
-    lab.play(lab.deploy("older", DOCUMENT, 5))
+    lab.given(lab.deploy("older", DOCUMENT, 5))
     late = lab.play(lab.deploy("older", with_path("/late"), 4))
     assert (late.code, late.result["outcome"], late.result["code"]) == (0, "superseded", "OLDER_GENERATION")
     assert lab.call("older", "/late").status_code == 404
@@ -73,7 +73,7 @@ def test_check_mode_changes_nothing(lab: Any) -> None:
     assert run.code == 0, run.output
     assert lab.admin.api("tenant-acme.checked") is None
 
-    lab.play(lab.deploy("checked", DOCUMENT, security={"type": "none"}))
+    lab.given(lab.deploy("checked", DOCUMENT, security={"type": "none"}))
     before = lab.admin.api("tenant-acme.checked")
     backend = {"url": f"{lab.backend}/moved", "connection_timeout_s": 5, "read_timeout_s": 10}
     for asked in (
@@ -87,11 +87,11 @@ def test_check_mode_changes_nothing(lab: Any) -> None:
     assert lab.call("checked", "/orders").json()["path"] == "/orders"
     assert lab.call("checked", "/later").status_code == 404
     # a claimed generation would refuse this one
-    assert lab.play(lab.deploy("checked", DOCUMENT, security={"type": "none"})).result["outcome"] == "unchanged"
+    assert lab.given(lab.deploy("checked", DOCUMENT, security={"type": "none"}))["outcome"] == "unchanged"
 
 
 def test_an_undeployed_api_is_gone_and_its_generation_stays(lab: Any) -> None:
-    lab.play(lab.deploy("gone", DOCUMENT, 1))
+    lab.given(lab.deploy("gone", DOCUMENT, 1))
     removed = lab.play(lab.request("undeploy", "gone", 2))
     assert (removed.code, removed.result["outcome"], removed.result["verified"]) == (0, "removed", True)
     assert lab.call("gone", "/orders").status_code == 404
@@ -148,8 +148,7 @@ def test_an_openapi_31_document_is_converted_on_the_way(lab: Any) -> None:
 
 
 def test_sync_alias_reroutes_a_live_api_at_once(lab: Any) -> None:
-    made = lab.play(lab.deploy("moved", DOCUMENT, security={"type": "none"}))
-    assert made.code == 0, made.output
+    lab.given(lab.deploy("moved", DOCUMENT, security={"type": "none"}))
     backend = {"url": f"{lab.backend}/moved", "connection_timeout_s": 5, "read_timeout_s": 10}
     run = lab.play(lab.request("sync-alias", "moved", 2, backend=backend))
     assert (run.code, run.result["changed"]) == (0, ["routing"]), run.output
