@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
+import urllib3
 from rich.console import Console
 
 from local.bench import webhook
@@ -86,7 +86,7 @@ def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]
         for project, commit in zip(projects, commits.heads, strict=True):
             made.announce(project, commit)
         made.until_all_ended(dict(commits.made), DRAIN_LIMIT_S)
-        with ThreadPoolExecutor(64) as pool:
+        with ThreadPoolExecutor(webhook.THREADS) as pool:
             minute(made, projects, commits, pool, WARM_S)
             commits.start()
             cpu = cpu_by_part()
@@ -114,7 +114,7 @@ def minute(made: Lab, projects: Sequence[Project], commits: Commits, pool: Threa
         time.sleep(max(0.0, due - time.perf_counter()))
         try:
             taken = webhook.one(url, push_event(project.id, commits.heads[number % APIS]), due, secret)
-        except (RuntimeError, requests.RequestException) as error:
+        except (RuntimeError, urllib3.exceptions.HTTPError) as error:
             found.errors.append(f"{type(error).__name__}: {error}")
         else:
             found.latencies_ms.append(taken)

@@ -70,7 +70,7 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return wrapped
 
-    monkeypatch.setattr(psycopg.Connection, "execute", deadly(psycopg.Connection.execute))
+    monkeypatch.setattr(psycopg.Cursor, "execute", deadly(psycopg.Cursor.execute))
     monkeypatch.setattr(requests.Session, "request", deadly(requests.Session.request))
 
 

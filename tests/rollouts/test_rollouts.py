@@ -110,7 +110,7 @@ def test_whatever_step_it_dies_at_it_syncs_once(tell: Tell, monkeypatch: pytest.
 
         return wrapped
 
-    monkeypatch.setattr(psycopg.Connection, "execute", deadly(psycopg.Connection.execute))
+    monkeypatch.setattr(psycopg.Cursor, "execute", deadly(psycopg.Cursor.execute))
     monkeypatch.setattr(requests.Session, "request", deadly(requests.Session.request))
     deaths = 0
     for steps in range(1, 40):

@@ -92,15 +92,13 @@ class Consumer:
 
     def _try(self, record: Record, key: str) -> None:
         consumer, at = self._group(record), position(record)
-        with self.database.transaction() as connection:
-            behind = inbox.is_parked(connection, consumer, key)
-            tries = 0 if behind else inbox.attempt(connection, consumer, at)
-            if behind:
-                inbox.park(connection, consumer, key, at, dict(record))
-        if behind:
-            metrics.PARKED.add(topic=at.topic)
-        else:
+        tries = inbox.begin(self.database, consumer, key, at)
+        if tries is not None:
             self._carry_out(record, key, tries)
+            return
+        with self.database.transaction() as connection:
+            inbox.park(connection, consumer, key, at, dict(record))
+        metrics.PARKED.add(topic=at.topic)
 
     def _carry_out(self, record: Record, key: str, tries: int) -> None:
         """Raises Transient, and whatever a bug raises; a refused record is dead-lettered and done."""
@@ -111,14 +109,13 @@ class Consumer:
             with self.database.transaction() as connection:
                 inbox.forget_attempts(connection, consumer, at)
             raise
-        with self.database.transaction() as connection:
-            inbox.forget_attempts(connection, consumer, at)
-            if done:
-                self._patience(record).went_on(connection, key)
-            else:  # which says nothing of the systems outside
-                inbox.waits_no_longer(connection, consumer, key)
         if done:
+            self._patience(record).went_on(self.database, key, at)
             metrics.PROCESSED.add(topic=at.topic)
+            return
+        with self.database.transaction() as connection:  # which says nothing of the systems outside
+            inbox.forget_attempts(connection, consumer, at)
+            inbox.waits_no_longer(connection, consumer, key)
 
     def _handled(self, record: Record, key: str, tries: int) -> bool:
         """False for a record that was refused: its end was told and it is in the dead-letter topic."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stoa.kernel import clock, inbox
-from stoa.kernel.database import Connection
+from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Position
 from stoa.kernel.errors import Refused, Transient
 
@@ -29,8 +29,8 @@ class Patience:
     consumer: str
     scale: float
 
-    def went_on(self, connection: Connection, key: str) -> None:
-        inbox.went_on(connection, self.consumer, key, clock.now(), self._of(PAUSE_S))
+    def went_on(self, database: Database, key: str, at: Position) -> None:
+        inbox.done(database, self.consumer, key, at, clock.now(), self._of(PAUSE_S))
 
     def park(self, connection: Connection, key: str, at: Position, record: dict[str, Any]) -> datetime | None:
         """Sets the record aside if its key waited long enough and another one went on since it began to wait;

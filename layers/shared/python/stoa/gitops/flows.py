@@ -82,12 +82,10 @@ class GitOps:
 
     def plan_push(self, message: Message) -> None:
         """git-pushes -> one deploy request per API and environment, all in one transaction."""
-        with self.database.transaction() as connection:
-            push = store.push(connection, str(message.data.get("push_id")))
-            if push is None:
-                raise Refused("UNKNOWN_PUSH", "there is no such push", field="push_id")
-            head = store.head(connection, push["project_id"])
-            tenants = registrations.tenants(connection, push["project_id"])
+        found = store.push(self.database, str(message.data.get("push_id")))
+        if found is None:
+            raise Refused("UNKNOWN_PUSH", "there is no such push", field="push_id")
+        push, head, tenants = found
         if push["state"] != "accepted":
             return
         plan = self._plan(push, head, tenants)
@@ -101,7 +99,7 @@ class GitOps:
         with self.database.transaction() as connection:
             if not inbox.claim(connection, CONSUMER, message.id):
                 return
-            if registrations.tenants(connection, push["project_id"]) != tenants:
+            if plan.state == "done" and registrations.tenants(connection, push["project_id"]) != tenants:
                 raise Transient("gitops", "the project's tenants changed while this push was planned")
             # the project's row before any generation, here and in a start by hand: the newer commit gets the newer one
             reached = store.Head(push["ref"], push["after_sha"])

@@ -11,7 +11,7 @@ from stoa.gitops.events import DRAFT, PushAccepted, api_event
 from stoa.gitops.model import Api
 from stoa.gitops.model_apis import Apis, Commit, Described, Touched
 from stoa.kernel import generations
-from stoa.kernel.database import Connection, Row, enter
+from stoa.kernel.database import Connection, Database, Row, enter
 from stoa.kernel.envelope import Event
 
 _API = (
@@ -24,6 +24,14 @@ _NOTHING_SAID: Row = {
     "lifecycle": DRAFT,
 }  # fmt: skip
 _PUSH = "id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, outcome, received_at, processed_at"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The commit of a project that was turned into deploy requests last, and the branch it was on."""
+
+    ref: str
+    sha: str
 
 
 def put_push(connection: Connection, push: PushAccepted, at: datetime) -> bool:
@@ -44,9 +52,20 @@ def trace_of(connection: Connection, push_id: str) -> str | None:
     return row["trace_id"] if row else None
 
 
-def push(connection: Connection, push_id: str) -> Row | None:
-    """The push as it is stored, with its state and outcome."""
-    return connection.execute(f"SELECT {_PUSH} FROM pushes WHERE id = %s", (push_id,)).fetchone()
+def push(database: Database, push_id: str) -> tuple[Row, Head | None, frozenset[str]] | None:
+    """The push as it is stored, with its state and outcome; the processed head of its project; the tenants that the
+    project may touch. In one round trip."""
+    rows = database.read(
+        f"SELECT {_PUSH}, head_ref, head, ARRAY(SELECT tenant FROM project_tenants AS t"
+        " WHERE t.project_id = pushes.project_id) AS tenants FROM pushes LEFT JOIN"
+        " (SELECT project_id AS known, ref AS head_ref, head FROM project_heads) ON known = project_id WHERE id = %s",
+        (push_id,),
+    )
+    if not rows:
+        return None
+    found = rows[0]
+    ref, sha, tenants = (found.pop(name) for name in ("head_ref", "head", "tenants"))
+    return found, None if sha is None else Head(ref, sha), frozenset(tenants)
 
 
 def push_of_trace(connection: Connection, trace_id: str) -> Row | None:
@@ -66,14 +85,6 @@ def close_push(
         (state, Jsonb(list(outcome)), at, push_id),
     ).fetchone()
     return row is not None
-
-
-@dataclass(frozen=True)
-class Head:
-    """The commit of a project that was turned into deploy requests last, and the branch it was on."""
-
-    ref: str
-    sha: str
 
 
 def head(connection: Connection, project_id: int) -> Head | None:

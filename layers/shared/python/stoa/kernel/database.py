@@ -5,7 +5,7 @@ none without one. `admin_read` switches to the role whose policy may read every 
 a whole request to the tenant of its caller, whichever tenant its transactions enter.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, LiteralString
@@ -55,11 +55,18 @@ def _settings(tenant: str | None, *, admin_read: bool) -> tuple[LiteralString, S
     return f"SELECT {calls}" if given else "", [part for pair in given for part in pair]
 
 
-def _begun(connection: Connection, entered: LiteralString, given: Sequence[str]) -> psycopg.Cursor[Row]:
+def _begun(connection: Connection, text: LiteralString, values: Sequence[object]) -> psycopg.Cursor[Row]:
     """In one round trip. Raises RuntimeError inside of another transaction, which the end of this one would end."""
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
         raise RuntimeError("there is a transaction already")
-    return psycopg.ClientCursor(connection).execute(f"BEGIN; {entered}", given)
+    return psycopg.ClientCursor(connection).execute(f"BEGIN; {text}", values)
+
+
+def _last(cursor: psycopg.Cursor[Row]) -> list[Row]:
+    """The rows of the last of several statements."""
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
 
 
 class Database:
@@ -78,21 +85,22 @@ class Database:
     def transaction(self, tenant: str | None = None, *, admin_read: bool = False) -> Iterator[Connection]:
         """A transaction, committed at the end of the block. Raises Transient when PostgreSQL is away, NotFound for a
         row of a tenant other than the bound one, Refused for a value that cannot be stored (a NUL, a large number)."""
-        entered, given = _settings(tenant, admin_read=admin_read)
-        with self._errors():
-            try:
-                connection = self._again(lambda kept: _begun(kept, entered, given)).connection
-                yield connection
-                connection.commit()
-            except BaseException:
-                self._undo()
-                raise
+        with self._opened(*_settings(tenant, admin_read=admin_read)) as cursor:
+            yield cursor.connection
 
-    def statement(self, text: LiteralString, values: Sequence[object]) -> list[Row]:
-        """The rows of a statement that is a transaction of its own: one round trip. It must be one that may run twice,
-        since a connection can die before it answers; `bind` does not reach it. Raises as `transaction`."""
+    @contextmanager
+    def opened(self, text: LiteralString, values: Sequence[object]) -> Iterator[tuple[Connection, list[Row]]]:
+        """A transaction that begins with these statements, and the rows of the last one: one round trip. Each sees what
+        was committed before it began. Raises as `transaction`; `bind` does not reach it."""
+        with self._opened(text, values) as cursor:
+            yield cursor.connection, _last(cursor)
+
+    def statement(self, text: LiteralString, values: Sequence[object] | Mapping[str, object]) -> list[Row]:
+        """The rows, if any, of a statement that is a transaction of its own: one round trip. It must be one that may
+        run twice, since a connection can die before it answers; `bind` does not reach it. Raises as `transaction`."""
         with self._errors():
-            return self._again(lambda connection: connection.execute(text, values)).fetchall()
+            cursor = self._again(lambda connection: connection.execute(text, values))
+            return cursor.fetchall() if cursor.description else []
 
     def read(
         self, text: LiteralString, values: Sequence[object], tenant: str | None = None, *, admin_read: bool = False
@@ -105,10 +113,7 @@ class Database:
             return psycopg.ClientCursor(connection).execute(f"{entered}; {text}", (*given, *values))
 
         with self._errors():
-            cursor = self._again(ask)
-            while cursor.nextset():
-                pass
-            return cursor.fetchall()
+            return _last(self._again(ask))
 
     def ready(self) -> bool:
         """Whether a statement gets through, to a server that takes writes."""
@@ -123,6 +128,17 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @contextmanager
+    def _opened(self, text: LiteralString, values: Sequence[object]) -> Iterator[psycopg.Cursor[Row]]:
+        with self._errors():
+            try:
+                cursor = self._again(lambda kept: _begun(kept, text, values))
+                yield cursor
+                cursor.connection.commit()
+            except BaseException:
+                self._undo()
+                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

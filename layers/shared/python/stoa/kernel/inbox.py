@@ -9,8 +9,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from stoa.kernel.database import Connection
+from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Position
+
+_AGAIN = (
+    " ON CONFLICT (consumer, topic, partition, record_offset) DO UPDATE SET tries = attempts.tries + 1 RETURNING tries"
+)
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,29 @@ def forget(connection: Connection, before: datetime, limit: int) -> int:
     ).rowcount
 
 
+def begin(database: Database, consumer: str, key: str, at: Position) -> int | None:
+    """As `attempt`, by itself and in one round trip; None, and nothing is counted, while records of this key are
+    parked."""
+    rows = database.statement(
+        "INSERT INTO attempts (consumer, topic, partition, record_offset, tries)"
+        " SELECT %(consumer)s, %(topic)s, %(partition)s, %(offset)s, 1 WHERE NOT EXISTS"
+        f" (SELECT FROM parked WHERE consumer = %(consumer)s AND key = %(key)s){_AGAIN}",
+        {"consumer": consumer, "key": key, "topic": at.topic, "partition": at.partition, "offset": at.offset},
+    )
+    return int(rows[0]["tries"]) if rows else None
+
+
 def attempt(connection: Connection, consumer: str, at: Position) -> int:
     """Counts a try, before the work, and returns which one it is (1 for the first)."""
     row = connection.execute(
-        "INSERT INTO attempts (consumer, topic, partition, record_offset, tries) VALUES (%s, %s, %s, %s, 1)"
-        " ON CONFLICT (consumer, topic, partition, record_offset) DO UPDATE SET tries = attempts.tries + 1"
-        " RETURNING tries",
+        f"INSERT INTO attempts (consumer, topic, partition, record_offset, tries) VALUES (%s, %s, %s, %s, 1){_AGAIN}",
         (consumer, at.topic, at.partition, at.offset),
     ).fetchone()
     return int(row["tries"]) if row else 1
 
 
 def forget_attempts(connection: Connection, consumer: str, at: Position) -> None:
-    """The record was done, parked, or failed for a reason outside itself: it starts from zero."""
+    """The record was refused, or failed for a reason outside itself: it starts from zero."""
     connection.execute(
         "DELETE FROM attempts WHERE consumer = %s AND topic = %s AND partition = %s AND record_offset = %s",
         (consumer, at.topic, at.partition, at.offset),
@@ -100,19 +114,25 @@ def waits_no_longer(connection: Connection, consumer: str, key: str) -> None:
     connection.execute("DELETE FROM waiting_keys WHERE consumer = %s AND key = %s", (consumer, key))
 
 
-def went_on(connection: Connection, consumer: str, key: str, now: datetime, pause: timedelta) -> None:
-    """The key was processed: it waits no longer, and the consumer is known to get work done. After a `pause` without
-    any success it is well only since now. The row is every record's, so it moves once a second, unless a key began to
-    wait since then."""
-    waits_no_longer(connection, consumer, key)
-    connection.execute(
-        "INSERT INTO consumer_progress AS known (consumer, last_success, well_since) VALUES (%(who)s, %(now)s, %(now)s)"
+def done(database: Database, consumer: str, key: str, at: Position, now: datetime, pause: timedelta) -> None:
+    """The record was done: its tries are forgotten, its key waits no longer, and the consumer is known to get work
+    done. After a `pause` without any success it is well only since now. The row is every record's, so it moves once a
+    second, unless another key began to wait since then. In one round trip."""
+    database.statement(
+        "WITH tried AS (DELETE FROM attempts WHERE consumer = %(who)s AND topic = %(topic)s"
+        " AND partition = %(partition)s AND record_offset = %(offset)s),"
+        " waited AS (DELETE FROM waiting_keys WHERE consumer = %(who)s AND key = %(key)s)"
+        " INSERT INTO consumer_progress AS known (consumer, last_success, well_since)"
+        " VALUES (%(who)s, %(now)s, %(now)s)"
         " ON CONFLICT (consumer) DO UPDATE SET last_success = %(now)s, well_since ="
         " CASE WHEN known.last_success < %(now)s - %(pause)s THEN %(now)s ELSE known.well_since END"
-        " WHERE known.last_success < %(now)s - interval '1 second' OR EXISTS"
-        " (SELECT 1 FROM waiting_keys AS w WHERE w.consumer = known.consumer AND w.since >= known.last_success)",
-        {"who": consumer, "now": now, "pause": pause},
-    )
+        " WHERE known.last_success < %(now)s - interval '1 second' OR EXISTS (SELECT FROM waiting_keys AS w"
+        " WHERE w.consumer = known.consumer AND w.key <> %(key)s AND w.since >= known.last_success)",
+        {
+            "who": consumer, "key": key, "topic": at.topic, "partition": at.partition, "offset": at.offset,
+            "now": now, "pause": pause,
+        },
+    )  # fmt: skip
 
 
 def progress(connection: Connection, consumer: str) -> Progress | None:
@@ -130,11 +150,6 @@ def park(connection: Connection, consumer: str, key: str, at: Position, record: 
         " ON CONFLICT (consumer, topic, partition, record_offset) DO NOTHING",
         (consumer, key, at.topic, at.partition, at.offset, Jsonb(record)),
     )
-
-
-def is_parked(connection: Connection, consumer: str, key: str) -> bool:
-    row = connection.execute("SELECT 1 FROM parked WHERE consumer = %s AND key = %s LIMIT 1", (consumer, key))
-    return row.fetchone() is not None
 
 
 def parked_heads(connection: Connection, function: str, limit: int) -> list[Parked]:

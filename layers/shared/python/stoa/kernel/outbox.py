@@ -9,7 +9,9 @@ in `refused`, for a person; nothing waits for it.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from stoa.kernel import metrics
@@ -20,6 +22,15 @@ from stoa.kernel.log import log
 
 ROWS_PER_KEY = 500
 PATIENCE_S = 8  # longer than a send that fails
+
+_WAIT: LiteralString = f"SELECT set_config('lock_timeout', '{PATIENCE_S}s', true); "
+_LOCK: LiteralString = "SELECT pg_advisory_xact_lock(2, hashtext(%s)); "
+_FREE: LiteralString = "SELECT key FROM unnest(%s::text[]) AS key WHERE pg_try_advisory_xact_lock(2, hashtext(key))"
+_UNPUBLISHED: LiteralString = (
+    "SELECT waits.* FROM unnest(%s::text[]) AS wanted CROSS JOIN LATERAL"
+    " (SELECT seq, topic, key, headers, value FROM outbox WHERE key = wanted AND published_at IS NULL"
+    f" AND refused IS NULL ORDER BY seq LIMIT {ROWS_PER_KEY}) AS waits ORDER BY key, seq"
+)
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,14 @@ def add(connection: Connection, events: Iterable[Event]) -> tuple[str, ...]:
     """
     rows = list(events)
     keys = tuple(sorted({event.key for event in rows}))
-    for key in keys:
-        connection.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", (key,))
-    for event in rows:
-        connection.execute(
-            "INSERT INTO outbox (event_id, topic, key, headers, value) VALUES (%s, %s, %s, %s, %s)",
-            (event.id, event.topic, event.key, Jsonb(event.headers()), event.value()),
+    if rows:
+        written = [value for e in rows for value in (e.id, e.topic, e.key, Jsonb(e.headers()), e.value())]
+        # in one round trip
+        psycopg.ClientCursor(connection).execute(
+            "SELECT pg_advisory_xact_lock(1, hashtext(%s)); " * len(keys)
+            + "INSERT INTO outbox (event_id, topic, key, headers, value) VALUES "
+            + ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows)),
+            (*keys, *written),
         )
     return keys
 
@@ -105,10 +118,12 @@ def publish(database: Database, send: Send, keys: Sequence[str], *, patient: boo
     A key that another publisher is sending is waited for, since that one may have looked before our rows
     were there; an impatient caller leaves such a key for the next time.
     """
-    lock = _wait_for if patient else _locked
-    published: list[int] = []
-    with database.transaction() as connection:
-        rows = [row for key in sorted(keys) if lock(connection, key) for row in _unpublished(connection, key)]
+    wanted, published = sorted(keys), list[int]()
+    opening = _WAIT + _LOCK * len(wanted) + _UNPUBLISHED if patient else _FREE
+    with database.opened(opening, (*wanted, wanted) if patient else (wanted,)) as (connection, found):
+        if not patient:
+            found = connection.execute(_UNPUBLISHED, ([row["key"] for row in found],)).fetchall()
+        rows = [Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])) for row in found]
         if rows:
             refused = _send(connection, send, rows)
             published = [row.seq for row in rows if row.seq not in refused]
@@ -129,23 +144,3 @@ def _send(connection: Connection, send: Send, rows: Sequence[Row]) -> set[int]:
             connection.execute("UPDATE outbox SET refused = %s WHERE seq = %s", (error.code, row.seq))
         return {row.seq for row in error.rows}
     return set()
-
-
-def _locked(connection: Connection, key: str) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_xact_lock(2, hashtext(%s)) AS locked", (key,)).fetchone()
-    return bool(row and row["locked"])
-
-
-def _wait_for(connection: Connection, key: str) -> bool:
-    connection.execute(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
-    connection.execute("SELECT pg_advisory_xact_lock(2, hashtext(%s))", (key,))
-    return True
-
-
-def _unpublished(connection: Connection, key: str) -> list[Row]:
-    found = connection.execute(
-        "SELECT seq, topic, key, headers, value FROM outbox"
-        " WHERE key = %s AND published_at IS NULL AND refused IS NULL ORDER BY seq LIMIT %s",
-        (key, ROWS_PER_KEY),
-    )
-    return [Row(row["seq"], row["topic"], row["key"], row["headers"], bytes(row["value"])) for row in found]
