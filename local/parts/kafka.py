@@ -45,6 +45,7 @@ log.initial.task.delay.ms=1000
 log.cleaner.backoff.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+metadata.max.idle.interval.ms=5000
 """
 
 

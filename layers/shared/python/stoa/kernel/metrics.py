@@ -92,10 +92,11 @@ def _taken() -> dict[tuple[tuple[str, str], ...], dict[Metric, list[float]]]:
 
 def _lines(taken: dict[tuple[tuple[str, str], ...], dict[Metric, list[float]]]) -> Iterator[str]:
     """One per set of dimensions, or more where a metric has more values than fit into one."""
+    emf = EphemeralMetrics(namespace=f"{NAMESPACE}/{settings().stage}", service=SERVICE)
     for where, values in taken.items():
         left = values
         while left:
-            emf = EphemeralMetrics(namespace=f"{NAMESPACE}/{settings().stage}", service=SERVICE)
+            emf.clear_metrics()
             for name, value in (("function", settings().function), *where):
                 emf.add_dimension(name=name, value=value)
             for metric, some in left.items():
