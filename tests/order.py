@@ -38,6 +38,13 @@ LONG = (
     "tests/runtime",
     "tests/search",
     "tests/notifications",
+    "tests/local/test_homes.py",
+    "tests/gitops",
+    "tests/openapi",
+    "tests/authoring",
+    "tests/members",
+    "tests/bench",
+    "tests/real",
 )
 
 
