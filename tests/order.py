@@ -4,6 +4,7 @@ Whoever has nothing left waits for the other, so that the longest go first; `pyt
 with the files that have the most tests. Some folders share what is slow to make, and stay together.
 """
 
+from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
@@ -37,6 +38,13 @@ LONG = (
     "tests/runtime",
     "tests/search",
     "tests/notifications",
+    "tests/local/test_homes.py",
+    "tests/gitops",
+    "tests/openapi",
+    "tests/authoring",
+    "tests/members",
+    "tests/bench",
+    "tests/real",
 )
 
 
@@ -44,9 +52,10 @@ def file_of(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
-def rank(nodeid: str) -> tuple[int, int]:
+@cache
+def rank(file_name: str) -> tuple[int, int]:
     """Smaller is earlier; what is equal stays in order."""
-    file = PurePosixPath(file_of(nodeid))
+    file = PurePosixPath(file_name)
     place = next((number for number, path in enumerate(LONG) if file.is_relative_to(path)), len(LONG))
     story = SHARED.index(file.stem) if file.is_relative_to(STORIES) and file.stem in SHARED else len(SHARED)
     return place, story
@@ -61,7 +70,7 @@ class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: rank(item.nodeid))
+    items.sort(key=lambda item: rank(file_of(item.nodeid)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst | None:

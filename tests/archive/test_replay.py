@@ -181,7 +181,7 @@ def all_archived(lab: Lab, count: int) -> list[dict[str, Any]]:
     """From now on these come from the archive."""
     until = time.monotonic() + 120
     while len(found := lab.archived()) < count and time.monotonic() < until:
-        time.sleep(0.1)
+        time.sleep(0.3)  # each look reads the whole archive
     assert len(found) == count
     return found
 

@@ -41,12 +41,14 @@ class Client:
 
 
 @pytest.fixture
-def desk(start_api: Callable[..., Any], keycloak: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(start_api: Callable[..., Any], kafka: Any, keycloak: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     with issuing() as issuer:
         api = start_api()
         monkeypatch.setenv("STOA_KEYCLOAK_URL", f"{keycloak}/realms/stoa")
         monkeypatch.setenv("STOA_KEYCLOAK_CLIENT_SECRET", "secret-of-stoa-identity-client-secret")
         monkeypatch.setenv("STOA_DATABASE_URL", api.database_url)
+        # each refusal is published, and waits a second for a Kafka that is not there
+        monkeypatch.setenv("STOA_KAFKA_BOOTSTRAP", kafka.bootstrap)
         monkeypatch.setenv("STOA_OIDC_ISSUER_URL", issuer.url)
         monkeypatch.setattr(Grant, "within", lambda _grant, asked: asked)
         for cached in (bootstrap.app, kernel_settings.settings):

@@ -90,6 +90,7 @@ def test_a_blocked_batch_does_not_hold_the_other_partitions(platform_of, wide_st
     story.send("free", partition=1)
     story.expect("free")
     assert "stuck" not in story.values()
+    platform.kill("eater")  # to stop it waits five seconds for the batch
 
 
 def test_only_some_functions_and_several_members_may_run(platform_of, story):

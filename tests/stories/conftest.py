@@ -102,11 +102,12 @@ class Lab:
         return self.deployments(commit)
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline, pause_s = time.monotonic() + PATIENCE_S, 0.05
         while not (value := condition()):
             if time.monotonic() > deadline:
                 pytest.fail(f"waited {PATIENCE_S:.0f} s for {what}; logs in {self.stack.home.logs}")
-            time.sleep(0.05)
+            time.sleep(pause_s)
+            pause_s = min(1.3 * pause_s, 0.3)  # each look costs the processor that is waited for
         return value
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from tests.emulators.served import served
 
 USER, PASSWORD, TOKEN, HOOK_TOKEN = "admin", "awx-pass", "awx-token", "hook-token"
 FINAL = ("successful", "failed", "error", "canceled")
+FIRST_PAUSE_S = 0.02
 HELD = {"pending_s": 3600, "waiting_s": 0, "running_s": 0, "events_s": 0}
 FLOWING = {**HELD, "pending_s": 0}
 NUMBERS = itertools.count(1)
@@ -77,16 +78,18 @@ class Kit:
 
     def wait(self, number: int, *statuses: str) -> dict[str, Any]:
         wanted = statuses or FINAL
-        self.until(lambda: self.job(number)["status"] in wanted)
+        # an end stays, and each look costs the processor that the run needs; another status may be short
+        self.until(lambda: self.job(number)["status"] in wanted, longest_pause_s=FIRST_PAUSE_S if statuses else 0.2)
         if not statuses:
             self.until(lambda: self.job(number)["event_processing_finished"])
         return self.job(number)
 
-    def until(self, true: Callable[[], Any], seconds: float = 120) -> Any:
-        deadline = time.monotonic() + seconds
+    def until(self, true: Callable[[], Any], seconds: float = 120, longest_pause_s: float = FIRST_PAUSE_S) -> Any:
+        deadline, pause_s = time.monotonic() + seconds, FIRST_PAUSE_S
         while not (found := true()):
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(pause_s)
+            pause_s = min(1.3 * pause_s, longest_pause_s)
         return found
 
     def ids(self, path: str, **query: Any) -> list[int]:
