@@ -54,8 +54,8 @@ class GitOps:
     def accept_push(self, push: PushAccepted) -> str:
         """POST /webhooks/gitlab -> git-pushes. Returns the trace id; a redelivery gets the first one."""
         at = now()
-        with self.database.transaction() as connection:
-            if not store.put_push(connection, push, at):
+        with store.put_push(self.database, push, at) as (connection, stored):
+            if not stored:
                 return store.trace_of(connection, push["push_id"]) or push["trace_id"]
             keys = outbox.add(connection, [push_accepted(push, at)])
         self.publish(keys)

@@ -1,6 +1,7 @@
 """The SQL of pushes, processed heads, and the APIs that Git has."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,17 +35,18 @@ class Head:
     sha: str
 
 
-def put_push(connection: Connection, push: PushAccepted, at: datetime) -> bool:
-    """False when a push with this id is stored already."""
-    row = connection.execute(
+@contextmanager
+def put_push(database: Database, push: PushAccepted, at: datetime) -> Iterator[tuple[Connection, bool]]:
+    """A transaction that begins with storing the push, in one round trip; False when one with this id is stored."""
+    with database.opened(
         "INSERT INTO pushes (id, project_id, ref, before_sha, after_sha, pusher, trace_id, state, received_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, 'accepted', %s) ON CONFLICT DO NOTHING RETURNING id",
         (
             push["push_id"], push["project_id"], push["ref"], push["before"], push["after"], push["pusher"],
             push["trace_id"], at,
         ),
-    ).fetchone()  # fmt: skip
-    return row is not None
+    ) as (connection, stored):  # fmt: skip
+        yield connection, bool(stored)
 
 
 def trace_of(connection: Connection, push_id: str) -> str | None:
