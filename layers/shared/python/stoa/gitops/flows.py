@@ -96,8 +96,8 @@ class GitOps:
             "actor": push["pusher"],
             "trace_id": push["trace_id"],
         }
-        with self.database.transaction() as connection:
-            if not inbox.claim(connection, CONSUMER, message.id):
+        with inbox.claimed(self.database, CONSUMER, message.id) as (connection, first):
+            if not first:
                 return
             if plan.state == "done" and registrations.tenants(connection, push["project_id"]) != tenants:
                 raise Transient("gitops", "the project's tenants changed while this push was planned")

@@ -12,7 +12,7 @@ from stoa.gitops.events import DRAFT, PushAccepted, api_event
 from stoa.gitops.model import Api
 from stoa.gitops.model_apis import Apis, Commit, Described, Touched
 from stoa.kernel import generations
-from stoa.kernel.database import Connection, Database, Row, enter
+from stoa.kernel.database import Connection, Database, Row, enter, finish
 from stoa.kernel.envelope import Event
 
 _API = (
@@ -79,14 +79,13 @@ def push_of_trace(connection: Connection, trace_id: str) -> Row | None:
 
 def close_push(
     connection: Connection, push_id: str, *, state: str, outcome: Sequence[dict[str, Any]], at: datetime
-) -> bool:
-    """Ends the processing of a push; False when it has ended before."""
-    row = connection.execute(
-        "UPDATE pushes SET state = %s, outcome = %s, processed_at = %s WHERE id = %s AND state = 'accepted'"
-        " RETURNING id",
+) -> None:
+    """Ends the processing of a push, unless it has ended before, and the transaction with it."""
+    finish(
+        connection,
+        "UPDATE pushes SET state = %s, outcome = %s, processed_at = %s WHERE id = %s AND state = 'accepted'",
         (state, Jsonb(list(outcome)), at, push_id),
-    ).fetchone()
-    return row is not None
+    )
 
 
 def head(connection: Connection, project_id: int) -> Head | None:

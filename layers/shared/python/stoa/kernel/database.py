@@ -62,6 +62,11 @@ def _begun(connection: Connection, text: LiteralString, values: Sequence[object]
     return psycopg.ClientCursor(connection).execute(f"BEGIN; {text}", values)
 
 
+def finish(connection: Connection, text: LiteralString, values: Sequence[object]) -> None:
+    """The last statement of a transaction, and its commit, in one round trip."""
+    psycopg.ClientCursor(connection).execute(f"{text}; COMMIT", values)
+
+
 def _last(cursor: psycopg.Cursor[Row]) -> list[Row]:
     """The rows of the last of several statements."""
     while cursor.nextset():

@@ -3,16 +3,22 @@
 Every function takes the consumer's name (its group id), so that families of one topic stay apart.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from stoa.kernel.database import Connection, Database
 from stoa.kernel.envelope import Position
 
-_AGAIN = (
+_CLAIM: LiteralString = (
+    "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING event_id"
+)
+_KEEP: LiteralString = "UPDATE inbox SET claimed_at = now() WHERE consumer = %s AND event_id = %s"
+_AGAIN: LiteralString = (
     " ON CONFLICT (consumer, topic, partition, record_offset) DO UPDATE SET tries = attempts.tries + 1 RETURNING tries"
 )
 
@@ -34,17 +40,21 @@ class Progress:
     well_since: datetime
 
 
+@contextmanager
+def claimed(database: Database, consumer: str, event_id: str) -> Iterator[tuple[Connection, bool]]:
+    """A transaction that begins with `claim`, in one round trip."""
+    with database.opened(_CLAIM, (consumer, event_id)) as (connection, first):
+        if not first:
+            connection.execute(_KEEP, (consumer, event_id))
+        yield connection, bool(first)
+
+
 def claim(connection: Connection, consumer: str, event_id: str) -> bool:
     """True for the first transaction that claims the event; commit it with the effect. A claim that is repeated is kept
     for longer: what came twice may come again."""
-    row = connection.execute(
-        "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING event_id",
-        (consumer, event_id),
-    ).fetchone()
+    row = connection.execute(_CLAIM, (consumer, event_id)).fetchone()
     if row is None:
-        connection.execute(
-            "UPDATE inbox SET claimed_at = now() WHERE consumer = %s AND event_id = %s", (consumer, event_id)
-        )
+        connection.execute(_KEEP, (consumer, event_id))
     return row is not None
 
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from stoa.kernel import metrics
-from stoa.kernel.database import Connection, Database
+from stoa.kernel.database import Connection, Database, finish
 from stoa.kernel.envelope import Event
 from stoa.kernel.errors import Refused
 from stoa.kernel.log import log
@@ -127,7 +127,7 @@ def publish(database: Database, send: Send, keys: Sequence[str], *, patient: boo
         if rows:
             refused = _send(connection, send, rows)
             published = [row.seq for row in rows if row.seq not in refused]
-            connection.execute("UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", (published,))
+            finish(connection, "UPDATE outbox SET published_at = now() WHERE seq = ANY(%s)", (published,))
     if published:
         metrics.PUBLISHED.add(len(published))
     return len(rows)
