@@ -52,7 +52,7 @@ def families(console: Console, here: Path, given: argparse.Namespace) -> dict[st
         "rebuild": partial(_rebuild, console, here),
         "audit": partial(audit.measure, console, here / "audit"),
         "outage": partial(outage.measure, console, here, given.requests),
-        "soak": partial(soak.measure, console, here, given.minutes),
+        "soak": partial(soak.measure, console, here, given.minutes, given.per_second),
     }
 
 
@@ -98,6 +98,12 @@ def options() -> argparse.ArgumentParser:
         help="of each function, for its memory",
     )
     made.add_argument("--minutes", type=partial(_at_least, 1), default=soak.MINUTES, help="of the soak")
+    made.add_argument(
+        "--per-second",
+        type=partial(_at_least, 1),
+        default=webhook.PER_S,
+        help="webhooks of the soak; default: %(default)s",
+    )
     return made
 
 

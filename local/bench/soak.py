@@ -79,7 +79,7 @@ class Commits:
             self.made[self.heads[at_once]] = 1
 
 
-def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]:
+def measure(console: Console, folder: Path, minutes: int = MINUTES, per_s: int = webhook.PER_S) -> list[Row]:
     with lab(folder / "soak", OPTIONS) as made:
         projects = [made.project(f"soak-{number}", ["orders"]) for number in range(APIS)]
         commits = Commits(made, projects)
@@ -87,30 +87,32 @@ def measure(console: Console, folder: Path, minutes: int = MINUTES) -> list[Row]
             made.announce(project, commit)
         made.until_all_ended(dict(commits.made), DRAIN_LIMIT_S)
         with ThreadPoolExecutor(webhook.THREADS) as pool:
-            minute(made, projects, commits, pool, WARM_S)
+            minute(made, projects, commits, pool, WARM_S, per_s)
             commits.start()
             cpu = cpu_by_part()
             found = []
             for number in range(minutes):
-                found.append(minute(made, projects, commits, pool, MINUTE_S))
+                found.append(minute(made, projects, commits, pool, MINUTE_S, per_s))
                 console.print(found[-1].said(number + 1), highlight=False)
                 for error in found[-1].errors[:3]:
                     console.print(f"  {error[:200]}", style="red", markup=False)
             commits.stop()
-        profile(console, cpu, minutes * MINUTE_S * webhook.PER_S)
+        profile(console, cpu, minutes * MINUTE_S * per_s)
         took, left = drained(console, made)
         failed = made.count("deployments WHERE state NOT IN ('succeeded', 'superseded')")
         return rows(found, took, left, failed)
 
 
-def minute(made: Lab, projects: Sequence[Project], commits: Commits, pool: ThreadPoolExecutor, seconds: int) -> Minute:
+def minute(
+    made: Lab, projects: Sequence[Project], commits: Commits, pool: ThreadPoolExecutor, seconds: int, per_s: int
+) -> Minute:
     """Sends at an even rate, whatever the answers; a late one counts from when it was due."""
     found = Minute()
     begun = time.perf_counter() + 0.1
     secret, url = made.stack.home.secret("webhook_secret"), made.stack.url("api")
 
     def send(number: int) -> None:
-        due, project = begun + number / webhook.PER_S, projects[number % APIS]
+        due, project = begun + number / per_s, projects[number % APIS]
         time.sleep(max(0.0, due - time.perf_counter()))
         try:
             taken = webhook.one(url, push_event(project.id, commits.heads[number % APIS]), due, secret)
@@ -119,7 +121,7 @@ def minute(made: Lab, projects: Sequence[Project], commits: Commits, pool: Threa
         else:
             found.latencies_ms.append(taken)
 
-    for sent in [pool.submit(send, number) for number in range(webhook.PER_S * seconds)]:
+    for sent in [pool.submit(send, number) for number in range(per_s * seconds)]:
         sent.result()
     found.lag, found.memory_mb = lag(made), memory_mb()
     return found
