@@ -243,7 +243,8 @@ def test_a_runner_that_hung_is_replaced_and_takes_its_place_again(story):
     story.stop_runner(member=1)
     story.send("last")
     story.expect("last")
-    assert story.values() == ["meanwhile", "last"]
+    # the broker may have answered the one that hung with it, which finds out later that it was missed
+    assert first_times(story.values()) == ["meanwhile", "last"]
 
 
 def test_members_whose_broker_stood_still_take_their_places_again(wide_story, kafka):
