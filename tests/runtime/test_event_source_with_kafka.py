@@ -195,7 +195,7 @@ def test_filtered_records_are_skipped_and_committed(story):
 def test_latest_starts_at_the_end_and_a_restart_skips_nothing(story):
     story.send("old")
     story.start(start="LATEST", session_s=1.5)
-    story.ready(1)
+    wait_until(lambda: story.committed() == 1, "where it starts is committed")
     story.kill_runner()
     story.send("new")
     story.start(start="LATEST", session_s=1.5)
