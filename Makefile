@@ -81,7 +81,7 @@ demo: install jars ## what `up` is for, without a person: push, serve, update, b
 	@.venv/bin/stoa demo
 
 # a download that fails is no failure of a test: what it is for is left out, and said at the end of the run
-test: install jars build/layer/.ready ## every test that takes seconds (under 15 minutes on 2 cores)
+test: install jars build/layer/.ready ## every test that takes seconds (about 16 minutes on 2 cores)
 	@$(MAKE) -s $(OPENSEARCH)/.ready || true
 	@$(PY) -m pytest -q -m "not slow and not minutes" -n 2 --dist loadfile
 

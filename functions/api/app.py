@@ -70,7 +70,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(given_once)],
         redirect_slashes=False,  # a redirect would repeat the caller's Host header
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours goes by Powertools; asking costs 0.3 ms
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request asks for them
     )
     app.state.included = set()
     app.add_exception_handler(Refused, _refused)
