@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from stoa.kernel.database import Database, bind
+from stoa.kernel.database import Database, bind, finish
 from stoa.kernel.errors import Refused, Transient
 
 
@@ -131,6 +131,19 @@ def test_a_block_that_raises_changes_nothing_and_the_connection_goes_on(database
         bind(None)
     with database.transaction() as connection:
         assert connection.execute("SELECT 1 FROM inbox").fetchone() is None
+
+
+def test_statements_that_go_out_with_the_begin_and_the_commit_are_one_transaction(database: Database) -> None:
+    put = "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING event_id"
+    with pytest.raises(Refused), database.opened(put, ("c", "e")) as (connection, _):
+        finish(connection, "SELECT 1 / %s", (0,))
+    for first in ([{"event_id": "e"}], []):
+        with database.opened(f"SELECT 1; {put}", ("c", "e")) as (connection, rows):
+            assert rows == first, "nothing was left of the one that failed, and the one after it is kept"
+            finish(connection, "UPDATE inbox SET claimed_at = now() WHERE consumer = %s", ("c",))
+    with pytest.raises(RuntimeError, match="stop"), database.opened(put, ("c", "other")):
+        raise RuntimeError("stop")
+    assert database.read("SELECT event_id FROM inbox", ()) == [{"event_id": "e"}]
 
 
 def test_a_transaction_inside_of_another_is_a_bug_that_changes_nothing(database: Database) -> None:
